@@ -1,0 +1,16 @@
+"""What two or more daemons share: words, formats and the ways they talk.
+
+Modules, from the words to the wires:
+    errors      the error families
+    clock       time as a port
+    ids         invocation, deployment and awakeable ids; keys of the key space
+    config      the one settings file
+    logs        structured logging
+    wal         what the log carries: batches of commands
+    catalog     services, handlers, deployments and the partition table
+    protocol    the service protocol's messages
+    storage     keys and values of a partition's RocksDB
+    tables      the SQL tables: columns, types and their meaning
+    api         requests and replies between the daemons
+    rpc         frames over Unix sockets
+"""

@@ -1,0 +1,217 @@
+"""What one may say to a partition worker and what it answers. Pure: no I/O.
+
+Each request names its partition. A worker that does not lead it answers `Moved`: look the partition
+up again and retry. Every request may be repeated: invocations are found again by their id.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.wal.commands import Invoke, OutboxMessage, Result, TerminateMode
+
+__all__ = [
+    "AttachRequest",
+    "AwakeableReply",
+    "AwakeableRequest",
+    "DeliverReply",
+    "DeliverRequest",
+    "InvocationState",
+    "InvocationStatesReply",
+    "InvocationStatesRequest",
+    "InvokeReply",
+    "InvokeRequest",
+    "Moved",
+    "PartitionReply",
+    "PartitionRequest",
+    "PartitionStatus",
+    "ResultReply",
+    "TerminateReply",
+    "TerminateRequest",
+    "WorkerStatusReply",
+    "WorkerStatusRequest",
+]
+
+
+class _Message(msgspec.Struct, array_like=True):
+    """Positional on the wire: fields are only ever added, at the end, with a default."""
+
+
+class InvokeRequest(_Message, tag=1):
+    """Start (or find) an invocation. `wait`: answered by `ResultReply` at its end; else by `InvokeReply` once stored."""
+
+    request_id: int
+    partition_id: int
+    invoke: Invoke
+    wait: bool
+
+
+class AttachRequest(_Message, tag=2):
+    """The result of an invocation: `wait` for it, or only if it is there (then code 470 when it is not)."""
+
+    request_id: int
+    partition_id: int
+    invocation_id: bytes
+    wait: bool
+
+
+class AwakeableRequest(_Message, tag=3):
+    """Complete an awakeable. Answered by `AwakeableReply` once stored."""
+
+    request_id: int
+    partition_id: int
+    invocation_id: bytes
+    signal: int
+    result: Result
+
+
+class DeliverRequest(_Message, tag=4):
+    """Messages of another partition's outbox, `first_seq` being the number of the first. See `wal.commands.Deliver`."""
+
+    request_id: int
+    partition_id: int
+    sender: int
+    first_seq: int
+    messages: list[OutboxMessage]
+
+
+class TerminateRequest(_Message, tag=5):
+    """Cancel, kill or purge an invocation."""
+
+    request_id: int
+    partition_id: int
+    invocation_id: bytes
+    mode: TerminateMode
+
+
+class InvocationStatesRequest(_Message, tag=6):
+    """The volatile invoker state of every invocation this worker is running or retrying."""
+
+    request_id: int
+
+
+class WorkerStatusRequest(_Message, tag=7):
+    """How each partition of this worker stands."""
+
+    request_id: int
+
+
+class ForgetRequest(_Message, tag=8):
+    """The client no longer waits for `request_id` of this connection (its own client went away)."""
+
+    request_id: int
+    partition_id: int
+
+
+PartitionRequest = (
+    InvokeRequest
+    | AttachRequest
+    | AwakeableRequest
+    | DeliverRequest
+    | TerminateRequest
+    | InvocationStatesRequest
+    | WorkerStatusRequest
+    | ForgetRequest
+)
+
+
+class ResultReply(_Message, tag=65):
+    """The end of an invocation. `expires_at_ms` is not 0 when it had ended before the request.
+
+    `found` False: there is no such invocation (attach and output only).
+    `ready` False: it has not ended (output only).
+    """
+
+    request_id: int
+    result: Result | None
+    expires_at_ms: int = 0
+    found: bool = True
+    ready: bool = True
+
+
+class InvokeReply(_Message, tag=66):
+    """Stored. `created` False: an invocation of this id was there before. `start_at_ms` not 0: scheduled."""
+
+    request_id: int
+    created: bool
+    start_at_ms: int = 0
+
+
+class AwakeableReply(_Message, tag=67):
+    """Stored; also when the invocation is unknown or was woken before."""
+
+    request_id: int
+
+
+class DeliverReply(_Message, tag=68):
+    """All messages are stored up to this sequence."""
+
+    request_id: int
+    upto_seq: int
+
+
+class TerminateReply(_Message, tag=69):
+    """`outcome`: `appended` (a cancel signal), `done`, `not_found`, `completed` (before), `not_completed` (purge)."""
+
+    request_id: int
+    outcome: str
+
+
+class InvocationState(_Message):
+    """Volatile state of one invocation; columns of sys_invocation_state."""
+
+    id: bytes
+    in_flight: bool
+    retry_count: int
+    last_start_at_ms: int
+    last_attempt_deployment_id: str | None
+    last_attempt_server: str | None
+    next_retry_at_ms: int
+    last_failure: str | None
+    last_failure_error_code: str | None
+    last_failure_related_command_index: int | None
+    last_failure_related_command_name: str | None
+    last_failure_related_command_type: str | None
+
+
+class InvocationStatesReply(_Message, tag=70):
+    request_id: int
+    states: list[InvocationState]
+
+
+class PartitionStatus(_Message):
+    """One partition on a worker. `ready`: it leads, and has applied all that was committed before."""
+
+    partition_id: int
+    start_key: int
+    end_key: int
+    ready: bool
+    epoch: int
+    applied_lsn: int
+    durable_lsn: int
+    tail_lsn: int
+    inflight: int
+
+
+class WorkerStatusReply(_Message, tag=71):
+    request_id: int
+    partitions: list[PartitionStatus]
+
+
+class Moved(_Message, tag=72):
+    """This worker does not lead the partition now. Nothing was done, or it will be found by its id on the retry."""
+
+    request_id: int
+    message: str
+
+
+PartitionReply = (
+    ResultReply
+    | InvokeReply
+    | AwakeableReply
+    | DeliverReply
+    | TerminateReply
+    | InvocationStatesReply
+    | WorkerStatusReply
+    | Moved
+)

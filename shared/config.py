@@ -1,0 +1,168 @@
+"""The one settings file, read once. Owns: reading TOML, environment and the file that `everlog up` leaves for daemons.
+
+Order of rising priority: defaults, TOML file, `EVERLOG_*` environment, flags. `everlog up` writes the
+merged settings to `<data>/run/settings.json`; every daemon reads that and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shared.errors import ConfigError
+
+__all__ = ["SETTING_DOCS", "Settings", "load_settings", "read_settings", "write_settings"]
+
+#: One line a setting; `everlog config` and the README's table print these.
+SETTING_DOCS: dict[str, str] = {
+    "data_dir": "where everything is kept; mode 0700",
+    "node_name": "name of this node in the cluster",
+    "bind": "address that the public ports listen on",
+    "advertised_ingress": "URL under which clients reach the ingress; empty: made of bind and port",
+    "ingress_port": "HTTP port that clients call",
+    "admin_port": "HTTP port of the admin API",
+    "sql_port": "port of the PostgreSQL wire protocol",
+    "partitions": "number of partitions, taken at the first start",
+    "workers": "partition worker processes; 0: one a core",
+    "log_level": "DEBUG, INFO, WARNING or ERROR",
+    "record_bytes_limit": "largest batch that the log takes, bytes",
+    "request_bytes_limit": "largest request body at the ingress, bytes",
+    "message_bytes_limit": "largest message of a service, bytes",
+    "eager_state_bytes_limit": "state over this is read on demand instead of sent at the start, bytes",
+    "concurrent_invocations_limit": "attempts running at once on this node",
+    "checkpoint_interval_s": "longest time between checkpoints of a partition, seconds",
+    "checkpoint_log_bytes": "log bytes after which a partition makes a checkpoint",
+    "cleanup_interval_s": "time between two runs of the cleaner, seconds",
+    "query_memory_bytes": "memory that all queries together may use, bytes",
+    "query_timeout_s": "a query that runs longer is ended, seconds",
+}
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The merged settings of a node. `SETTING_DOCS` says what each means."""
+
+    data_dir: str = "./everlog-data"
+    node_name: str = "node-1"
+    bind: str = "127.0.0.1"
+    advertised_ingress: str = ""
+    ingress_port: int = 8080
+    admin_port: int = 9070
+    sql_port: int = 9071
+    partitions: int = 4
+    workers: int = 0
+    log_level: str = "INFO"
+    record_bytes_limit: int = 32 * 1024 * 1024
+    request_bytes_limit: int = 32 * 1024 * 1024
+    message_bytes_limit: int = 32 * 1024 * 1024
+    eager_state_bytes_limit: int = 32 * 1024 * 1024
+    concurrent_invocations_limit: int = 1000
+    checkpoint_interval_s: float = 60.0
+    checkpoint_log_bytes: int = 64 * 1024 * 1024
+    cleanup_interval_s: float = 3600.0
+    query_memory_bytes: int = 512 * 1024 * 1024
+    query_timeout_s: float = 60.0
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir)
+
+    @property
+    def run_path(self) -> Path:
+        """Sockets, pid files and the settings file of the running node."""
+        return self.data_path / "run"
+
+    @property
+    def worker_count(self) -> int:
+        """`workers`, or one a core."""
+        return self.workers or max(1, len(os.sched_getaffinity(0)))
+
+    def socket(self, name: str) -> Path:
+        """`logd`, `metad`, `sqld`, `ingress` or `partitiond-<worker>`."""
+        return self.run_path / f"{name}.sock"
+
+    def worker_of(self, partition_id: int) -> int:
+        """Which worker of a node hosts a partition: every program of the node computes the same."""
+        return partition_id % self.worker_count
+
+
+def load_settings(
+    *, file: Path | None = None, environ: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None
+) -> Settings:
+    """Merge all sources and check them. Raises ConfigError that names the setting, its source and the remedy."""
+    merged: dict[str, Any] = {}
+    if file is not None:
+        merged |= _from_toml(file)
+    merged |= _from_environ(os.environ if environ is None else environ)
+    merged |= {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        settings = msgspec.convert(merged, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"settings: {error}; see `everlog config` for names and types") from error
+    _validate(settings)
+    return settings
+
+
+def _from_toml(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(file.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration file {file}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from error
+    values = {name.replace("-", "_"): value for name, value in values.items()}
+    for name in values:
+        if name not in SETTING_DOCS:
+            raise ConfigError(f"{file}: unknown setting {name!r}; `everlog config` lists all")
+    return values
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, Any]:
+    hints = typing.get_type_hints(Settings)
+    values: dict[str, Any] = {}
+    for name in SETTING_DOCS:
+        text = environ.get(f"EVERLOG_{name.upper()}")
+        if text is None:
+            continue
+        kind = hints[name]
+        assert not isinstance(kind, types.UnionType)
+        try:
+            values[name] = kind(text)
+        except ValueError as error:
+            raise ConfigError(f"EVERLOG_{name.upper()}={text!r}: want {kind.__name__}") from error
+    return values
+
+
+def _validate(settings: Settings) -> None:
+    for name in ("ingress_port", "admin_port", "sql_port"):
+        port = getattr(settings, name)
+        if not 1 <= port <= 65535:
+            raise ConfigError(f"{name} is {port}: want 1 to 65535")
+    ports = [settings.ingress_port, settings.admin_port, settings.sql_port]
+    if len(set(ports)) != len(ports):
+        raise ConfigError(f"ingress_port, admin_port and sql_port must differ, got {ports}")
+    if not 1 <= settings.partitions <= 4096:
+        raise ConfigError(f"partitions is {settings.partitions}: want 1 to 4096")
+    if not 0 <= settings.workers <= 256:
+        raise ConfigError(f"workers is {settings.workers}: want 0 (one a core) to 256")
+
+
+def write_settings(settings: Settings, path: Path) -> None:
+    """Leave the merged settings for the daemons."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2))
+
+
+def read_settings(path: Path) -> Settings:
+    """What `everlog up` wrote. Raises ConfigError when it is missing or unreadable."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Settings)
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; daemons are started by `everlog up`") from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{path} is damaged: {error}; run `everlog up` again") from error

@@ -1,0 +1,65 @@
+"""How every daemon starts and ends: settings, logging, uvloop, SIGTERM drains, a second SIGTERM ends.
+
+Owns: the process's signals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvloop
+
+from shared.config import Settings, read_settings
+from shared.errors import ConfigError
+from shared.logs import setup_logging
+
+__all__ = ["run_daemon"]
+
+_log = logging.getLogger(__name__)
+
+
+def run_daemon(name: str, serve: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> None:
+    """Read `--data-dir`, run `serve(settings, stopping)` until it returns.
+
+    `stopping` is set by the first SIGTERM or SIGINT: `serve` drains and returns. The second ends the process at once.
+    An exception out of `serve` is logged and ends the process with status 1: supervisord starts it again.
+    """
+    if not __debug__:
+        sys.exit("Everlog's assertions guard its data: run Python without -O")
+    parser = argparse.ArgumentParser(prog=name)
+    parser.add_argument("--data-dir", required=True, type=Path)
+    arguments = parser.parse_args()
+    try:
+        settings = read_settings(arguments.data_dir / "run" / "settings.json")
+    except ConfigError as error:
+        sys.exit(f"{name}: {error}")
+    setup_logging(name, settings.log_level)
+    try:
+        uvloop.run(_main(name, settings, serve))
+    except Exception:
+        _log.critical("%s failed", name, exc_info=True)
+        sys.exit(1)
+
+
+async def _main(name: str, settings: Settings, serve: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> None:
+    stopping = asyncio.Event()
+
+    def on_signal() -> None:
+        if stopping.is_set():
+            os._exit(1)
+        _log.info("%s drains", name)
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    _log.info("%s starts pid=%d", name, os.getpid())
+    await serve(settings, stopping)
+    _log.info("%s ends", name)

@@ -1,0 +1,55 @@
+"""The error families of Everlog. Pure: no I/O.
+
+An `assert` that fails is a bug of ours: the process stops, supervisord starts it again and
+replay heals it or fails again at the same place. Every other failure is one of these.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfigError",
+    "CorruptionError",
+    "EverlogError",
+    "FencedError",
+    "InvocationError",
+    "LocalProtocolError",
+    "RemoteProtocolError",
+    "UnavailableError",
+]
+
+
+class EverlogError(Exception):
+    """Root of all errors that Everlog raises on purpose; never raised itself."""
+
+
+class ConfigError(EverlogError):
+    """The operator's settings or environment are wrong. The text names the setting and the remedy."""
+
+
+class CorruptionError(EverlogError):
+    """Stored bytes are not what was written. The process stops and keeps the files as they are."""
+
+
+class LocalProtocolError(EverlogError):
+    """We broke a wire protocol: a bug of ours that the peer must not pay for."""
+
+
+class RemoteProtocolError(EverlogError):
+    """The peer broke a wire protocol. Close that connection; nothing else is touched."""
+
+
+class UnavailableError(EverlogError):
+    """A peer is away or not ready. Retry with back-off and a limit. Not `FencedError`: we may go on later."""
+
+
+class FencedError(EverlogError):
+    """Somebody with a newer epoch leads. Step down at once; what is in flight does not count."""
+
+
+class InvocationError(EverlogError):
+    """The terminal result of a user's invocation. It is journaled and answered, never logged as ours."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"[{code}] {message}")
+        self.code = code
+        self.message = message

@@ -1,0 +1,140 @@
+"""Identifiers and the key space they live in. Pure: no I/O, no randomness.
+
+An invocation id is 24 raw bytes: the partition key (8 bytes, big-endian) and a 16-byte uuid.
+Its text form is `inv_1` + base62 of both, in the form that official SDKs and the CLI know.
+Callers that need a fresh id pass the randomness in.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+
+import xxhash
+
+__all__ = [
+    "awakeable_id",
+    "decode_invocation_id",
+    "decode_signal_id",
+    "encode_deployment_id",
+    "encode_invocation_id",
+    "encode_ulid",
+    "idempotent_partition_key",
+    "idempotent_uuid",
+    "key_partition_key",
+    "partition_key_of",
+    "service_partition_key",
+    "workflow_uuid",
+]
+
+INVOCATION_ID_BYTES = 24
+#: An unkeyed service spreads over so many partition keys.
+SERVICE_BUCKETS = 512
+#: Signal indexes up to 16 are built in; 1 is cancel.
+CANCEL_SIGNAL = 1
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_VALUE_OF = {c: i for i, c in enumerate(_ALPHABET)}
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
+
+
+def _encode_base62(value: int, width: int) -> str:
+    digits: list[str] = []
+    while len(digits) * 2 < width:
+        value, pair = divmod(value, 3844)
+        digits.append(_PAIRS[pair])
+    return "".join(reversed(digits))[-width:]
+
+
+def _decode_base62(text: str) -> int:
+    value = 0
+    for char in text:
+        if char not in _VALUE_OF:
+            raise ValueError(f"{char!r} is not a base62 digit")
+        value = value * 62 + _VALUE_OF[char]
+    return value
+
+
+def encode_invocation_id(raw: bytes) -> str:
+    """24 raw bytes -> `inv_1…`. Each half is read as a little-endian number (admin_api.md, part C)."""
+    assert len(raw) == INVOCATION_ID_BYTES
+    partition_key = int.from_bytes(raw[:8], "little")
+    uuid = int.from_bytes(raw[8:], "little")
+    return "inv_1" + _encode_base62(partition_key, 11) + _encode_base62(uuid, 22)
+
+
+def decode_invocation_id(text: str) -> bytes:
+    """`inv_1…` -> 24 raw bytes. Raises ValueError with the reason when it is none."""
+    if not text.startswith("inv_1") or len(text) != 38:
+        raise ValueError(f"{text!r} is not an invocation id: want 'inv_1' and 33 base62 digits")
+    partition_key = _decode_base62(text[5:16])
+    uuid = _decode_base62(text[16:])
+    if partition_key >= 1 << 64 or uuid >= 1 << 128:
+        raise ValueError(f"{text!r} is not an invocation id: its number is out of range")
+    return partition_key.to_bytes(8, "little") + uuid.to_bytes(16, "little")
+
+
+def encode_deployment_id(ulid: bytes) -> str:
+    """16 bytes -> `dp_1…`."""
+    assert len(ulid) == 16
+    return "dp_1" + _encode_base62(int.from_bytes(ulid, "little"), 22)
+
+
+def encode_ulid(now_ms: int, entropy: bytes) -> str:
+    """Time in ms and 10 random bytes -> the 26 Crockford base32 characters of a ULID."""
+    value = (now_ms << 80) | int.from_bytes(entropy[:10], "big")
+    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+
+
+def awakeable_id(invocation_id: bytes, signal_index: int) -> str:
+    """The id that an SDK makes for its signal `signal_index`; the runtime only reads it."""
+    raw = invocation_id + signal_index.to_bytes(4, "big")
+    return "sign_1" + base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def decode_signal_id(text: str) -> tuple[bytes, int]:
+    """`sign_1…` -> (invocation id, signal index). Raises ValueError when it is none."""
+    if not text.startswith("sign_1"):
+        raise ValueError(f"{text!r} is not an awakeable id: it does not begin with 'sign_1'")
+    payload = text[len("sign_1") :]
+    try:
+        raw = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise ValueError(f"{text!r} is not an awakeable id: {error}") from error
+    if len(raw) != INVOCATION_ID_BYTES + 4:
+        raise ValueError(f"{text!r} is not an awakeable id: it holds {len(raw)} bytes instead of 28")
+    return raw[:INVOCATION_ID_BYTES], int.from_bytes(raw[INVOCATION_ID_BYTES:], "big")
+
+
+def partition_key_of(invocation_id: bytes) -> int:
+    """The invocation's place in the 64-bit key space."""
+    return int.from_bytes(invocation_id[:8], "big")
+
+
+def key_partition_key(key: str) -> int:
+    """Objects and workflows of the same key share a partition key, whatever their service."""
+    return xxhash.xxh3_64_intdigest(key.encode() + b"\xff")
+
+
+def service_partition_key(service: str, bucket: int) -> int:
+    """One of the 512 partition keys of an unkeyed service."""
+    data = service.encode() + b"\xffunscoped/service\xff" + bucket.to_bytes(8, "little")
+    return xxhash.xxh3_64_intdigest(data)
+
+
+def idempotent_partition_key(service: str, idempotency_key: str) -> int:
+    """Calls of a service with one idempotency key meet on one of its buckets."""
+    return service_partition_key(service, key_partition_key(idempotency_key) % SERVICE_BUCKETS)
+
+
+def workflow_uuid(name: str, key: str) -> bytes:
+    """A workflow's run has one id a key, so that a second run finds the first."""
+    return hashlib.sha256(f"wf,{name},{key}".encode()).digest()[:16]
+
+
+def idempotent_uuid(service: str, key: str | None, handler: str, idempotency_key: str) -> bytes:
+    """The same idempotent request has the same id, so that no table is needed to find its twin."""
+    parts = ["ik", service, handler, idempotency_key] if key is None else ["ik", service, key, handler, idempotency_key]
+    return hashlib.sha256(",".join(parts).encode()).digest()[:16]

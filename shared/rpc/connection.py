@@ -1,0 +1,127 @@
+"""One peer on a Unix socket: reads frames, joins the writes of a loop turn, keeps its buffers bounded.
+
+Rules that always hold:
+- messages leave in the order of `send`, many of one loop turn in one write;
+- a frame that cannot be read ends the connection with a log line, and nothing else;
+- `on_closed` is called exactly once, after the last `on_messages`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from shared.errors import RemoteProtocolError
+from shared.rpc.frames import FrameReader
+
+__all__ = ["Connection", "MessageHandler"]
+
+_log = logging.getLogger(__name__)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class MessageHandler(Protocol):
+    """What a daemon does with its peer's messages. All calls come from the loop's thread."""
+
+    def on_messages(self, connection: Connection, messages: list[Any]) -> None: ...
+
+    def on_closed(self, connection: Connection) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """A framed msgpack connection. `decode` turns one frame into a message (a msgspec Decoder's `decode`)."""
+
+    def __init__(self, decode: Callable[[bytes], Any], handler: MessageHandler, *, name: str) -> None:
+        self._decode = decode
+        self._handler = handler
+        self.name = name
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._out: list[bytes] = []
+        self._flush_scheduled = False
+        self._closed = False
+        self._paused = False
+        self._drained: asyncio.Event = asyncio.Event()
+        self._drained.set()
+
+    @property
+    def closed(self) -> bool:
+        """True once no more can be sent; messages sent after that are dropped."""
+        return self._closed
+
+    @property
+    def paused(self) -> bool:
+        """True while the peer reads too slowly: senders of streams should wait for `drained`."""
+        return self._paused
+
+    async def drained(self) -> None:
+        """Wait until the peer has caught up, or the connection is closed."""
+        await self._drained.wait()
+
+    def send(self, message: msgspec.Struct) -> None:
+        """Queue one message; it is written at the end of this loop turn."""
+        self.send_encoded(_encode(message))
+
+    def send_encoded(self, payload: bytes) -> None:
+        """Queue a message that is encoded already."""
+        if self._closed:
+            return
+        self._out.append(len(payload).to_bytes(4, "big"))
+        self._out.append(payload)
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Write what is queued, then close."""
+        if self._closed:
+            return
+        self._flush()
+        if self._transport is not None:
+            self._transport.close()
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        if self._out and self._transport is not None and not self._closed:
+            self._transport.write(b"".join(self._out))
+        self._out.clear()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=4 * 1024 * 1024)
+        if self._out:
+            self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            frames = self._reader.feed(data)
+            messages = [self._decode(frame) for frame in frames]
+        except (RemoteProtocolError, msgspec.MsgspecError) as error:
+            _log.error("%s: closing the connection, unreadable frame: %s", self.name, error)
+            assert self._transport is not None
+            self._transport.abort()
+            return
+        if messages:
+            self._handler.on_messages(self, messages)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closed = True
+        self._out.clear()
+        self._drained.set()
+        if self._reader.pending_bytes:
+            _log.warning("%s: the peer went away in the middle of a frame", self.name)
+        self._handler.on_closed(self)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self._drained.clear()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self._drained.set()

@@ -1,0 +1,55 @@
+"""A listening Unix socket and its connections. Owns: the socket file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from shared.rpc.connection import Connection, MessageHandler
+
+__all__ = ["RpcServer"]
+
+
+class RpcServer:
+    """Accepts peers on `path` (mode 0600) and gives their messages to one handler."""
+
+    def __init__(self, path: Path, decode: Callable[[bytes], Any], handler: MessageHandler, *, name: str) -> None:
+        self._path = path
+        self._decode = decode
+        self._handler = handler
+        self._name = name
+        self._server: asyncio.AbstractServer | None = None
+        self._connections: set[Connection] = set()
+
+    async def start(self) -> None:
+        """Listen. A socket file that a killed process left behind is replaced."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path.unlink()
+        mask = os.umask(0o177)
+        try:
+            self._server = await asyncio.get_running_loop().create_unix_server(self._accept, str(self._path))
+        finally:
+            os.umask(mask)
+
+    def _accept(self) -> Connection:
+        connection = Connection(self._decode, self, name=self._name)
+        self._connections.add(connection)
+        return connection
+
+    def on_messages(self, connection: Connection, messages: list[Any]) -> None:
+        self._handler.on_messages(connection, messages)
+
+    def on_closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._handler.on_closed(connection)
+
+    async def close(self) -> None:
+        """Stop listening and close every connection."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.close()

@@ -1,0 +1,305 @@
+"""The partition machine's inputs, as the log carries them. Pure: no I/O.
+
+Tags are for ever: a retired one stays listed and is never given to something else. Fields are only
+added at the end, with a default. Times are milliseconds since the epoch, durations milliseconds.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+__all__ = [
+    "AnnounceLeader",
+    "CallEntry",
+    "Caller",
+    "CleanUp",
+    "Command",
+    "CompleteAwakeable",
+    "CompletionMessage",
+    "Deliver",
+    "Effect",
+    "End",
+    "Entry",
+    "Failure",
+    "FireTimers",
+    "GiveUp",
+    "HandlerKind",
+    "Invoke",
+    "InvokeMessage",
+    "InvokerEffects",
+    "OutboxMessage",
+    "Pause",
+    "Pin",
+    "Result",
+    "RunCompletion",
+    "SignalMessage",
+    "Suspend",
+    "Target",
+    "Terminate",
+    "TerminateMode",
+    "TruncateOutbox",
+]
+
+
+class HandlerKind(IntEnum):
+    """What kind of handler an invocation runs; stored, so numbers are for ever."""
+
+    SERVICE = 0
+    OBJECT_EXCLUSIVE = 1
+    OBJECT_SHARED = 2
+    WORKFLOW_RUN = 3
+    WORKFLOW_SHARED = 4
+
+
+class Target(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is invoked. Invariant: `key` is not None iff the kind is not SERVICE."""
+
+    service: str
+    handler: str
+    key: str | None
+    kind: HandlerKind
+
+    def __str__(self) -> str:
+        """`Svc/handler` or `Obj/key/handler`."""
+        return f"{self.service}/{self.handler}" if self.key is None else f"{self.service}/{self.key}/{self.handler}"
+
+    @property
+    def takes_lock(self) -> bool:
+        """Exclusive handlers run one at a time for a key."""
+        return self.kind == HandlerKind.OBJECT_EXCLUSIVE
+
+
+class Failure(msgspec.Struct, array_like=True, gc=False):
+    """A terminal error: an HTTP-like code, a text, and metadata (service protocol v6, Failure)."""
+
+    code: int
+    message: str
+    metadata: list[tuple[str, str]] = []
+
+
+#: The outcome of an invocation, a promise or a signal: bytes for success.
+Result = bytes | Failure
+
+
+class Caller(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Which invocation made this one, and which of its completions takes the result (None: one-way)."""
+
+    invocation_id: bytes
+    completion_id: int | None
+    target: Target
+
+
+class Invoke(msgspec.Struct, array_like=True, tag=2):
+    """Start an invocation, unless one of this id exists: then the new caller is attached to it.
+
+    Proposed by: the leader for an ingress request; carried inside `CallEntry` and `InvokeMessage`.
+    """
+
+    id: bytes
+    target: Target
+    payload: bytes
+    headers: list[tuple[str, str]]
+    #: None: not idempotent. Ingress calls without a key carry a generated one.
+    idempotency_key: str | None = None
+    #: Start not before this time; 0: at once.
+    start_at_ms: int = 0
+    #: How long the result (0: not at all) and the journal are kept after the end.
+    completion_retention_ms: int = 0
+    journal_retention_ms: int = 0
+    #: None: the ingress.
+    caller: Caller | None = None
+    traceparent: str | None = None
+
+
+class AnnounceLeader(msgspec.Struct, array_like=True, tag=1):
+    """A leader takes over; its epoch is the LSN of this record's batch. Proposed before anything else.
+
+    `uid` tells the proposer that this announcement is its own. The key range (inclusive) is the
+    partition's own, taken once, at the first announcement.
+    """
+
+    uid: bytes
+    node: str
+    start_key: int
+    end_key: int
+
+
+class Pin(msgspec.Struct, array_like=True, tag=1):
+    """First effect of an unpinned invocation: which deployment and protocol version its journal belongs to."""
+
+    deployment_id: str
+    protocol_version: int
+
+
+class Entry(msgspec.Struct, array_like=True, tag=2):
+    """A command of the service protocol that the machine reads itself. `ack`: the SDK asked to be told when stored."""
+
+    entry_type: int
+    raw: bytes
+    ack: bool = False
+
+
+class CallEntry(msgspec.Struct, array_like=True, tag=3):
+    """A Call (0x040D) or OneWayCall (0x040E) with its target resolved by the invoker from the catalog.
+
+    `callee.caller.completion_id` is the result completion of a Call, None for a one-way call.
+    """
+
+    entry_type: int
+    raw: bytes
+    callee: Invoke
+    id_completion_id: int
+    ack: bool = False
+
+
+class RunCompletion(msgspec.Struct, array_like=True, tag=4):
+    """The result that the SDK proposed for a `run` (ProposeRunCompletion)."""
+
+    completion_id: int
+    result: Result
+
+
+class Suspend(msgspec.Struct, array_like=True, tag=5):
+    """The SDK ended the attempt, waiting for any one of these notifications (service protocol v5/v6, Suspension)."""
+
+    completions: list[int]
+    signals: list[int]
+    names: list[str]
+
+
+class End(msgspec.Struct, array_like=True, tag=6):
+    """The SDK finished: the last Output is the result."""
+
+
+class GiveUp(msgspec.Struct, array_like=True, tag=7):
+    """Retries are exhausted and the policy says kill: end with this failure."""
+
+    failure: Failure
+
+
+class Pause(msgspec.Struct, array_like=True, tag=8):
+    """Retries are exhausted and the policy says pause: keep everything, wait for an operator."""
+
+    failure: Failure
+
+
+Effect = Pin | Entry | CallEntry | RunCompletion | Suspend | End | GiveUp | Pause
+
+
+class InvokerEffects(msgspec.Struct, array_like=True, tag=3):
+    """What one attempt reports, in order. Ignored unless `generation` is that of the running attempt."""
+
+    id: bytes
+    generation: int
+    effects: list[Effect]
+
+
+class FireTimers(msgspec.Struct, array_like=True, tag=4):
+    """Every timer due at or before this time fires, in key order. Proposed by the leader's timer service."""
+
+    until_ms: int
+
+
+class InvokeMessage(msgspec.Struct, array_like=True, tag=1):
+    """Outbox: an invocation for another partition."""
+
+    invoke: Invoke
+
+
+class CompletionMessage(msgspec.Struct, array_like=True, tag=2):
+    """Outbox: the result of a call for its caller."""
+
+    invocation_id: bytes
+    completion_id: int
+    result: Result
+
+
+class SignalMessage(msgspec.Struct, array_like=True, tag=3):
+    """Outbox: a signal for an invocation, by index or by name. `result` None is the empty result (void)."""
+
+    invocation_id: bytes
+    signal: int | str
+    result: Result | None
+
+
+class AttachMessage(msgspec.Struct, array_like=True, tag=4):
+    """Outbox: tell `caller` the result of `invocation_id`; `wait` False: only if it is there already."""
+
+    invocation_id: bytes
+    caller_id: bytes
+    completion_id: int
+    wait: bool
+
+
+class OutputMessage(msgspec.Struct, array_like=True, tag=5):
+    """Outbox: the answer to an `AttachMessage` with `wait` False. `result` None: not ready."""
+
+    invocation_id: bytes
+    completion_id: int
+    result: Result | None
+
+
+OutboxMessage = InvokeMessage | CompletionMessage | SignalMessage | AttachMessage | OutputMessage
+
+
+class Deliver(msgspec.Struct, array_like=True, tag=5):
+    """Messages from another partition's outbox. Those with a sequence seen before are ignored."""
+
+    sender: int
+    first_seq: int
+    messages: list[OutboxMessage]
+
+
+class TruncateOutbox(msgspec.Struct, array_like=True, tag=6):
+    """Messages for `receiver` up to and with this sequence have arrived."""
+
+    upto_seq: int
+    receiver: int
+
+
+class CompleteAwakeable(msgspec.Struct, array_like=True, tag=7):
+    """An outside caller completes the signal `signal` of an invocation."""
+
+    invocation_id: bytes
+    signal: int
+    result: Result
+
+
+class TerminateMode(IntEnum):
+    """How an invocation is ended from outside."""
+
+    CANCEL = 0
+    KILL = 1
+    PURGE = 2
+
+
+class Terminate(msgspec.Struct, array_like=True, tag=8):
+    """Cancel (the handler sees it and may clean up), kill (at once), or purge (a completed one is forgotten).
+
+    `request` is given back in the leader's reply action; it has no other meaning.
+    """
+
+    invocation_id: bytes
+    mode: TerminateMode
+    request: int = 0
+
+
+class CleanUp(msgspec.Struct, array_like=True, tag=9):
+    """Completed invocations whose retention is over at the batch's time are forgotten. Proposed by the cleaner."""
+
+    invocation_ids: list[bytes]
+
+
+Command = (
+    AnnounceLeader
+    | Invoke
+    | InvokerEffects
+    | FireTimers
+    | Deliver
+    | TruncateOutbox
+    | CompleteAwakeable
+    | Terminate
+    | CleanUp
+)
