@@ -38,7 +38,7 @@ class _Message(msgspec.Struct, array_like=True):
 
 
 class InvokeRequest(_Message, tag=1):
-    """Start (or find) an invocation. `wait`: answered by `ResultReply` at its end; else by `InvokeReply` once stored."""
+    """Start (or find) an invocation. `wait`: answered by `ResultReply` at its end, else by `InvokeReply` at once."""
 
     request_id: int
     partition_id: int
@@ -66,13 +66,12 @@ class AwakeableRequest(_Message, tag=3):
 
 
 class DeliverRequest(_Message, tag=4):
-    """Messages of another partition's outbox, `first_seq` being the number of the first. See `wal.commands.Deliver`."""
+    """(sequence, message) of another partition's outbox. See `wal.commands.Deliver`."""
 
     request_id: int
     partition_id: int
     sender: int
-    first_seq: int
-    messages: list[OutboxMessage]
+    messages: list[tuple[int, OutboxMessage]]
 
 
 class TerminateRequest(_Message, tag=5):

@@ -12,6 +12,7 @@ import msgspec
 
 __all__ = [
     "AnnounceLeader",
+    "AttachMessage",
     "CallEntry",
     "Caller",
     "CleanUp",
@@ -29,6 +30,7 @@ __all__ = [
     "Invoke",
     "InvokeMessage",
     "InvokerEffects",
+    "KillMessage",
     "OutboxMessage",
     "Pause",
     "Pin",
@@ -111,6 +113,8 @@ class Invoke(msgspec.Struct, array_like=True, tag=2):
     #: None: the ingress.
     caller: Caller | None = None
     traceparent: str | None = None
+    #: Tells a repeated request from a second one, where a second one is refused (a workflow's run).
+    request_uid: bytes = b""
 
 
 class AnnounceLeader(msgspec.Struct, array_like=True, tag=1):
@@ -209,11 +213,15 @@ class InvokeMessage(msgspec.Struct, array_like=True, tag=1):
 
 
 class CompletionMessage(msgspec.Struct, array_like=True, tag=2):
-    """Outbox: the result of a call for its caller."""
+    """Outbox: a result for the invocation that waits for it. `result` None is the empty result (void).
+
+    `notification_type` is that of the waiting command: Call, AttachInvocation or GetInvocationOutput.
+    """
 
     invocation_id: bytes
     completion_id: int
-    result: Result
+    notification_type: int
+    result: Result | None
 
 
 class SignalMessage(msgspec.Struct, array_like=True, tag=3):
@@ -225,7 +233,7 @@ class SignalMessage(msgspec.Struct, array_like=True, tag=3):
 
 
 class AttachMessage(msgspec.Struct, array_like=True, tag=4):
-    """Outbox: tell `caller` the result of `invocation_id`; `wait` False: only if it is there already."""
+    """Outbox: tell `caller_id` the result of `invocation_id`; `wait` False: only if it is there already."""
 
     invocation_id: bytes
     caller_id: bytes
@@ -233,30 +241,26 @@ class AttachMessage(msgspec.Struct, array_like=True, tag=4):
     wait: bool
 
 
-class OutputMessage(msgspec.Struct, array_like=True, tag=5):
-    """Outbox: the answer to an `AttachMessage` with `wait` False. `result` None: not ready."""
+class KillMessage(msgspec.Struct, array_like=True, tag=5):
+    """Outbox: kill this invocation, for its caller was killed."""
 
     invocation_id: bytes
-    completion_id: int
-    result: Result | None
 
 
-OutboxMessage = InvokeMessage | CompletionMessage | SignalMessage | AttachMessage | OutputMessage
+OutboxMessage = InvokeMessage | CompletionMessage | SignalMessage | AttachMessage | KillMessage
 
 
 class Deliver(msgspec.Struct, array_like=True, tag=5):
-    """Messages from another partition's outbox. Those with a sequence seen before are ignored."""
+    """(sequence, message) from another partition's outbox, in order. A sequence seen before is ignored."""
 
     sender: int
-    first_seq: int
-    messages: list[OutboxMessage]
+    messages: list[tuple[int, OutboxMessage]]
 
 
 class TruncateOutbox(msgspec.Struct, array_like=True, tag=6):
-    """Messages for `receiver` up to and with this sequence have arrived."""
+    """The messages of these sequences have been stored by their receivers."""
 
-    upto_seq: int
-    receiver: int
+    seqs: list[int]
 
 
 class CompleteAwakeable(msgspec.Struct, array_like=True, tag=7):

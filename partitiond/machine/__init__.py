@@ -1,0 +1,15 @@
+"""The decisions: `apply(txn, batch) -> actions`. Pure: no I/O.
+
+Modules:
+    apply       command type -> handler, exhaustive; epochs and sequences
+    context     what a handler may read and do: tables, time of the record, actions, messages
+    actions     every action that the leader carries out
+    status      invocation statuses and the legal transitions, as a table
+    tables      the port by which the machine reads stored rows
+    txn         read-through overlay that collects writes
+    journal     entries and notifications appended to an invocation's journal
+    messages    notification and failure bytes of the service protocol
+    lifecycle   one module a verb: invoke, suspend, complete, cancel …
+    entries     one module a journal command: sleep, call, run, state …
+    invariants  what must be true after every apply
+"""

@@ -1,0 +1,114 @@
+"""Every action that the machine asks for. Pure: no I/O.
+
+Actions are carried out by the leader only, after their batch's writes are in the store and never before.
+None is needed for safety: a new leader finds all that is due in the store.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.storage.values import InvocationRow, OutboxRow
+from shared.wal.commands import Result
+
+__all__ = [
+    "AbortAttempt",
+    "AckCommand",
+    "Action",
+    "ForwardNotification",
+    "InvocationEnded",
+    "InvocationStored",
+    "RegisterTimer",
+    "RunRefused",
+    "SendOutbox",
+    "StartInvocation",
+    "TerminateOutcome",
+]
+
+
+class StartInvocation(msgspec.Struct, gc=False):
+    """Begin an attempt of this invocation, with `row.generation`."""
+
+    id: bytes
+    row: InvocationRow
+
+
+class ForwardNotification(msgspec.Struct, gc=False):
+    """A notification was stored: tell the running attempt."""
+
+    id: bytes
+    generation: int
+    entry_type: int
+    raw: bytes
+
+
+class AckCommand(msgspec.Struct, gc=False):
+    """A command whose sender asked for an acknowledgement was stored."""
+
+    id: bytes
+    generation: int
+    command_index: int
+
+
+class AbortAttempt(msgspec.Struct, gc=False):
+    """Whatever attempt of this generation or an older one runs or waits for a retry: end it."""
+
+    id: bytes
+    generation: int
+
+
+class RegisterTimer(msgspec.Struct, gc=False):
+    """A timer row was stored; it is due at this time."""
+
+    fire_at_ms: int
+
+
+class SendOutbox(msgspec.Struct, gc=False):
+    """A message for another partition was stored under `seq`."""
+
+    seq: int
+    row: OutboxRow
+
+
+class InvocationStored(msgspec.Struct, gc=False):
+    """Answer those who asked for storage only. `created` False: it was there before."""
+
+    id: bytes
+    created: bool
+    start_at_ms: int
+
+
+class InvocationEnded(msgspec.Struct, gc=False):
+    """Answer those who wait for the result. `expires_at_ms` is 0 unless it had ended before the command came."""
+
+    id: bytes
+    result: Result
+    expires_at_ms: int
+
+
+class RunRefused(msgspec.Struct, gc=False):
+    """A second run of a workflow: answer the request of this uid with 409."""
+
+    id: bytes
+    request_uid: bytes
+
+
+class TerminateOutcome(msgspec.Struct, gc=False):
+    """Answer a Terminate command; outcomes as in `api.partition.TerminateReply`."""
+
+    request: int
+    outcome: str
+
+
+Action = (
+    StartInvocation
+    | ForwardNotification
+    | AckCommand
+    | AbortAttempt
+    | RegisterTimer
+    | SendOutbox
+    | InvocationStored
+    | InvocationEnded
+    | RunRefused
+    | TerminateOutcome
+)

@@ -1,0 +1,7 @@
+"""The service protocol's messages: what partitiond speaks with services and sqld shows. Pure: no I/O.
+
+Modules:
+    versions        the protocol versions that we speak
+    message_types   numbers, names and roles of all messages
+    service_pb2     generated from service.proto
+"""

@@ -1,0 +1,151 @@
+"""Key kinds and key codec of a partition's store. Pure: no I/O.
+
+Rules that always hold:
+- a key begins with one kind byte, never reused; retired kinds stay listed;
+- rows that belong to a user's key continue with the 8-byte big-endian partition key, so that a range of
+  partition keys is a range of each kind and can be split off;
+- rows that belong to the partition itself (timers, outbox, dedup, meta) continue with what orders them.
+  Timers are led by their time, so that the due ones are read without holding the others in memory; each
+  names its invocation, so a split can still tell to which side it goes;
+- strings within a key are length-prefixed, so that no name is a prefix of another.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DEDUP",
+    "INBOX",
+    "INVOCATION",
+    "JOURNAL",
+    "LOCK",
+    "META",
+    "META_KEY",
+    "NOTIFICATION",
+    "OUTBOX",
+    "PROMISE",
+    "STATE",
+    "TIMER",
+    "decode_object",
+    "decode_outbox",
+    "decode_timer",
+    "dedup_key",
+    "inbox_key",
+    "invocation_key",
+    "journal_key",
+    "journal_prefix",
+    "lock_key",
+    "notification_key",
+    "object_prefix",
+    "outbox_key",
+    "promise_key",
+    "state_key",
+    "timer_key",
+]
+
+INVOCATION = b"\x01"
+JOURNAL = b"\x02"
+NOTIFICATION = b"\x03"
+STATE = b"\x04"
+LOCK = b"\x05"
+INBOX = b"\x06"
+PROMISE = b"\x07"
+TIMER = b"\x20"
+OUTBOX = b"\x21"
+DEDUP = b"\x22"
+META = b"\x30"
+
+#: The one row that every batch of writes carries: `PartitionMeta`.
+META_KEY = META
+
+
+def invocation_key(invocation_id: bytes) -> bytes:
+    """kind, id (its first 8 bytes are the partition key)."""
+    return INVOCATION + invocation_id
+
+
+def journal_prefix(invocation_id: bytes) -> bytes:
+    """All journal rows of an invocation begin so."""
+    return JOURNAL + invocation_id
+
+
+def journal_key(invocation_id: bytes, index: int) -> bytes:
+    """kind, id, entry index (4 bytes): the journal in order."""
+    return JOURNAL + invocation_id + index.to_bytes(4, "big")
+
+
+def notification_key(invocation_id: bytes, notification: int | str, *, signal: bool) -> bytes:
+    """kind, id, `c` completion id | `s` signal index | `n` signal name: which entry holds a notification."""
+    if isinstance(notification, str):
+        return NOTIFICATION + invocation_id + b"n" + notification.encode()
+    return NOTIFICATION + invocation_id + (b"s" if signal else b"c") + notification.to_bytes(4, "big")
+
+
+def object_prefix(kind: bytes, partition_key: int, service: str, key: str) -> bytes:
+    """Rows of one object or workflow: kind, partition key, service, key."""
+    service_bytes, key_bytes = service.encode(), key.encode()
+    return b"".join(
+        (
+            kind,
+            partition_key.to_bytes(8, "big"),
+            len(service_bytes).to_bytes(2, "big"),
+            service_bytes,
+            len(key_bytes).to_bytes(4, "big"),
+            key_bytes,
+        )
+    )
+
+
+def decode_object(key: bytes) -> tuple[int, str, str, bytes]:
+    """A key made of `object_prefix` and a rest -> partition key, service, key, rest."""
+    at = 11
+    length = int.from_bytes(key[9:at], "big")
+    service = key[at : at + length].decode()
+    at += length
+    length = int.from_bytes(key[at : at + 4], "big")
+    at += 4
+    return int.from_bytes(key[1:9], "big"), service, key[at : at + length].decode(), key[at + length :]
+
+
+def state_key(partition_key: int, service: str, key: str, name: bytes) -> bytes:
+    """One value of an object's state."""
+    return object_prefix(STATE, partition_key, service, key) + name
+
+
+def lock_key(partition_key: int, service: str, key: str) -> bytes:
+    """The lock of an object and the bounds of its inbox."""
+    return object_prefix(LOCK, partition_key, service, key)
+
+
+def inbox_key(partition_key: int, service: str, key: str, seq: int) -> bytes:
+    """A waiting invocation, by arrival."""
+    return object_prefix(INBOX, partition_key, service, key) + seq.to_bytes(8, "big")
+
+
+def promise_key(partition_key: int, service: str, key: str, name: str) -> bytes:
+    """A durable promise of a workflow."""
+    return object_prefix(PROMISE, partition_key, service, key) + name.encode()
+
+
+def timer_key(fire_at_ms: int, invocation_id: bytes, completion_id: int) -> bytes:
+    """kind, time, id, completion id (0: the start of a scheduled invocation)."""
+    return TIMER + fire_at_ms.to_bytes(8, "big") + invocation_id + completion_id.to_bytes(4, "big")
+
+
+def decode_timer(key: bytes) -> tuple[int, bytes, int]:
+    """-> (time in ms, invocation id, completion id)."""
+    return int.from_bytes(key[1:9], "big"), key[9:33], int.from_bytes(key[33:37], "big")
+
+
+def outbox_key(seq: int) -> bytes:
+    """kind, sequence: messages in the order in which they were made."""
+    return OUTBOX + seq.to_bytes(8, "big")
+
+
+def decode_outbox(key: bytes) -> int:
+    """-> sequence."""
+    return int.from_bytes(key[1:9], "big")
+
+
+def dedup_key(sender: int) -> bytes:
+    """The last sequence taken from a sending partition."""
+    return DEDUP + sender.to_bytes(4, "big")

@@ -1,0 +1,176 @@
+"""Value structs of a partition's store. Pure: no I/O.
+
+Rows are positional msgpack: fields are only ever added, at the end, with a default. The format of the whole
+store is `PartitionMeta.format`; a newer one is refused. Values of STATE rows are the user's bytes as they are.
+Times are milliseconds since the epoch, 0 for never.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+from shared.wal.commands import Caller, OutboxMessage, Result, Target
+
+__all__ = [
+    "STORE_FORMAT",
+    "InvocationRow",
+    "JournalRow",
+    "LockRow",
+    "OutboxRow",
+    "PartitionMeta",
+    "PromiseRow",
+    "Sink",
+    "Status",
+    "Waiting",
+    "decode_inbox",
+    "decode_invocation",
+    "decode_journal",
+    "decode_lock",
+    "decode_meta",
+    "decode_outbox_row",
+    "decode_promise",
+    "encode",
+]
+
+#: Since 0.1.
+STORE_FORMAT = 1
+
+
+class Status(IntEnum):
+    """Where an invocation stands; stored, so numbers are for ever."""
+
+    SCHEDULED = 1
+    INBOXED = 2
+    INVOKED = 3
+    SUSPENDED = 4
+    PAUSED = 5
+    COMPLETED = 6
+
+
+class Waiting(msgspec.Struct, array_like=True, gc=False):
+    """What a suspended invocation waits for: any one wakes it."""
+
+    completions: list[int]
+    signals: list[int]
+    names: list[str]
+
+
+class Sink(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An invocation that waits for this one's result, by which completion and notification type."""
+
+    invocation_id: bytes
+    completion_id: int
+    notification_type: int
+
+
+class InvocationRow(msgspec.Struct, array_like=True):
+    """All that is known of an invocation beside its journal."""
+
+    status: Status
+    target: Target
+    #: Grows with each start of an attempt chain; effects of an older one are ignored.
+    generation: int
+    #: Entries stored: commands and notifications. Invariant: journal rows are 0 … journal_length - 1.
+    journal_length: int
+    command_count: int
+    created_at_ms: int
+    modified_at_ms: int
+    completion_retention_ms: int
+    journal_retention_ms: int
+    idempotency_key: str | None = None
+    caller: Caller | None = None
+    sinks: list[Sink] = []
+    traceparent: str | None = None
+    request_uid: bytes = b""
+    deployment_id: str | None = None
+    protocol_version: int = 0
+    scheduled_at_ms: int = 0
+    start_at_ms: int = 0
+    inboxed_at_ms: int = 0
+    #: Place in the object's inbox. Invariant: meaningful only while INBOXED.
+    inbox_seq: int = 0
+    running_at_ms: int = 0
+    completed_at_ms: int = 0
+    #: Invariant: not None iff SUSPENDED.
+    waiting: Waiting | None = None
+    #: Journal index of the last Output, -1 for none.
+    output_index: int = -1
+    #: Invariant: not None iff COMPLETED.
+    result: Result | None = None
+    #: Why it is PAUSED, "[code] message".
+    paused_for: str | None = None
+
+    @property
+    def expires_at_ms(self) -> int:
+        """When a completed invocation is forgotten."""
+        return self.completed_at_ms + self.completion_retention_ms
+
+
+class JournalRow(msgspec.Struct, array_like=True, gc=False):
+    """One entry: its message type and bytes as on the wire. `callee_id`: for Call and OneWayCall."""
+
+    entry_type: int
+    raw: bytes
+    at_ms: int
+    callee_id: bytes | None = None
+    callee_target: Target | None = None
+
+
+class LockRow(msgspec.Struct, array_like=True, gc=False):
+    """The lock of an object and its inbox: sequences `head` (oldest) up to and without `tail`, with gaps."""
+
+    holder: bytes | None
+    head: int
+    tail: int
+
+
+class PromiseRow(msgspec.Struct, array_like=True):
+    """A durable promise. Invariant: `waiting` is empty once `completed`."""
+
+    completed: bool
+    result: Result | None
+    #: (invocation id, completion id)
+    waiting: list[tuple[bytes, int]]
+
+
+class OutboxRow(msgspec.Struct, array_like=True):
+    """A message that its receiver has not stored yet, and the key that decides who that is."""
+
+    partition_key: int
+    message: OutboxMessage
+
+
+class PartitionMeta(msgspec.Struct, array_like=True):
+    """What the partition knows of itself; written with every applied batch.
+
+    Invariants: `applied_lsn` and `time_ms` never shrink; `seq` counts batches of the leader of `epoch`.
+    """
+
+    format: int
+    partition_id: int
+    start_key: int
+    end_key: int
+    applied_lsn: int
+    time_ms: int
+    #: LSN of the newest leader announcement, and who made it.
+    epoch: int
+    leader_uid: bytes
+    seq: int
+    #: Sequence of the newest outbox message.
+    outbox_seq: int
+
+
+encode = msgspec.msgpack.Encoder().encode
+decode_invocation = msgspec.msgpack.Decoder(InvocationRow).decode
+decode_journal = msgspec.msgpack.Decoder(JournalRow).decode
+decode_lock = msgspec.msgpack.Decoder(LockRow).decode
+decode_promise = msgspec.msgpack.Decoder(PromiseRow).decode
+decode_outbox_row = msgspec.msgpack.Decoder(OutboxRow).decode
+decode_meta = msgspec.msgpack.Decoder(PartitionMeta).decode
+
+
+def decode_inbox(value: bytes) -> bytes:
+    """An INBOX row holds just the invocation's id."""
+    return value
