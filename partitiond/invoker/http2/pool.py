@@ -1,0 +1,185 @@
+"""Connections to one deployment authority, shared by its requests.
+
+Owns the connections, the task that makes the next one, and the line of waiting requests.
+
+Rules that always hold: at most one connection is being made at a time; a request waits only while every
+connection is full or being made; the line is served in order of arrival.
+"""
+
+import asyncio
+import ssl
+
+from partitiond.invoker.http2.connection import Connection
+from partitiond.invoker.http2.errors import ErrorKind, StreamError
+from partitiond.invoker.http2.frames import NO_ERROR
+from partitiond.invoker.http2.hpack import BlockDecoder
+from partitiond.invoker.http2.request import Origin, RequestHead
+from partitiond.invoker.http2.settings import PoolSettings
+from partitiond.invoker.http2.stream import Stream, StreamHandler
+from partitiond.invoker.http2.waiting import WaitingLine
+
+__all__ = ["Pool", "tls_context"]
+
+
+def tls_context(cafile: str | None = None) -> ssl.SSLContext:
+    """A client context that verifies the peer and offers h2 only; `cafile` replaces the system's store."""
+    context = ssl.create_default_context(cafile=cafile)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9113 section 9.2.
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+class Pool:
+    """See the module. For https, give a context that offers h2 by ALPN, or none for `tls_context()`."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        *,
+        settings: PoolSettings = PoolSettings(),  # noqa: B008  (frozen)
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.origin = origin
+        self._settings = settings
+        self._tls = (ssl_context or tls_context()) if origin.scheme == "https" else None
+        self._origin_block = origin.block()
+        self._decoder = BlockDecoder(settings.header_list_bytes_max)
+        self._line = WaitingLine()
+        #: Connections that take streams, oldest first: filling them in order lets the newest fall idle.
+        self._ready: list[Connection] = []
+        #: Every connection whose socket is not closed yet.
+        self._all: set[Connection] = set()
+        self._connecting: asyncio.Task[None] | None = None
+        #: No attempt to add a connection before this time of the loop's clock.
+        self._grow_not_before = 0.0
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue."""
+        return len(self._line)
+
+    @property
+    def connections(self) -> int:
+        """Connections that take new streams."""
+        return len(self._ready)
+
+    def request(
+        self, head: RequestHead, handler: StreamHandler, body: bytes = b"", *, end: bool = False
+    ) -> Stream:
+        """Start a request now, or when a connection has room; `end` closes it after `body`.
+
+        Never raises for I/O and calls nobody back before it returns; errors come by `handler.on_error`. If
+        the stream is not `writable` afterwards, `on_writable` follows as after a `send` that returned False.
+        """
+        block = head.before + self._origin_block + head.after
+        stream = Stream(handler, self._line, bodiless=head.method == "HEAD")
+        if not self._line:
+            for connection in self._ready:
+                sender = connection.sender
+                if len(sender.streams) < sender.limit:
+                    if body:
+                        sender.open(stream, block)
+                        sender.send(stream, body, end)
+                    else:
+                        stream.ending = end
+                        sender.open(stream, block)
+                    return stream
+        self._line.send(stream, body, end)
+        self._line.join(stream, block)
+        if self._closed:
+            asyncio.get_running_loop().call_soon(self._fail_line, ErrorKind.CLOSED, "the pool is closed")
+        else:
+            self._maybe_grow()
+        return stream
+
+    async def close(self) -> None:
+        """Refuse what waits, end what runs, close every connection, and wait until the sockets are closed."""
+        self._closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.wait([self._connecting])
+        self._fail_line(ErrorKind.CLOSED, "the pool was closed")
+        connections = list(self._all)
+        for connection in connections:
+            connection.fail(ErrorKind.CLOSED, "the pool was closed", NO_ERROR)
+        for connection in connections:
+            await connection.gone
+
+    # ---- growing
+
+    def _maybe_grow(self) -> None:
+        """Make one more connection if requests wait, none is being made, and the limits allow it."""
+        if self._connecting is not None or self._closed or not self._line:
+            return
+        loop = asyncio.get_running_loop()
+        if len(self._ready) < self._settings.connections_max and loop.time() >= self._grow_not_before:
+            self._connecting = loop.create_task(self._grow(), name=f"connect {self.origin}")
+
+    async def _grow(self) -> None:
+        try:
+            await self._connect()
+        except Exception as error:
+            self._connecting = None
+            self._connect_failed(error)
+        else:
+            self._connecting = None
+            self._maybe_grow()
+
+    async def _connect(self) -> None:
+        """Returns when the peer has sent its SETTINGS; raises whatever went wrong."""
+        loop = asyncio.get_running_loop()
+        connection = None
+        try:
+            async with asyncio.timeout(self._settings.connect_timeout_s):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._settings, self._decoder, self._on_change),
+                    self.origin.host,
+                    self.origin.port,
+                    ssl=self._tls,
+                    server_hostname=self.origin.host if self._tls else None,
+                )
+                self._all.add(connection)
+                await connection.ready
+            if connection.receiver.failure is not None:
+                raise connection.receiver.failure
+        except TimeoutError:
+            step = "SETTINGS from the peer" if connection is not None else "connection"
+            raise TimeoutError(f"no {step} within {self._settings.connect_timeout_s:g} s") from None
+        finally:
+            if connection is not None and not connection.receiver.settled:
+                connection.close()
+
+    def _connect_failed(self, error: Exception) -> None:
+        if self._ready:  # Those that wait still have a chance; and the failure may be a limit of the peer's.
+            self._grow_not_before = asyncio.get_running_loop().time() + self._settings.connect_retry_s
+            return
+        reason = error.message if isinstance(error, StreamError) else str(error) or repr(error)
+        self._fail_line(ErrorKind.CONNECT, f"cannot connect to {self.origin}: {reason}")
+
+    def _fail_line(self, kind: ErrorKind, message: str) -> None:
+        for raised in self._line.fail_all(kind, message):
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "HTTP/2 stream handler raised", "exception": raised}
+            )
+
+    # ---- serving
+
+    def _on_change(self, connection: Connection) -> None:
+        """A connection became ready, has free slots, takes no more streams, or is gone."""
+        sender = connection.sender
+        if connection.gone.done():
+            self._all.discard(connection)
+        if sender.draining:
+            if connection in self._ready:
+                self._ready.remove(connection)
+            if connection.idle:
+                connection.close()
+        elif connection.receiver.settled and connection not in self._ready:
+            self._ready.append(connection)
+        while self._line and len(sender.streams) < sender.limit:
+            stream, block = self._line.take()
+            sender.open(stream, block)
+            if sender.pump(stream):
+                sender.drained(stream)
+        self._maybe_grow()
