@@ -71,9 +71,10 @@ class SendOutbox(msgspec.Struct, gc=False):
 
 
 class InvocationStored(msgspec.Struct, gc=False):
-    """Answer those who asked for storage only. `created` False: it was there before."""
+    """Answer the request of this uid if it asked for storage only. `created` False: another request had made it."""
 
     id: bytes
+    request_uid: bytes
     created: bool
     start_at_ms: int
 

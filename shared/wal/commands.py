@@ -113,7 +113,7 @@ class Invoke(msgspec.Struct, array_like=True, tag=2):
     #: None: the ingress.
     caller: Caller | None = None
     traceparent: str | None = None
-    #: Tells a repeated request from a second one, where a second one is refused (a workflow's run).
+    #: Made by the ingress for each request of a client: tells a request that was sent again from another one.
     request_uid: bytes = b""
 
 

@@ -1,0 +1,15 @@
+"""Run: a side effect whose result the SDK proposes. Pure: no I/O."""
+
+from __future__ import annotations
+
+from partitiond.machine.context import Context
+from partitiond.machine.journal import append_command
+from shared.protocol.message_types import MessageType
+from shared.storage.values import InvocationRow
+
+__all__ = ["on_run"]
+
+
+def on_run(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
+    """Nothing but the entry: the result arrives as a `RunCompletion` effect."""
+    return append_command(ctx, invocation_id, row, MessageType.RUN, raw)

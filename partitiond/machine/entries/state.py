@@ -1,0 +1,80 @@
+"""State commands: get, set, clear, keys; lazy and eager. Pure: no I/O.
+
+Eager reads were answered by the SDK from what the start of the attempt carried: they are only journaled.
+"""
+
+from __future__ import annotations
+
+from partitiond.machine.context import Context
+from partitiond.machine.journal import append_command, append_notification, complete
+from partitiond.machine.messages import state_keys_raw
+from shared.ids import partition_key_of
+from shared.protocol import service_pb2 as pb
+from shared.protocol.message_types import MessageType
+from shared.storage import keys
+from shared.storage.values import InvocationRow
+
+__all__ = [
+    "on_clear_all_state",
+    "on_clear_state",
+    "on_get_eager_state",
+    "on_get_eager_state_keys",
+    "on_get_lazy_state",
+    "on_get_lazy_state_keys",
+    "on_set_state",
+]
+
+
+def _state_prefix(invocation_id: bytes, row: InvocationRow) -> bytes:
+    assert row.target.key is not None, "the invoker refuses state of unkeyed services"
+    return keys.object_prefix(keys.STATE, partition_key_of(invocation_id), row.target.service, row.target.key)
+
+
+def on_set_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
+    command = pb.SetStateCommand.FromString(raw)
+    ctx.txn.put(_state_prefix(invocation_id, row) + command.key, command.value.content)
+    return append_command(ctx, invocation_id, row, MessageType.SET_STATE, raw)
+
+
+def on_clear_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
+    command = pb.ClearStateCommand.FromString(raw)
+    ctx.txn.delete(_state_prefix(invocation_id, row) + command.key)
+    return append_command(ctx, invocation_id, row, MessageType.CLEAR_STATE, raw)
+
+
+def on_clear_all_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
+    for key, _ in list(ctx.txn.scan_prefix(_state_prefix(invocation_id, row))):
+        ctx.txn.delete(key)
+    return append_command(ctx, invocation_id, row, MessageType.CLEAR_ALL_STATE, raw)
+
+
+def on_get_lazy_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
+    command = pb.GetLazyStateCommand.FromString(raw)
+    index = append_command(ctx, invocation_id, row, MessageType.GET_LAZY_STATE, raw)
+    value = ctx.txn.get(_state_prefix(invocation_id, row) + command.key)
+    complete(ctx, invocation_id, row, MessageType.GET_LAZY_STATE_COMPLETION, command.result_completion_id, value)
+    return index
+
+
+def on_get_lazy_state_keys(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
+    command = pb.GetLazyStateKeysCommand.FromString(raw)
+    index = append_command(ctx, invocation_id, row, MessageType.GET_LAZY_STATE_KEYS, raw)
+    prefix = _state_prefix(invocation_id, row)
+    names = [key[len(prefix) :] for key, _ in ctx.txn.scan_prefix(prefix)]
+    append_notification(
+        ctx,
+        invocation_id,
+        row,
+        MessageType.GET_LAZY_STATE_KEYS_COMPLETION,
+        state_keys_raw(command.result_completion_id, names),
+        command.result_completion_id,
+    )
+    return index
+
+
+def on_get_eager_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
+    return append_command(ctx, invocation_id, row, MessageType.GET_EAGER_STATE, raw)
+
+
+def on_get_eager_state_keys(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
+    return append_command(ctx, invocation_id, row, MessageType.GET_EAGER_STATE_KEYS, raw)

@@ -1,0 +1,113 @@
+"""Entries and notifications appended to an invocation's journal. Pure: no I/O.
+
+Rules that always hold:
+- the journal only grows, one row an index, until it is dropped as a whole;
+- a notification is stored once: a second one of the same id changes nothing.
+"""
+
+from __future__ import annotations
+
+from partitiond.machine.actions import ForwardNotification, StartInvocation
+from partitiond.machine.context import Context
+from partitiond.machine.messages import notification_raw, signal_raw
+from partitiond.machine.status import move
+from shared.protocol.message_types import MessageType
+from shared.storage import keys, values
+from shared.storage.values import InvocationRow, JournalRow, Status
+from shared.wal.commands import Result, Target
+
+__all__ = ["append_command", "append_notification", "complete", "drop_journal", "resume", "signal"]
+
+
+def append_command(
+    ctx: Context,
+    invocation_id: bytes,
+    row: InvocationRow,
+    entry_type: int,
+    raw: bytes,
+    *,
+    callee_id: bytes | None = None,
+    callee_target: Target | None = None,
+) -> int:
+    """Store a command as the next entry; returns its index among the commands (Input has 0)."""
+    _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms, callee_id, callee_target))
+    row.command_count += 1
+    return row.command_count - 1
+
+
+def _append(ctx: Context, invocation_id: bytes, row: InvocationRow, entry: JournalRow) -> None:
+    ctx.txn.put(keys.journal_key(invocation_id, row.journal_length), values.encode(entry))
+    row.journal_length += 1
+    ctx.txn.changed(invocation_id)
+
+
+def append_notification(
+    ctx: Context,
+    invocation_id: bytes,
+    row: InvocationRow,
+    entry_type: int,
+    raw: bytes,
+    notification: int | str,
+    *,
+    is_signal: bool = False,
+) -> None:
+    """Store a notification and bring it to the handler: forwarded if it runs, waking it if it waits for this."""
+    key = keys.notification_key(invocation_id, notification, signal=is_signal)
+    if ctx.txn.get(key) is not None:
+        return
+    ctx.txn.put(key, row.journal_length.to_bytes(4, "big"))
+    _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms))
+    if row.status is Status.INVOKED:
+        ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw))
+    elif row.status is Status.SUSPENDED and _wakes(row, notification, is_signal):
+        resume(ctx, invocation_id, row)
+
+
+def _wakes(row: InvocationRow, notification: int | str, is_signal: bool) -> bool:
+    assert row.waiting is not None
+    if isinstance(notification, str):
+        return notification in row.waiting.names
+    return notification in (row.waiting.signals if is_signal else row.waiting.completions)
+
+
+def resume(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
+    """Begin a new chain of attempts; effects of the former one no longer count."""
+    move(row, Status.INVOKED, ctx.now_ms)
+    row.generation += 1
+    if row.running_at_ms == 0:
+        row.running_at_ms = ctx.now_ms
+    ctx.txn.changed(invocation_id)
+    ctx.act(StartInvocation(invocation_id, row))
+
+
+def complete(
+    ctx: Context,
+    invocation_id: bytes,
+    row: InvocationRow,
+    notification_type: MessageType,
+    completion_id: int,
+    result: Result | None,
+) -> None:
+    """Store the result of a command: a value, a failure, or void."""
+    append_notification(
+        ctx, invocation_id, row, notification_type, notification_raw(completion_id, result), completion_id
+    )
+
+
+def signal(ctx: Context, invocation_id: bytes, row: InvocationRow, which: int | str, result: Result | None) -> None:
+    """Store a signal for an invocation that has begun."""
+    append_notification(ctx, invocation_id, row, MessageType.SIGNAL, signal_raw(which, result), which, is_signal=True)
+
+
+def drop_journal(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
+    """Forget all entries of a completed invocation."""
+    txn = ctx.txn
+    for index in range(row.journal_length):
+        txn.delete(keys.journal_key(invocation_id, index))
+    if row.journal_length > row.command_count:
+        for key, _ in txn.scan_prefix(keys.NOTIFICATION + invocation_id):
+            txn.delete(key)
+    row.journal_length = 0
+    row.command_count = 0
+    row.output_index = -1
+    txn.changed(invocation_id)

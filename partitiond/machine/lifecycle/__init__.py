@@ -1,0 +1,17 @@
+"""One module a verb of an invocation's life. Pure: no I/O.
+
+Modules:
+    announce    a leader takes over
+    invoke      an invocation arrives: new, found again, or refused
+    inbox       the lock of an object and the queue before it
+    effects     what an attempt reports
+    suspend     the handler waits; nothing runs
+    pause       retries are exhausted; an operator decides
+    complete    the end: result, callers, lock
+    timers      sleeps and scheduled starts
+    signals     signals, awakeables and the cancel signal
+    attach      others ask for a result
+    terminate   cancel, kill and purge from outside
+    deliver     messages from other partitions, and the outbox
+    cleanup     retention is over
+"""

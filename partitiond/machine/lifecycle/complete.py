@@ -1,0 +1,71 @@
+"""The end: result, callers, lock. Pure: no I/O."""
+
+from __future__ import annotations
+
+from partitiond.machine.actions import InvocationEnded
+from partitiond.machine.context import Context
+from partitiond.machine.journal import drop_journal
+from partitiond.machine.lifecycle.inbox import leave_inbox, release_lock
+from partitiond.machine.messages import failure_from_pb
+from partitiond.machine.status import move
+from shared.ids import partition_key_of
+from shared.protocol import service_pb2 as pb
+from shared.storage import keys
+from shared.storage.values import InvocationRow, Sink, Status, decode_journal
+from shared.wal.commands import CompletionMessage, HandlerKind, Result
+
+__all__ = ["answer", "end", "forget", "output_of"]
+
+
+def answer(ctx: Context, sink: Sink, result: Result | None) -> None:
+    """Bring a result to the invocation that waits for it."""
+    message = CompletionMessage(sink.invocation_id, sink.completion_id, sink.notification_type, result)
+    ctx.send(message, sink.invocation_id)
+
+
+def output_of(ctx: Context, invocation_id: bytes, row: InvocationRow) -> Result:
+    """What the last Output command says; no Output at all is an empty success."""
+    if row.output_index < 0:
+        return b""
+    stored = ctx.txn.get(keys.journal_key(invocation_id, row.output_index))
+    assert stored is not None
+    output = pb.OutputCommand.FromString(decode_journal(stored).raw)
+    if output.WhichOneof("result") == "failure":
+        return failure_from_pb(output.failure)
+    return output.value.content
+
+
+def end(ctx: Context, invocation_id: bytes, row: InvocationRow, result: Result) -> None:
+    """The invocation is over: tell whoever waits, give the lock on, keep what is to be kept."""
+    before = row.status
+    if before is Status.INBOXED:
+        leave_inbox(ctx, invocation_id, row)
+    elif before is Status.SCHEDULED:
+        ctx.txn.delete(keys.timer_key(row.start_at_ms, invocation_id, 0))
+    move(row, Status.COMPLETED, ctx.now_ms)
+    row.result = result
+    row.completed_at_ms = ctx.now_ms
+    ctx.txn.changed(invocation_id)
+    ctx.act(InvocationEnded(invocation_id, result, 0))
+    for sink in row.sinks:
+        answer(ctx, sink, result)
+    row.sinks = []
+    if row.target.takes_lock and before not in (Status.INBOXED, Status.SCHEDULED):
+        release_lock(ctx, invocation_id, row)
+    if row.completion_retention_ms == 0:
+        forget(ctx, invocation_id, row)
+    elif row.journal_retention_ms == 0:
+        drop_journal(ctx, invocation_id, row)
+
+
+def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
+    """Remove a completed invocation and, with a workflow's run, its state and promises."""
+    assert row.status is Status.COMPLETED
+    drop_journal(ctx, invocation_id, row)
+    ctx.txn.delete_invocation(invocation_id)
+    if row.target.kind == HandlerKind.WORKFLOW_RUN:
+        assert row.target.key is not None
+        for kind in (keys.STATE, keys.PROMISE):
+            prefix = keys.object_prefix(kind, partition_key_of(invocation_id), row.target.service, row.target.key)
+            for key, _ in ctx.txn.scan_prefix(prefix):
+                ctx.txn.delete(key)

@@ -1,0 +1,65 @@
+"""What an attempt reports. Pure: no I/O."""
+
+from __future__ import annotations
+
+from partitiond.machine.actions import AckCommand
+from partitiond.machine.context import Context
+from partitiond.machine.entries import ENTRY_HANDLERS
+from partitiond.machine.entries.call import on_call
+from partitiond.machine.journal import complete
+from partitiond.machine.lifecycle.complete import end, output_of
+from partitiond.machine.lifecycle.pause import on_pause
+from partitiond.machine.lifecycle.suspend import on_suspend
+from shared.protocol.message_types import MessageType
+from shared.storage.values import InvocationRow, Status
+from shared.wal.commands import (
+    CallEntry,
+    Effect,
+    End,
+    Entry,
+    GiveUp,
+    InvokerEffects,
+    Pause,
+    Pin,
+    RunCompletion,
+    Suspend,
+)
+
+__all__ = ["on_invoker_effects"]
+
+
+def on_invoker_effects(ctx: Context, command: InvokerEffects) -> None:
+    """Apply each effect in order, as long as the attempt that reports them is the one that counts."""
+    for effect in command.effects:
+        row = ctx.txn.invocation(command.id)
+        if row is None or row.status is not Status.INVOKED or row.generation != command.generation:
+            return
+        _apply(ctx, command.id, row, effect)
+
+
+def _apply(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Effect) -> None:
+    match effect:
+        case Entry():
+            handler = ENTRY_HANDLERS.get(effect.entry_type)
+            assert handler is not None, f"entry of unknown type {effect.entry_type:#06x}: the invoker lets none through"
+            index = handler(ctx, invocation_id, row, effect.raw)
+            if effect.ack:
+                ctx.act(AckCommand(invocation_id, row.generation, index))
+        case CallEntry():
+            index = on_call(ctx, invocation_id, row, effect)
+            if effect.ack:
+                ctx.act(AckCommand(invocation_id, row.generation, index))
+        case RunCompletion():
+            complete(ctx, invocation_id, row, MessageType.RUN_COMPLETION, effect.completion_id, effect.result)
+        case Pin():
+            row.deployment_id = effect.deployment_id
+            row.protocol_version = effect.protocol_version
+            ctx.txn.changed(invocation_id)
+        case Suspend():
+            on_suspend(ctx, invocation_id, row, effect)
+        case End():
+            end(ctx, invocation_id, row, output_of(ctx, invocation_id, row))
+        case GiveUp():
+            end(ctx, invocation_id, row, effect.failure)
+        case Pause():
+            on_pause(ctx, invocation_id, row, effect)

@@ -1,0 +1,32 @@
+"""The handler waits; nothing runs. Pure: no I/O."""
+
+from __future__ import annotations
+
+from partitiond.machine.context import Context
+from partitiond.machine.journal import resume
+from partitiond.machine.status import move
+from shared.storage import keys
+from shared.storage.values import InvocationRow, Status, Waiting
+from shared.wal.commands import Suspend
+
+__all__ = ["on_suspend"]
+
+
+def on_suspend(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Suspend) -> None:
+    """Sleep until any awaited notification is there; if one came meanwhile, go on at once."""
+    assert effect.completions or effect.signals or effect.names, "the invoker refuses an empty suspension"
+    if _is_resolvable(ctx, invocation_id, effect):
+        resume(ctx, invocation_id, row)
+        return
+    move(row, Status.SUSPENDED, ctx.now_ms)
+    row.waiting = Waiting(effect.completions, effect.signals, effect.names)
+    ctx.txn.changed(invocation_id)
+
+
+def _is_resolvable(ctx: Context, invocation_id: bytes, effect: Suspend) -> bool:
+    get = ctx.txn.get
+    return (
+        any(get(keys.notification_key(invocation_id, i, signal=False)) is not None for i in effect.completions)
+        or any(get(keys.notification_key(invocation_id, i, signal=True)) is not None for i in effect.signals)
+        or any(get(keys.notification_key(invocation_id, name, signal=True)) is not None for name in effect.names)
+    )

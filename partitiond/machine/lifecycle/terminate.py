@@ -1,0 +1,54 @@
+"""Cancel, kill and purge from outside. Pure: no I/O."""
+
+from __future__ import annotations
+
+from partitiond.machine.actions import AbortAttempt, TerminateOutcome
+from partitiond.machine.context import Context
+from partitiond.machine.lifecycle.complete import end, forget
+from partitiond.machine.lifecycle.signals import on_signal
+from partitiond.machine.messages import KILLED
+from shared.ids import CANCEL_SIGNAL
+from shared.storage import keys
+from shared.storage.values import InvocationRow, Status, decode_journal
+from shared.wal.commands import KillMessage, Terminate, TerminateMode
+
+__all__ = ["kill", "on_terminate"]
+
+
+def on_terminate(ctx: Context, command: Terminate) -> None:
+    """Carry it out and tell how it went."""
+    row = ctx.txn.invocation(command.invocation_id)
+    ctx.act(TerminateOutcome(command.request, _terminate(ctx, command, row)))
+
+
+def _terminate(ctx: Context, command: Terminate, row: InvocationRow | None) -> str:
+    if row is None:
+        return "not_found"
+    if command.mode == TerminateMode.PURGE:
+        if row.status is not Status.COMPLETED:
+            return "not_completed"
+        forget(ctx, command.invocation_id, row)
+        return "done"
+    if row.status is Status.COMPLETED:
+        return "completed"
+    if command.mode == TerminateMode.KILL:
+        kill(ctx, command.invocation_id)
+        return "done"
+    not_begun = row.status in (Status.SCHEDULED, Status.INBOXED)
+    on_signal(ctx, command.invocation_id, CANCEL_SIGNAL, None)
+    return "done" if not_begun else "appended"
+
+
+def kill(ctx: Context, invocation_id: bytes) -> None:
+    """End it at once, and everything that it called or sent. State stays as it was applied."""
+    row = ctx.txn.invocation(invocation_id)
+    if row is None or row.status is Status.COMPLETED:
+        return
+    for index in range(row.journal_length):
+        stored = ctx.txn.get(keys.journal_key(invocation_id, index))
+        assert stored is not None
+        callee_id = decode_journal(stored).callee_id
+        if callee_id is not None:
+            ctx.send(KillMessage(callee_id), callee_id)
+    ctx.act(AbortAttempt(invocation_id, row.generation))
+    end(ctx, invocation_id, row, KILLED)

@@ -1,0 +1,29 @@
+"""Sleeps and scheduled starts. Pure: no I/O."""
+
+from __future__ import annotations
+
+from partitiond.machine.context import Context
+from partitiond.machine.journal import complete
+from partitiond.machine.lifecycle.invoke import begin
+from shared.protocol.message_types import MessageType
+from shared.storage import keys
+from shared.storage.values import Status
+from shared.wal.commands import FireTimers
+
+__all__ = ["on_fire_timers"]
+
+
+def on_fire_timers(ctx: Context, command: FireTimers) -> None:
+    """Every timer due by then fires, in order of time."""
+    end = keys.TIMER + (command.until_ms + 1).to_bytes(8, "big")
+    for key, _ in list(ctx.txn.scan(keys.TIMER, end)):
+        ctx.txn.delete(key)
+        _, invocation_id, completion_id = keys.decode_timer(key)
+        row = ctx.txn.invocation(invocation_id)
+        if row is None or row.status is Status.COMPLETED:
+            continue
+        if completion_id == 0:
+            assert row.status is Status.SCHEDULED
+            begin(ctx, invocation_id, row)
+        else:
+            complete(ctx, invocation_id, row, MessageType.SLEEP_COMPLETION, completion_id, None)

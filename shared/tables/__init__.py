@@ -1,0 +1,16 @@
+"""The SQL tables: columns, types and what they mean. metad documents them, sqld fills them. Pure: no I/O.
+
+Modules:
+    columns                     how a table is described
+    sys_invocation_status       what is stored of each invocation
+    sys_invocation_state        what the invokers know of running attempts
+    sys_invocation              both joined: the view that users ask first
+    sys_journal                 the journals of all invocations
+    state                       key-value state of objects and workflows
+    sys_inbox                   invocations that wait for their object
+    sys_keyed_service_status    locks of objects
+    sys_promise                 durable promises of workflows
+    sys_service                 registered services
+    sys_deployment              registered deployments
+    registry                    all of them by name
+"""
