@@ -1,0 +1,8 @@
+"""What people run: the `everlog` command, the node it starts, and examples.
+
+Modules:
+    cli           the console script `everlog`, one file a verb
+    node          a node's data directory, its supervisord and its programs
+    example_node  what `scripts/up` runs: a node with the example services on it
+    examples      services written with the official SDK
+"""

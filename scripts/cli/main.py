@@ -1,0 +1,64 @@
+"""The entry of `everlog`: finds the verb, imports its module, turns our errors into one line and a status.
+
+Exit status: 0 done, 1 failed (the text on stderr says why and what to do), 2 wrong usage, 3 (status) no node runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from scripts.node.programs import PROGRAMS, Program
+from shared.errors import EverlogError
+
+__all__ = ["VERBS", "main"]
+
+#: Verb -> one line of help. Each is a module here with `add_arguments(parser)` and `run(arguments, programs)`.
+VERBS: dict[str, str] = {
+    "up": "start a node on this machine and stay with it",
+    "down": "stop the node",
+    "status": "show each program: state, readiness, pid, uptime, restarts",
+    "restart": "restart one program of the node",
+    "config": "print the merged settings and what they mean",
+    "logs": "print the programs' logs",
+}
+
+_EPILOG = "Settings come from --config FILE (TOML), EVERLOG_* variables and flags; `everlog config` lists all."
+
+
+class _Version(argparse.Action):
+    def __call__(self, *unused: object, **also_unused: object) -> None:
+        from scripts.node.version import version
+
+        print(f"everlog {version()}")
+        sys.exit(0)
+
+
+def main(argv: Sequence[str] | None = None, programs: Sequence[Program] = PROGRAMS) -> int:
+    """Run one verb. `programs` is the table of what a node consists of; tests give another."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="everlog", description="A durable-execution runtime.", epilog=_EPILOG)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    asked_for = next((word for word in words if not word.startswith("-")), None)
+    for verb, text in VERBS.items():
+        command = commands.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG)
+        if verb == asked_for:
+            importlib.import_module(f"scripts.cli.{verb}").add_arguments(command)
+    arguments = parser.parse_args(words)
+    try:
+        return int(importlib.import_module(f"scripts.cli.{arguments.verb}").run(arguments, programs))
+    except EverlogError as error:
+        print(f"everlog {arguments.verb}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""`everlog up`: start a node and stay with it, or leave it running (`--detach`). Owns: this process's signals."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from scripts.cli import options, show
+from scripts.node.launch import Node, StartError, start_node, stop_node, wait_ready
+from scripts.node.ports import local_address
+from scripts.node.programs import Program
+from shared.config import Settings
+
+__all__ = ["add_arguments", "run", "run_node"]
+
+#: A node with a long log to replay may need a while; a program that cannot start is told much sooner.
+_READY_WITHIN_S = 300.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `everlog up` takes."""
+    options.add_settings(parser)
+    parser.add_argument("--detach", action="store_true", help="return when it is ready to serve; it keeps running")
+
+
+def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
+    """Start the node; see `run_node`."""
+    return run_node(options.load(arguments), programs, detach=arguments.detach)
+
+
+def run_node(
+    settings: Settings,
+    programs: Sequence[Program],
+    *,
+    detach: bool,
+    when_ready: Callable[[Settings], None] | None = None,
+) -> int:
+    """Start and, unless `detach`, stay until SIGINT or SIGTERM or `everlog down`. A second signal kills what drains."""
+    signals = _Signals()
+    print(f"Everlog starts in {settings.data_dir}", flush=True)
+    node = start_node(settings, programs, detach=detach)
+    signals.node = node
+    try:
+        ready = wait_ready(node, report=_report, stopping=lambda: signals.received > 0, within_s=_READY_WITHIN_S)
+        if ready:
+            _say_ready(node)
+            if when_ready is not None:
+                when_ready(settings)
+    except StartError as error:
+        stop_node(node)
+        print(f"everlog up: {error}\nNothing is left running.", file=sys.stderr)
+        return 1
+    except BaseException:
+        stop_node(node)
+        raise
+    if ready and detach:
+        print(f"It keeps running. Stop it with: everlog down --data-dir {settings.data_dir}", flush=True)
+        return 0
+    if ready:
+        print("Ctrl-C stops it.", flush=True)
+    return _stay(node, signals)
+
+
+class _Signals:
+    """SIGINT and SIGTERM go on to supervisord, once it is there."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.node: Node | None = None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.received += 1
+        if self.received == 1:
+            print("\nEverlog stops…", flush=True)
+        if self.node is not None:
+            self.node.supervisord.send_signal(signal.SIGTERM)
+
+
+def _report(program: Program, seconds: float) -> None:
+    print(f"  {program.name:<11} answers after {seconds:.2f} s", flush=True)
+
+
+def _say_ready(node: Node) -> None:
+    settings = node.settings
+    where = show.addresses(
+        host=local_address(settings.bind),
+        ingress_port=settings.ingress_port,
+        admin_port=settings.admin_port,
+        sql_port=settings.sql_port,
+    )
+    print(f"Everlog is ready:\n  ingress     {where['ingress']}\n  admin API   {where['admin']}")
+    print(f"  SQL         psql {where['sql']}", flush=True)
+
+
+def _stay(node: Node, signals: _Signals) -> int:
+    if signals.received:
+        node.supervisord.send_signal(signal.SIGTERM)
+    status = node.supervisord.wait()
+    if status == 0:
+        print("Everlog has stopped.", flush=True)
+        return 0
+    print(f"everlog up: supervisord ended with status {status}; see {node.log_path}/supervisord.log", file=sys.stderr)
+    return 1

@@ -1,0 +1,16 @@
+"""One node on this machine: its data directory, its programs and the supervisord that keeps them alive.
+
+Modules, in the order of a start:
+    programs    the table of programs and their command lines
+    layout      the data directory: format, lock, folders
+    ports       public ports: are they free, and who has them
+    conf        the supervisord configuration
+    launch      start, wait until ready, stop
+    __main__    what the started process runs: `supervisor.main`
+    supervisor  supervisord with quick restarts, no giving up, and restart counts
+    control     calls to the running supervisord
+    readiness   who answers: sockets, ports and the admin API's /health
+    logfiles    tails of the programs' logs
+    procfs      what /proc tells about processes and ports
+    version     the version of this Everlog
+"""

@@ -1,0 +1,177 @@
+"""Start a node, wait until it is ready, stop it. Owns: the supervisord process while it starts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.node.conf import checkout_path, supervisord_conf
+from scripts.node.layout import NodeLock, lock_holder, open_data_dir
+from scripts.node.logfiles import tail
+from scripts.node.ports import check_ports
+from scripts.node.procfs import command_line
+from scripts.node.programs import Program
+from scripts.node.readiness import fetch_health, program_answers
+from shared.config import Settings, write_settings
+from shared.errors import EverlogError, UnavailableError
+
+__all__ = ["Node", "StartError", "start_node", "stop_node", "stop_pid", "wait_ready"]
+
+#: The lock's descriptor in supervisord and the programs: over supervisord's `minfds`, up to which it closes all.
+_LOCK_DESCRIPTOR_MIN = 100
+_POLL_S = 0.02
+#: A program that dies so often in a row before the node is ready will not come up by itself.
+_FAILED_STARTS_MAX = 3
+#: supervisord is first asked after this long: a good start is over by then.
+_ASK_AFTER_S = 1.0
+_ASK_EVERY_S = 0.5
+STOP_WITHIN_S = 20.0
+
+
+class StartError(EverlogError):
+    """The node did not become ready. The text tells which program failed, with the end of its log."""
+
+
+@dataclass(slots=True)
+class Node:
+    """A started node, seen by the process that started it."""
+
+    settings: Settings
+    programs: Sequence[Program]
+    supervisord: subprocess.Popen[bytes]
+    started_at: float
+
+    @property
+    def log_path(self) -> Path:
+        return self.settings.data_path / "logs"
+
+
+def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool) -> Node:
+    """Check everything, then run supervisord. Raises ConfigError, and has changed nothing but run/, when a check fails.
+
+    Unless `detach`, the node ends with this process, however that ends.
+    """
+    started_at = time.monotonic()
+    lock = open_data_dir(settings)
+    try:
+        check_ports(settings)
+        write_settings(settings, settings.run_path / "settings.json")
+        conf = settings.run_path / "supervisord.conf"
+        conf.write_text(supervisord_conf(settings, programs))
+        process = _spawn(settings, conf, lock, detach=detach)
+    finally:
+        lock.close()
+    return Node(settings, programs, process, started_at)
+
+
+def _spawn(settings: Settings, conf: Path, lock: NodeLock, *, detach: bool) -> subprocess.Popen[bytes]:
+    import fcntl
+
+    descriptor = fcntl.fcntl(lock.descriptor, fcntl.F_DUPFD_CLOEXEC, _LOCK_DESCRIPTOR_MIN)
+    command = [sys.executable, "-P", "-m", "scripts.node", "--conf", str(conf), "--lock-fd", str(descriptor)]
+    if not detach:
+        command += ["--parent", str(os.getpid())]
+    environment = dict(os.environ)
+    path = checkout_path()
+    if path is not None:
+        environment["PYTHONPATH"] = path
+    with (settings.data_path / "logs" / "supervisord.log").open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[descriptor],
+            env=environment,
+            # Ctrl-C is for `everlog up` alone, which passes it on; a detached node outlives its terminal.
+            process_group=None if detach else 0,
+            start_new_session=detach,
+        )
+    os.close(descriptor)
+    lock.name_holder(process.pid)
+    return process
+
+
+def wait_ready(
+    node: Node, *, report: Callable[[Program, float], None], stopping: Callable[[], bool], within_s: float
+) -> bool:
+    """Wait for /health and for every program. False: `stopping` said so.
+
+    `report(program, seconds)` is called as each program first answers. Raises StartError when one cannot start.
+    """
+    waiting = list(node.programs)
+    ask_at = node.started_at + _ASK_AFTER_S
+    while not stopping():
+        for program in list(waiting):
+            if program_answers(program, node.settings):
+                waiting.remove(program)
+                report(program, time.monotonic() - node.started_at)
+        if not waiting and fetch_health(node.settings)[0] == 200:
+            return True
+        now = time.monotonic()
+        if node.supervisord.poll() is not None:
+            raise StartError(_with_log(node, "supervisord ended", "supervisord"))
+        if now >= ask_at:
+            ask_at = now + _ASK_EVERY_S
+            _raise_if_failing(node)
+        if now > node.started_at + within_s:
+            raise StartError(_late(node, waiting, within_s))
+        time.sleep(_POLL_S)
+    return False
+
+
+def _raise_if_failing(node: Node) -> None:
+    from scripts.node.control import program_statuses
+
+    try:
+        statuses = program_statuses(node.settings.run_path)
+    except UnavailableError:
+        return
+    for status in statuses:
+        if status.failed_starts >= _FAILED_STARTS_MAX:
+            raise StartError(_with_log(node, f"{status.name} does not start ({status.last_exit})", status.name))
+
+
+def _late(node: Node, waiting: Sequence[Program], within_s: float) -> str:
+    if waiting:
+        name = waiting[0].name
+        return _with_log(node, f"{name} does not answer after {within_s:.0f} s", name)
+    status, body = fetch_health(node.settings)
+    return _with_log(node, f"the node is not ready after {within_s:.0f} s (/health: {status} {body})", "metad")
+
+
+def _with_log(node: Node, text: str, name: str) -> str:
+    file = node.log_path / f"{name}.log"
+    lines = tail(file, 15)
+    return "\n".join([f"{text}; the end of {file}:", *(f"  | {line}" for line in lines)])
+
+
+def stop_node(node: Node) -> None:
+    """Stop all programs at once and wait for them."""
+    stop_pid(node.supervisord.pid, node.settings.data_path)
+    node.supervisord.wait()
+
+
+def stop_pid(pid: int, data_path: Path) -> None:
+    """End the node of this supervisord: ask, and kill when it does not end. Returns when no process of it is left."""
+    for number, within_s in ((signal.SIGTERM, STOP_WITHIN_S), (signal.SIGKILL, 5.0)):
+        if "scripts.node" in command_line(pid):
+            os.kill(pid, number)
+        if _wait_unlocked(data_path, within_s):
+            return
+    raise UnavailableError(f"the node with pid {pid} does not end")
+
+
+def _wait_unlocked(data_path: Path, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while lock_holder(data_path)[0]:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

@@ -1,0 +1,174 @@
+"""The data directory. Owns: its folders, its FORMAT file and its lock.
+
+    FORMAT              {"format": 1, "created_by": "everlog 0.1.0"}; a newer format is refused, nothing is touched
+    run/lock            held (flock) by supervisord and every program for as long as they live; text: supervisord's pid
+    run/settings.json   the merged settings of the running node
+    run/*.sock          the programs' sockets, mode 0600
+    logs/<program>.log  what each program says
+
+Everything else in it belongs to the programs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+
+from scripts.node.procfs import command_line
+from shared.config import Settings
+from shared.errors import ConfigError
+
+__all__ = ["FORMAT", "NodeLock", "lock_holder", "open_data_dir", "read_format"]
+
+#: The format that this version reads and writes. Since: 0.1.
+FORMAT = 1
+
+_SOCKET_PATH_BYTES_MAX = 107
+#: supervisord makes its socket as `supervisor.sock.<pid>` first.
+_LONGEST_SOCKET = "supervisor.sock.4194304"
+#: What an interrupted first start may leave; a folder with anything else and no FORMAT is not ours.
+_OWN_NAMES = frozenset({"FORMAT", "FORMAT.new", "run", "logs"})
+_ORPHANS_END_WITHIN_S = 15.0
+
+
+class NodeLock:
+    """The flock on `run/lock`. Invariant: held while any process of the node lives, since children inherit it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def name_holder(self, pid: int) -> None:
+        """Write down who holds it, for `everlog down` and for error texts."""
+        os.ftruncate(self.descriptor, 0)
+        os.pwrite(self.descriptor, f"{pid}\n".encode(), 0)
+
+    def close(self) -> None:
+        """Let go of our copy; the lock ends with the last copy."""
+        os.close(self.descriptor)
+
+
+def open_data_dir(settings: Settings) -> NodeLock:
+    """Check the data directory, make what is missing and lock it. Raises ConfigError that names the remedy."""
+    path = settings.data_path
+    try:
+        _check(settings)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (path / "run").mkdir(mode=0o700, exist_ok=True)
+        lock = _lock(path)
+        (path / "logs").mkdir(mode=0o700, exist_ok=True)
+        path.chmod(0o700)
+        if read_format(path) is None:
+            _write_format(path)
+    except PermissionError as error:
+        raise ConfigError(
+            f"no permission on {error.filename}: run as the owner of the data directory, or choose another (--data-dir)"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"cannot use the data directory {path}: {error.strerror} ({error.filename})") from error
+    return lock
+
+
+def _check(settings: Settings) -> None:
+    path = settings.data_path
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"the data directory {path} is not a directory: choose another (--data-dir)")
+    if any(text in str(path) for text in (" ;", " #")) or not str(path).isprintable():
+        raise ConfigError(f"supervisord cannot take a path with ' ;', ' #' or control characters: {str(path)!r}")
+    longest = len(os.fsencode(settings.run_path / _LONGEST_SOCKET))
+    if longest > _SOCKET_PATH_BYTES_MAX:
+        raise ConfigError(
+            f"the path of the data directory {path} is too long for Unix sockets by "
+            f"{longest - _SOCKET_PATH_BYTES_MAX} bytes: choose a shorter one (--data-dir)"
+        )
+    number = read_format(path)
+    if number is not None and number > FORMAT:
+        raise ConfigError(
+            f"the data directory {path} has format {number}, this version of Everlog knows up to {FORMAT}: "
+            f"run the version that made it, or choose another directory (--data-dir)"
+        )
+    if number is None and path.is_dir():
+        others = sorted({entry.name for entry in path.iterdir()} - _OWN_NAMES)
+        if others:
+            raise ConfigError(
+                f"{path} is no data directory of Everlog and is not empty (it holds {others[0]!r}): "
+                f"choose a new or empty directory (--data-dir)"
+            )
+
+
+def read_format(path: Path) -> int | None:
+    """The format of the data in `path`, None where there is none yet."""
+    file = path / "FORMAT"
+    try:
+        number = json.loads(file.read_bytes())["format"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{file} is damaged: restore it from a copy, or choose another --data-dir") from error
+    if not isinstance(number, int):
+        raise ConfigError(f"{file} is damaged: its format is {number!r}; restore it, or choose another --data-dir")
+    return number
+
+
+def _write_format(path: Path) -> None:
+    from scripts.node.version import version
+
+    new = path / "FORMAT.new"
+    with new.open("w") as file:
+        file.write(json.dumps({"format": FORMAT, "created_by": f"everlog {version()}"}) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(path / "FORMAT")
+
+
+def _lock(path: Path) -> NodeLock:
+    """Take the lock. When its holder was killed, wait for its programs: they hold it too, and end soon."""
+    descriptor = os.open(path / "run" / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + _ORPHANS_END_WITHIN_S
+    while not _try_lock(descriptor):
+        holder = _read_holder(descriptor)
+        alive = holder is not None and str(path) in command_line(holder)
+        if alive or time.monotonic() > deadline:
+            os.close(descriptor)
+            who = f"by the node with pid {holder}" if alive else "by programs of a killed node that do not end"
+            raise ConfigError(
+                f"the data directory {path} is in use {who}: stop it (everlog down --data-dir {path}), "
+                f"or choose another (--data-dir)"
+            )
+        time.sleep(0.05)
+    return NodeLock(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            return False
+        raise
+    return True
+
+
+def _read_holder(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0).strip()
+    return int(text) if text.isdigit() else None
+
+
+def lock_holder(path: Path) -> tuple[bool, int | None]:
+    """(does a node run on this directory, the pid of its supervisord). Leaves no trace."""
+    try:
+        descriptor = os.open(path / "run" / "lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False, None
+    except OSError as error:
+        raise ConfigError(f"cannot look into the data directory {path}: {error.strerror}") from error
+    with contextlib.closing(NodeLock(descriptor)):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True, _read_holder(descriptor)
+    return False, None

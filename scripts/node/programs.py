@@ -1,0 +1,49 @@
+"""The programs of a node, as data: `PROGRAMS` is the table that supervisord's configuration is made of."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.config import Settings
+
+__all__ = ["PROGRAMS", "Program"]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One program that supervisord keeps running."""
+
+    name: str
+    #: What follows the interpreter: a module (`-m logd`) or a file.
+    arguments: tuple[str, ...]
+    #: Names of its sockets in `run/`; `{worker}` stands for each worker's number. It is up when all of them answer.
+    socket: str = ""
+    #: A TCP port that it listens on, for a program without a socket in `run/`.
+    port: int = 0
+    #: Every program of Everlog takes `--data-dir`; an example service does not.
+    takes_data_dir: bool = True
+
+    def command(self, data_dir: Path) -> list[str]:
+        """Its command line. `-P`: the working directory is no place to import from."""
+        tail = ["--data-dir", str(data_dir)] if self.takes_data_dir else []
+        return [sys.executable, "-P", *self.arguments, *tail]
+
+    def sockets(self, settings: Settings) -> list[Path]:
+        """Every Unix socket that the program listens on."""
+        if not self.socket:
+            return []
+        if "{worker}" not in self.socket:
+            return [settings.socket(self.socket)]
+        return [settings.socket(self.socket.format(worker=number)) for number in range(settings.worker_count)]
+
+
+#: In starting order. Nobody waits for anybody: each copes with the others being away.
+PROGRAMS: tuple[Program, ...] = (
+    Program("logd", ("-m", "logd"), socket="logd"),
+    Program("metad", ("-m", "metad"), socket="metad"),
+    Program("partitiond", ("-m", "partitiond"), socket="partitiond-{worker}"),
+    Program("sqld", ("-m", "sqld"), socket="sqld"),
+    Program("ingress", ("-m", "partitiond.ingress"), socket="ingress"),
+)

@@ -1,0 +1,214 @@
+"""supervisord, as a node wants it. Owns: the programs' processes. Every private name of supervisor is used here only.
+
+What differs from the stock supervisord 4.3.0:
+    - a signal or a dead child is seen at once, not at the next tick of a second (`_Wakeup`);
+    - a program that cannot start is tried again after 0.1 s, 0.2 s ... 5 s, and never given up (`_Program`);
+    - what is left of a dead program's process group is killed before it starts again;
+    - a killed supervisord takes its programs along (PR_SET_PDEATHSIG), as a killed `everlog up` takes supervisord;
+    - a second SIGTERM kills what still drains;
+    - it counts restarts, and tells them by RPC (`_Rpc`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+import supervisor.process
+from supervisor.medusa import asyncore_25
+from supervisor.options import ServerOptions
+from supervisor.states import STOPPED_STATES, ProcessStates, getProcessStateDescription
+from supervisor.supervisord import Supervisor
+
+__all__ = ["main", "make_rpc_interface"]
+
+_RETRY_FIRST_S = 0.1
+_RETRY_MAX_S = 5.0
+_OPEN_FILES = 65536
+_PR_SET_PDEATHSIG = 1
+
+
+class _Wakeup:
+    """A pipe that ends the poll. Looks like a dispatcher of supervisord."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = socket.socketpair()
+        self._reader.setblocking(False)
+        self._writer.setblocking(False)
+        asyncore_25.socket_map[self._reader.fileno()] = self
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+
+    def wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._writer.send(b"\0")
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return False
+
+    def handle_read_event(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._reader.recv(4096)
+
+    def handle_error(self) -> None:
+        raise AssertionError("the wakeup pipe failed")
+
+
+class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
+    """A program that is never given up."""
+
+    wakeup: _Wakeup
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        self.spawns = 0
+        self.starts_again = False
+        self.last_exit = ""
+
+    def spawn(self) -> Any:
+        self.spawns += 1
+        return super().spawn()
+
+    def change_state(self, new_state: int, expected: bool = True) -> Any:
+        changed = super().change_state(new_state, expected)
+        if new_state == ProcessStates.BACKOFF:
+            self.delay = time.time() + min(_RETRY_MAX_S, _RETRY_FIRST_S * 2 ** min(self.backoff - 1, 10))
+        return changed
+
+    def transition(self) -> None:
+        if self.starts_again and self.state in (ProcessStates.STOPPED, ProcessStates.FATAL):
+            self.starts_again = False
+            self.spawn()
+        else:
+            super().transition()
+
+    def restart(self) -> None:
+        """Stop (SIGTERM, later SIGKILL) and start again."""
+        self.starts_again = True
+        if self.state not in (*STOPPED_STATES, ProcessStates.STOPPING):
+            self.stop()
+        self.wakeup.wake()
+
+    def finish(self, pid: int, sts: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+        super().finish(pid, sts)
+        code = os.waitstatus_to_exitcode(sts)
+        self.last_exit = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        self.wakeup.wake()
+
+    def _prepare_child_fds(self) -> None:
+        super()._prepare_child_fds()
+        _end_with_parent()
+
+
+class _NodeSupervisor(Supervisor):  # type: ignore[misc]
+    """The loop, woken at once by what it waits for."""
+
+    def __init__(self, options: Any) -> None:
+        super().__init__(options)
+        poll = options.poller.poll
+        options.poller.poll = lambda timeout: poll(min(timeout, self._next_try_in_s()))
+
+    def _programs(self) -> list[Any]:
+        return [program for group in self.process_groups.values() for program in group.processes.values()]
+
+    def _next_try_in_s(self) -> float:
+        waits = [p.delay - time.time() for p in self._programs() if p.state == ProcessStates.BACKOFF]
+        return max(0.01, min(waits, default=1.0))
+
+    def handle_signal(self) -> None:
+        received = self.options.signal_receiver._signals_recvd[:1]
+        again = self.stopping and received and received[0] in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+        super().handle_signal()
+        if again:
+            for program in self._programs():
+                if program.state == ProcessStates.STOPPING:
+                    program.kill(signal.SIGKILL)
+        if received:
+            _Program.wakeup.wake()
+
+
+class _Rpc:
+    """Namespace `everlog` of the RPC socket."""
+
+    def __init__(self, supervisord: _NodeSupervisor) -> None:
+        self._supervisord = supervisord
+
+    def programs(self) -> list[dict[str, Any]]:
+        """How each program stands."""
+        now = time.time()
+        return [
+            {
+                "name": program.config.name,
+                "state": getProcessStateDescription(program.state).lower(),
+                "pid": program.pid,
+                "uptime_s": max(0.0, now - program.laststart) if program.pid else 0.0,
+                "restarts": max(0, program.spawns - 1),
+                "failed_starts": program.backoff,
+                "last_exit": program.last_exit,
+            }
+            for program in self._supervisord._programs()
+        ]
+
+    def restart(self, name: str) -> bool:
+        """Restart one program; False: there is none of this name. Returns before it is done."""
+        for program in self._supervisord._programs():
+            if program.config.name == name:
+                program.restart()
+                return True
+        return False
+
+
+def make_rpc_interface(supervisord: _NodeSupervisor, **config: Any) -> _Rpc:
+    """Named in the configuration (conf.py)."""
+    return _Rpc(supervisord)
+
+
+def _end_with_parent() -> None:
+    """The kernel sends SIGTERM to this process when its parent dies."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _allow_open_files() -> None:
+    """RocksDB and the sockets of many clients need more than the usual 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def main() -> None:
+    """Run until told to end. `--lock-fd` stays open, here and in the programs, and is the node's lock."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.node")
+    parser.add_argument("--conf", required=True)
+    parser.add_argument("--lock-fd", type=int, required=True)
+    parser.add_argument("--parent", type=int, default=0, help="pid of the process to end with")
+    arguments = parser.parse_args()
+    if arguments.parent:
+        _end_with_parent()
+        if os.getppid() != arguments.parent:
+            sys.exit("the process that started this one is gone")
+    os.set_inheritable(arguments.lock_fd, True)
+    _allow_open_files()
+    supervisor.process.Subprocess = _Program
+    options = ServerOptions()
+    options.realize(["-c", arguments.conf, "-n"])
+    options.first = True
+    options.test = False
+    _Program.wakeup = _Wakeup()
+    _Program.wakeup.wake()
+    with contextlib.suppress(asyncore_25.ExitNow):
+        _NodeSupervisor(options).main()
+    options.close_httpservers()
+    options.close_logger()
