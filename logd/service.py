@@ -1,0 +1,103 @@
+"""logd as a whole: opens the store, brings the groups up, joins the parts, drains at the end. Wiring only."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from logd.driver import Driver
+from logd.group import Group, Membership
+from logd.journal import GroupJournal
+from logd.raft.private import check_version
+from logd.raft.transport import Fabric, NoFabric
+from logd.registry import GroupRegistry
+from logd.server import ENVELOPE_BYTES, LogServer
+from logd.store import RocksStore
+from logd.syncer import ThreadSyncer
+from shared.config import Settings
+
+__all__ = ["LogService", "serve"]
+
+_log = logging.getLogger(__name__)
+
+#: What is in flight gets this long to be committed when logd stops.
+_DRAIN_S = 5.0
+
+
+class LogService:
+    """One running logd."""
+
+    def __init__(self, settings: Settings) -> None:
+        check_version()
+        self._settings = settings
+        self._store = RocksStore(settings.data_path / "log")
+        self._registry = GroupRegistry(self._store)
+        self._syncer = ThreadSyncer(self._store)
+        self._driver = Driver(self._store, self._syncer)
+        self._fabric: Fabric = NoFabric()
+        self._membership = Membership(settings.node_name)
+        self._groups: dict[str, Group] = {}
+        self._server = LogServer(
+            settings.socket("logd"),
+            groups=self._groups,
+            open_group=self.open_group,
+            touch=self._driver.touch,
+            syncs=lambda: self._store.syncs,
+            on_error=self._driver.fail,
+            payload_bytes_limit=settings.record_bytes_limit + ENVELOPE_BYTES,
+        )
+
+    def open_group(self, name: str) -> Group:
+        """A group that is not open yet; made when it is new."""
+        journal = GroupJournal(self._store, name, self._registry.number_of(name))
+        group = Group(journal, self._membership, self._fabric, self._driver.fail)
+        self._groups[name] = group
+        self._driver.add(group)
+        return group
+
+    async def start(self) -> None:
+        """Bring up every known group, then listen."""
+        for name in self._registry.known():
+            group = self.open_group(name)
+            _log.info(
+                "group=%s first_lsn=%d tail_lsn=%d term=%d", name, group.first_lsn, group.tail_lsn, group.engine.term
+            )
+        await self._server.start()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Until told to stop, or until the store fails."""
+        stop: asyncio.Future[bool] = asyncio.ensure_future(stopping.wait())
+        try:
+            ends: list[asyncio.Future[Any]] = [stop, self._driver.failed]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        if self._driver.failed.done():
+            self._driver.failed.result()
+
+    async def close(self) -> None:
+        """Take no more appends, finish those in flight, close the store."""
+        self._server.refuse_appends()
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                while not all(group.idle for group in self._groups.values()):
+                    await self._driver.quiet()
+                    await asyncio.sleep(0.005)
+        except TimeoutError:
+            _log.warning("appends were in flight for %s s without a quorum: their outcome is unknown", _DRAIN_S)
+        for group in self._groups.values():
+            await group.followers.close()
+        await self._server.close()
+        await self._driver.quiet()
+        self._driver.close()
+        self._syncer.close()
+        self._store.close()
+
+
+async def serve(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run logd until `stopping`."""
+    service = LogService(settings)
+    await service.start()
+    await service.run(stopping)
+    await service.close()

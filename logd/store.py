@@ -1,0 +1,206 @@
+"""The RocksDB below all groups. Owns: the database in `<data>/log` and its format file.
+
+Rules that always hold:
+- what is `put` is readable after `stage` and durable after the `sync` that follows it;
+- entries, commit index and trim point of one stage are one RocksDB batch: all of it is there, or nothing;
+- after the first error nothing more is written: the process must end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from rocksdict import DBCompressionType, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
+
+from shared.errors import ConfigError, CorruptionError, EverlogError
+
+__all__ = ["STORE_FORMAT", "RocksStore", "Store", "StoreError"]
+
+#: Layout of the directory as a whole. A newer one is refused untouched.
+STORE_FORMAT = 1
+_FORMAT_FILE = "FORMAT"
+_WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+
+
+class StoreError(EverlogError):
+    """The disk below the log is full or failed. The process ends; what it acknowledged is on disk."""
+
+
+class Store(Protocol):
+    """What the journals write to. The fake of the tests forgets, in a crash, what was not synced."""
+
+    #: How many syncs were made.
+    syncs: int
+
+    @property
+    def dirty(self) -> bool:
+        """Something was put that is not staged."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write with the next `stage`."""
+
+    def delete_range(self, first: bytes, end: bytes) -> None:
+        """Delete the keys from `first` to before `end` with the next `stage`."""
+
+    def stage(self) -> None:
+        """Write all that was put, as one batch, not synced yet."""
+
+    def sync(self) -> None:
+        """Make all that is staged durable. Called from any thread, one at a time."""
+
+    def put_durable(self, key: bytes, value: bytes) -> None:
+        """Write one key, durable on return, ahead of all that waits for `stage`."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """A staged value."""
+
+    def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Staged keys and values from `first` to before `end`."""
+
+    def scan_back(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The same, last one first."""
+
+
+class RocksStore:
+    """The store on disk."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create. Raises ConfigError for a format of a newer build, StoreError when it cannot be opened."""
+        _check_format(path)
+        self._path = path
+        try:
+            self._db = Rdict(str(path), _options())
+        except Exception as error:
+            raise _store_error(f"cannot open the log at {path}", error) from error
+        self._batch = WriteBatch(raw_mode=True)
+        self._unsynced = WriteOptions()
+        self._unsynced.sync = False
+        self.dirty = False
+        self.syncs = 0
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._batch.put(key, value)
+        self.dirty = True
+
+    def delete_range(self, first: bytes, end: bytes) -> None:
+        self._batch.delete_range(first, end)
+        self.dirty = True
+
+    def stage(self) -> None:
+        batch, self._batch, self.dirty = self._batch, WriteBatch(raw_mode=True), False
+        self._write(batch)
+
+    def sync(self) -> None:
+        # Not `write` with sync=True: rocksdict holds the GIL during that fsync; flush_wal releases it.
+        try:
+            self._db.flush_wal(True)
+        except Exception as error:
+            raise _store_error(f"cannot sync the log at {self._path}", error) from error
+        self.syncs += 1
+
+    def put_durable(self, key: bytes, value: bytes) -> None:
+        batch = WriteBatch(raw_mode=True)
+        batch.put(key, value)
+        self._write(batch)
+        self.sync()
+
+    def get(self, key: bytes) -> bytes | None:
+        try:
+            value: bytes | None = self._db.get(key)
+        except Exception as error:
+            raise _store_error(f"cannot read the log at {self._path}", error) from error
+        return value
+
+    def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        cursor = self._cursor(end)
+        try:
+            cursor.seek(first)
+            while cursor.valid():
+                yield cursor.key(), cursor.value()
+                cursor.next()
+            # An iterator that met an error just ends; only its status tells.
+            cursor.status()
+        except Exception as error:
+            raise _store_error(f"cannot read the log at {self._path}", error) from error
+
+    def scan_back(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        cursor = self._cursor(end)
+        try:
+            cursor.seek_to_last()
+            while cursor.valid() and (key := cursor.key()) >= first:
+                yield key, cursor.value()
+                cursor.prev()
+            cursor.status()
+        except Exception as error:
+            raise _store_error(f"cannot read the log at {self._path}", error) from error
+
+    def reclaim(self, first: bytes, end: bytes) -> None:
+        """Give the disk space of a deleted range back. Slow; callable from a thread of its own."""
+        try:
+            self._db.compact_range(first, end)
+        except Exception as error:
+            raise _store_error(f"cannot compact the log at {self._path}", error) from error
+
+    def close(self) -> None:
+        """Sync and close. What was put and not staged is written too."""
+        if self.dirty:
+            self.stage()
+        self.sync()
+        self._db.close()
+
+    def _write(self, batch: Any) -> None:
+        try:
+            self._db.write(batch, self._unsynced)
+        except Exception as error:
+            raise _store_error(f"cannot write the log at {self._path}", error) from error
+
+    def _cursor(self, end: bytes) -> Any:
+        # rocksdict's set_iterate_lower_bound sets the upper bound: only this one can be used.
+        options = ReadOptions()
+        options.set_iterate_upper_bound(end)
+        return self._db.iter(options)
+
+
+def _options() -> Any:
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
+    # Most entries are trimmed before they reach a lower level: compressing them costs more than it saves.
+    options.set_compression_type(DBCompressionType.none())
+    options.set_max_background_jobs(2)
+    options.set_keep_log_file_num(4)
+    options.set_stats_dump_period_sec(0)
+    return options
+
+
+def _check_format(path: Path) -> None:
+    """A file and not a key: a database of a newer format must not even be opened, opening writes."""
+    file = path / _FORMAT_FILE
+    try:
+        text = file.read_text().strip()
+    except FileNotFoundError:
+        if (path / "CURRENT").exists():
+            raise ConfigError(f"{file} is missing: restore it from a backup (it holds `{STORE_FORMAT}`)") from None
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path / (_FORMAT_FILE + ".tmp")
+        with temporary.open("w") as out:
+            out.write(f"{STORE_FORMAT}\n")
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.rename(file)
+        return
+    if text != str(STORE_FORMAT):
+        raise ConfigError(
+            f"{file} says format {text}, this build knows {STORE_FORMAT}: start the newer Everlog that wrote it"
+        )
+
+
+def _store_error(what: str, error: Exception) -> EverlogError:
+    if isinstance(error, EverlogError):
+        return error
+    if str(error).startswith("Corruption"):
+        return CorruptionError(f"{what}: {error}")
+    return StoreError(f"{what}: {error}")
