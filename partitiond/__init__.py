@@ -8,7 +8,8 @@ Modules, in the order of an invocation's way:
     store       RocksDB: one database a partition
     leader      actions carried out, by the leader only
     invoker     HTTP calls of user services
+    checkpointer  flushes the store, then lets logd trim
+    peers       the other workers, for messages between partitions
     worker      one worker process: its partitions and its socket
     parent      keeps the worker processes alive
-    service     wiring of the parent
 """

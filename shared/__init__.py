@@ -6,6 +6,7 @@ Modules, from the words to the wires:
     ids         invocation, deployment and awakeable ids; keys of the key space
     config      the one settings file
     logs        structured logging
+    daemon      how every daemon starts and ends
     wal         what the log carries: batches of commands
     catalog     services, handlers, deployments and the partition table
     protocol    the service protocol's messages
@@ -13,4 +14,5 @@ Modules, from the words to the wires:
     tables      the SQL tables: columns, types and their meaning
     api         requests and replies between the daemons
     rpc         frames over Unix sockets
+    catalog_client  keeps the newest catalog from metad
 """

@@ -20,7 +20,7 @@ from shared.config import Settings, read_settings
 from shared.errors import ConfigError
 from shared.logs import setup_logging
 
-__all__ = ["run_daemon"]
+__all__ = ["run_daemon", "watch_signals"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +49,14 @@ def run_daemon(name: str, serve: Callable[[Settings, asyncio.Event], Awaitable[N
 
 
 async def _main(name: str, settings: Settings, serve: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> None:
+    stopping = watch_signals(name)
+    _log.info("%s starts pid=%d", name, os.getpid())
+    await serve(settings, stopping)
+    _log.info("%s ends", name)
+
+
+def watch_signals(name: str) -> asyncio.Event:
+    """An event that the first SIGTERM or SIGINT sets; the second ends the process at once."""
     stopping = asyncio.Event()
 
     def on_signal() -> None:
@@ -60,6 +68,4 @@ async def _main(name: str, settings: Settings, serve: Callable[[Settings, asynci
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    _log.info("%s starts pid=%d", name, os.getpid())
-    await serve(settings, stopping)
-    _log.info("%s ends", name)
+    return stopping

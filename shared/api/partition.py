@@ -195,6 +195,7 @@ class PartitionStatus(_Message):
 class WorkerStatusReply(_Message, tag=71):
     request_id: int
     partitions: list[PartitionStatus]
+    pid: int = 0
 
 
 class Moved(_Message, tag=72):

@@ -1,0 +1,12 @@
+"""Actions carried out, by the leader only.
+
+Modules:
+    leader      one partition's leader: announce, recover, lead, step down; the invoker's host
+    dispatch    action type -> performer, exhaustive
+    requests    what clients of the worker's socket ask for
+    replies     who waits for which invocation
+    timers      the next due timer
+    outbox      messages on their way to other partitions
+    cleaner     proposes to forget what has expired
+    recovery    what a new leader finds in the store
+"""

@@ -1,0 +1,64 @@
+"""Proposes to forget what has expired. Reads the store in slices, so that nobody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from partitiond.machine.tables import Tables
+from shared.clock import Clock
+from shared.storage import keys, values
+from shared.storage.values import Status
+from shared.wal.commands import CleanUp, Command
+
+__all__ = ["Cleaner", "expired"]
+
+_SLICE_ROWS = 500
+_SLICE_PAUSE_S = 0.02
+_STATUS_AT = 3
+
+
+def expired(tables: Tables, start: bytes, now_ms: int) -> tuple[list[bytes], bytes | None]:
+    """Look at one slice of invocations from key `start`: (ids due, where the next slice begins or None at the end)."""
+    due: list[bytes] = []
+    seen = 0
+    for key, value in tables.scan(start, keys.JOURNAL):
+        if seen == _SLICE_ROWS:
+            return due, key
+        seen += 1
+        if value[_STATUS_AT] != Status.COMPLETED:
+            continue
+        row = values.decode_invocation(value)
+        journal_due = row.journal_length > 0 and row.completed_at_ms + row.journal_retention_ms <= now_ms
+        if row.expires_at_ms <= now_ms or journal_due:
+            due.append(key[1:])
+    return due, None
+
+
+class Cleaner:
+    """Walks over all invocations every `interval_s` seconds."""
+
+    def __init__(self, tables: Tables, clock: Clock, propose: Callable[[Command], None], *, interval_s: float) -> None:
+        self._tables = tables
+        self._clock = clock
+        self._propose = propose
+        self._interval_s = interval_s
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run(), name="cleaner")
+
+    def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            start: bytes | None = keys.INVOCATION
+            while start is not None:
+                due, start = expired(self._tables, start, self._clock.now_ms())
+                if due:
+                    self._propose(CleanUp(due))
+                await asyncio.sleep(_SLICE_PAUSE_S)

@@ -1,0 +1,58 @@
+"""Action type -> performer, exhaustive. The machine has decided; nothing is decided here."""
+
+from __future__ import annotations
+
+from partitiond.leader.leader import Leader
+from partitiond.machine.actions import (
+    AbortAttempt,
+    AckCommand,
+    Action,
+    ForwardNotification,
+    InvocationEnded,
+    InvocationStored,
+    RegisterTimer,
+    RunRefused,
+    SendOutbox,
+    StartInvocation,
+    TerminateOutcome,
+)
+from partitiond.machine.messages import WORKFLOW_INVOKED
+from shared.api.partition import TerminateReply
+from shared.storage.values import Status
+
+__all__ = ["carry_out"]
+
+
+def carry_out(leader: Leader, actions: list[Action]) -> None:
+    """Perform actions whose writes are stored. Called only while leading."""
+    for action in actions:
+        _carry_out(leader, action)
+
+
+def _carry_out(leader: Leader, action: Action) -> None:
+    match action:
+        case StartInvocation():
+            # A later batch of the same commit may have ended it already.
+            if action.row.status is Status.INVOKED:
+                leader.invoker.start(leader, action.id, action.row)
+        case InvocationEnded():
+            leader.replies.ended(action.id, action.result, action.expires_at_ms)
+        case InvocationStored():
+            leader.replies.stored(action.id, action.request_uid, created=action.created, start_at_ms=action.start_at_ms)
+        case ForwardNotification():
+            leader.invoker.notify(leader, action.id, action.generation, action.entry_type, action.raw)
+        case AckCommand():
+            leader.invoker.ack(leader, action.id, action.generation, action.command_index)
+        case SendOutbox():
+            leader.outbox.send(action.seq, action.row)
+        case RegisterTimer():
+            leader.timers.registered(action.fire_at_ms)
+        case AbortAttempt():
+            leader.invoker.abort(leader, action.id, action.generation)
+        case RunRefused():
+            leader.replies.refused(action.id, action.request_uid, WORKFLOW_INVOKED)
+        case TerminateOutcome():
+            waiting = leader.outcomes.pop(action.request, None)
+            if waiting is not None:
+                peer, request_id = waiting
+                peer.send(TerminateReply(request_id, action.outcome))

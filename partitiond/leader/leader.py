@@ -1,0 +1,180 @@
+"""One partition's leader: announce, recover, lead, step down; the invoker's host.
+
+Rules that always hold:
+- nothing is proposed and no action is carried out before this leader's own announcement has been applied;
+- whatever makes the outcome of a proposal unknown (logd away, a batch refused or fenced) ends the leadership:
+  everything volatile is dropped and a new announcement is made. What counts is in the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from enum import Enum
+from typing import Protocol
+
+from partitiond.leader import recovery
+from partitiond.leader.cleaner import Cleaner
+from partitiond.leader.outbox import Outbox
+from partitiond.leader.replies import Peer, Replies
+from partitiond.leader.timers import Timers
+from partitiond.log.proposer import Appender, Proposer
+from partitiond.machine.tables import Tables
+from shared.catalog.partitions import Partition
+from shared.clock import Clock
+from shared.ids import key_partition_key
+from shared.storage import keys, values
+from shared.storage.values import InvocationRow, PartitionMeta
+from shared.wal.batch import Batch
+from shared.wal.commands import AnnounceLeader, Command, InvokerEffects, OutboxMessage, Target
+
+__all__ = ["InvokerPort", "Leader", "Role"]
+
+_log = logging.getLogger(__name__)
+
+#: (receiver, sender, messages) -> stored.
+DeliverPort = Callable[[int, int, list[tuple[int, OutboxMessage]]], Awaitable[None]]
+
+
+class Role(Enum):
+    """How this node's processor of the partition stands."""
+
+    FOLLOWING = "following"
+    ANNOUNCING = "announcing"
+    LEADING = "leading"
+
+
+class InvokerPort(Protocol):
+    """What a leader asks of the invoker; `host` is the leader itself."""
+
+    def start(self, host: Leader, invocation_id: bytes, row: InvocationRow) -> None: ...
+
+    def notify(self, host: Leader, invocation_id: bytes, generation: int, entry_type: int, raw: bytes) -> None: ...
+
+    def ack(self, host: Leader, invocation_id: bytes, generation: int, command_index: int) -> None: ...
+
+    def abort(self, host: Leader, invocation_id: bytes, generation: int) -> None: ...
+
+    def abort_all(self, host: Leader) -> None: ...
+
+
+class Leader:
+    """The volatile half of a partition processor."""
+
+    def __init__(
+        self,
+        partition: Partition,
+        *,
+        group: str,
+        node: str,
+        tables: Tables,
+        appender: Appender,
+        invoker: InvokerPort,
+        clock: Clock,
+        partition_of: Callable[[int], int],
+        deliver: DeliverPort,
+        cleanup_interval_s: float,
+    ) -> None:
+        self.partition = partition
+        self.role = Role.FOLLOWING
+        self.invoker = invoker
+        self.replies = Replies()
+        self._node = node
+        self._tables = tables
+        self._uid = b""
+        self._proposer = Proposer(group, appender, clock)
+        self.propose_command: Callable[[Command], None] = self._proposer.propose
+        self.when_applied: Callable[[Callable[[], None]], None] = self._proposer.when_applied
+        self.timers = Timers(tables, clock, self.propose_command, self.when_applied)
+        self.outbox = Outbox(
+            partition_of,
+            lambda receiver, messages: deliver(receiver, partition.id, messages),
+            self.propose_command,
+        )
+        self._cleaner = Cleaner(tables, clock, self.propose_command, interval_s=cleanup_interval_s)
+        #: Requests that wait for the outcome of their own command: peer and request id by our number.
+        self.outcomes: dict[int, tuple[Peer, int]] = {}
+        self.next_outcome = 1
+
+    @property
+    def leading(self) -> bool:
+        return self.role is Role.LEADING
+
+    @property
+    def epoch(self) -> int:
+        """LSN of the own announcement; 0 unless leading."""
+        return self._proposer.epoch
+
+    def announce(self) -> None:
+        """Raft says that this node leads the group: take over."""
+        self.step_down("a new announcement is on its way")
+        self.role = Role.ANNOUNCING
+        self._uid = os.urandom(16)
+        self._proposer.announce(AnnounceLeader(self._uid, self._node, self.partition.start_key, self.partition.end_key))
+
+    def step_down(self, why: str) -> None:
+        """Drop everything volatile. Clients are told to look for the leader again."""
+        if self.role is Role.LEADING:
+            _log.info("partition=%d steps down: %s", self.partition.id, why)
+            self._proposer.stop()
+            self.invoker.abort_all(self)
+            self.timers.stop()
+            self.outbox.stop()
+            self._cleaner.stop()
+            self.outcomes.clear()
+            self.replies.moved(why)
+        self.role = Role.FOLLOWING
+        self._uid = b""
+
+    def on_applied(self, meta: PartitionMeta, lsn: int, batch: Batch, *, fenced: bool) -> None:
+        """A batch was applied (or fenced) and is stored. Decides who leads from here on."""
+        if batch.epoch == 0:
+            if self.role is not Role.FOLLOWING and meta.leader_uid == self._uid and self.role is Role.ANNOUNCING:
+                self._begin(lsn)
+            elif self.role is Role.LEADING:
+                self.announce()
+        elif self.role is Role.LEADING and batch.epoch == self.epoch:
+            if fenced:
+                self.announce()
+            else:
+                self._proposer.on_applied(batch.seq)
+
+    def _begin(self, epoch: int) -> None:
+        self.role = Role.LEADING
+        self._proposer.begin(epoch)
+        started = 0
+        for invocation_id, row in recovery.invoked(self._tables):
+            self.invoker.start(self, invocation_id, row)
+            started += 1
+        for seq, outbox_row in recovery.outbox(self._tables):
+            self.outbox.send(seq, outbox_row)
+        self.timers.start()
+        self._cleaner.start()
+        _log.info("partition=%d leads epoch=%d running=%d", self.partition.id, epoch, started)
+
+    # What the invoker may ask of its host.
+
+    def propose(self, effects: InvokerEffects) -> None:
+        """Effects of an attempt go to the log, in order."""
+        self._proposer.propose(effects)
+
+    def load(self, invocation_id: bytes) -> InvocationRow | None:
+        """The invocation as stored now."""
+        stored = self._tables.get(keys.invocation_key(invocation_id))
+        return None if stored is None else values.decode_invocation(stored)
+
+    def read_journal(self, invocation_id: bytes, length: int) -> Iterable[tuple[int, bytes]]:
+        """(message type, raw message) of the first `length` entries."""
+        for index in range(length):
+            stored = self._tables.get(keys.journal_key(invocation_id, index))
+            assert stored is not None, f"journal entry {index} of {invocation_id.hex()} is missing"
+            entry = values.decode_journal(stored)
+            yield entry.entry_type, entry.raw
+
+    def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
+        """(name, value) of the object's or workflow's state, by name."""
+        assert target.key is not None
+        prefix = keys.object_prefix(keys.STATE, key_partition_key(target.key), target.service, target.key)
+        for key, value in self._tables.scan(prefix, prefix + b"\xff" * 256):
+            yield key[len(prefix) :], value

@@ -1,0 +1,82 @@
+"""What clients of the worker's socket ask of one partition's leader."""
+
+from __future__ import annotations
+
+import asyncio
+
+from partitiond.leader.leader import Leader
+from partitiond.leader.replies import Peer
+from shared.api.partition import (
+    AttachRequest,
+    AwakeableReply,
+    AwakeableRequest,
+    DeliverReply,
+    DeliverRequest,
+    ForgetRequest,
+    InvokeRequest,
+    Moved,
+    ResultReply,
+    TerminateRequest,
+)
+from shared.errors import UnavailableError
+from shared.storage.values import Status
+from shared.wal.commands import CompleteAwakeable, Deliver, OutboxMessage, Terminate
+
+__all__ = ["LeaderRequest", "deliver_locally", "handle"]
+
+LeaderRequest = InvokeRequest | AttachRequest | AwakeableRequest | DeliverRequest | TerminateRequest | ForgetRequest
+
+
+def handle(leader: Leader, peer: Peer, request: LeaderRequest) -> None:
+    """Begin to answer one request. Each gets exactly one reply, now or later; `ForgetRequest` gets none."""
+    if not leader.leading:
+        if type(request) is not ForgetRequest:
+            peer.send(Moved(request.request_id, f"partition {leader.partition.id} has no leader here yet"))
+        return
+    match request:
+        case InvokeRequest():
+            invoke = request.invoke
+            leader.replies.wait(peer, request.request_id, invoke.id, invoke.request_uid, wants_result=request.wait)
+            leader.propose_command(invoke)
+        case AttachRequest():
+            _attach(leader, peer, request)
+        case AwakeableRequest():
+            leader.propose_command(CompleteAwakeable(request.invocation_id, request.signal, request.result))
+            leader.when_applied(lambda: peer.send(AwakeableReply(request.request_id)))
+        case DeliverRequest():
+            leader.propose_command(Deliver(request.sender, request.messages))
+            upto_seq = request.messages[-1][0] if request.messages else 0
+            leader.when_applied(lambda: peer.send(DeliverReply(request.request_id, upto_seq)))
+        case TerminateRequest():
+            number = leader.next_outcome
+            leader.next_outcome += 1
+            leader.outcomes[number] = (peer, request.request_id)
+            leader.propose_command(Terminate(request.invocation_id, request.mode, number))
+        case ForgetRequest():
+            leader.replies.forget(peer, request.request_id)
+
+
+def _attach(leader: Leader, peer: Peer, request: AttachRequest) -> None:
+    row = leader.load(request.invocation_id)
+    if row is None:
+        peer.send(ResultReply(request.request_id, None, found=False))
+    elif row.status is Status.COMPLETED:
+        peer.send(ResultReply(request.request_id, row.result, row.expires_at_ms))
+    elif request.wait:
+        leader.replies.wait(peer, request.request_id, request.invocation_id, b"", wants_result=True)
+    else:
+        peer.send(ResultReply(request.request_id, None, ready=False))
+
+
+async def deliver_locally(leader: Leader, sender: int, messages: list[tuple[int, OutboxMessage]]) -> None:
+    """Messages of another partition of this very worker. Raises UnavailableError when this one does not lead."""
+    if not leader.leading:
+        raise UnavailableError(f"partition {leader.partition.id} has no leader here yet")
+    stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    leader.propose_command(Deliver(sender, messages))
+    leader.when_applied(lambda: None if stored.done() else stored.set_result(None))
+    try:
+        async with asyncio.timeout(10):
+            await stored
+    except TimeoutError as error:
+        raise UnavailableError(f"partition {leader.partition.id} did not store messages within 10 s") from error

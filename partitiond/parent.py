@@ -1,0 +1,91 @@
+"""Keeps the worker processes alive. Owns: the worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+import multiprocess
+
+from partitiond import worker
+from shared.config import Settings
+
+__all__ = ["serve"]
+
+_log = logging.getLogger(__name__)
+_BACKOFF_FIRST_S = 0.1
+_BACKOFF_MAX_S = 5.0
+#: A worker that lived this long starts again without back-off.
+_STEADY_S = 10.0
+_DRAIN_S = 15.0
+
+
+class WorkerKeeper:
+    """One worker process and its successors."""
+
+    def __init__(self, index: int, settings: Settings) -> None:
+        self._index = index
+        self._settings = settings
+        self._context = multiprocess.get_context("spawn")
+        self._process: Any = None
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Start the worker, and again when it dies, until `stopping` is set; then drain it."""
+        backoff_s = _BACKOFF_FIRST_S
+        while not stopping.is_set():
+            started = time.monotonic()
+            died = self._start()
+            stop = asyncio.ensure_future(stopping.wait())
+            either: set[asyncio.Future[Any]] = {died, stop}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
+            if stopping.is_set():
+                await self._drain(died)
+                return
+            self._process.join()
+            if time.monotonic() - started > _STEADY_S:
+                backoff_s = _BACKOFF_FIRST_S
+            _log.error(
+                "worker %d died (exit code %s), starting again in %.1f s",
+                self._index,
+                self._process.exitcode,
+                backoff_s,
+            )
+            await asyncio.wait({asyncio.ensure_future(stopping.wait())}, timeout=backoff_s)
+            backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
+
+    def _start(self) -> asyncio.Future[None]:
+        self._process = self._context.Process(
+            target=worker.main, args=(self._index, self._settings.data_dir), name=f"partitiond-{self._index}"
+        )
+        self._process.start()
+        loop = asyncio.get_running_loop()
+        died: asyncio.Future[None] = loop.create_future()
+        sentinel = self._process.sentinel
+
+        def on_exit() -> None:
+            loop.remove_reader(sentinel)
+            if not died.done():
+                died.set_result(None)
+
+        loop.add_reader(sentinel, on_exit)
+        return died
+
+    async def _drain(self, died: asyncio.Future[None]) -> None:
+        if not died.done():
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                await died
+        except TimeoutError:
+            _log.error("worker %d did not drain within %.0f s, killing it", self._index, _DRAIN_S)
+            self._process.kill()
+        self._process.join()
+
+
+async def serve(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run all workers until `stopping` is set."""
+    keepers = [WorkerKeeper(index, settings) for index in range(settings.worker_count)]
+    await asyncio.gather(*(keeper.run(stopping) for keeper in keepers))

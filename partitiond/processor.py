@@ -1,0 +1,116 @@
+"""The loop of one partition: read a batch, apply it, commit it with its LSN, hand the actions over."""
+
+from __future__ import annotations
+
+import logging
+from typing import Protocol
+
+from partitiond.checkpointer import Checkpointer
+from partitiond.leader.dispatch import carry_out
+from partitiond.leader.leader import Leader
+from partitiond.machine.actions import Action
+from partitiond.machine.apply import apply
+from partitiond.machine.tables import Tables
+from partitiond.machine.txn import Txn
+from shared.api.log import Committed, Following, Leadership, LogError
+from shared.api.partition import PartitionStatus
+from shared.errors import CorruptionError
+from shared.storage.values import PartitionMeta
+from shared.wal.batch import Batch, decode_batch
+
+__all__ = ["Processor", "Store"]
+
+_log = logging.getLogger(__name__)
+
+
+class Store(Tables, Protocol):
+    """Tables that can be committed to."""
+
+    def commit(self, writes: dict[bytes, bytes | None]) -> None: ...
+
+    def checkpoint(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Processor:
+    """One partition on this worker: the store that replays the log, and the leader when this node leads.
+
+    Invariant: `meta` is what the store holds, or will hold after the commit that is being prepared.
+    """
+
+    def __init__(
+        self, group: str, store: Store, meta: PartitionMeta, leader: Leader, checkpointer: Checkpointer
+    ) -> None:
+        self.group = group
+        self.leader = leader
+        self._store = store
+        self._meta = meta
+        self._checkpointer = checkpointer
+        self._tail_lsn = 0
+
+    @property
+    def applied_lsn(self) -> int:
+        return self._meta.applied_lsn
+
+    def on_following(self, message: Following) -> None:
+        self._tail_lsn = message.tail_lsn
+        _log.info("%s replays from lsn=%d to lsn=%d", self.group, self.applied_lsn + 1, message.tail_lsn)
+
+    def on_leadership(self, message: Leadership) -> None:
+        if message.is_leader:
+            self.leader.announce()
+        else:
+            self.leader.step_down(f"{message.leader or 'nobody yet'} leads {self.group}")
+
+    def on_append_failed(self, error: LogError) -> None:
+        if error.code == "trimmed":
+            raise CorruptionError(
+                f"{self.group}: the store ends at lsn={self.applied_lsn}, but the log no longer has what follows: "
+                f"{error.message}; restore the partition's store"
+            )
+        if self.leader.leading:
+            self.leader.announce()
+
+    def on_log_lost(self) -> None:
+        self.leader.step_down("logd is away")
+
+    def on_committed(self, batches: list[Committed]) -> None:
+        """Apply, store, and only then act."""
+        txn = Txn(self._store, self._meta)
+        actions: list[Action] = []
+        applied: list[tuple[int, Batch, bool]] = []
+        log_bytes = 0
+        for message in batches:
+            batch = decode_batch(message.payload)
+            counts = apply(txn, message.lsn, batch, actions)
+            applied.append((message.lsn, batch, not counts))
+            log_bytes += len(message.payload)
+        self._tail_lsn = batches[-1].tail_lsn
+        self._store.commit(txn.finish())
+        # A leader that begins with these batches finds in the store what earlier ones asked for.
+        if self.leader.leading:
+            carry_out(self.leader, actions)
+        for lsn, batch, fenced in applied:
+            self.leader.on_applied(self._meta, lsn, batch, fenced=fenced)
+        self._checkpointer.on_committed(log_bytes)
+
+    def status(self) -> PartitionStatus:
+        """For /health, `everlog status` and SQL."""
+        return PartitionStatus(
+            partition_id=self._meta.partition_id,
+            start_key=self._meta.start_key,
+            end_key=self._meta.end_key,
+            ready=self.leader.leading,
+            epoch=self.leader.epoch,
+            applied_lsn=self.applied_lsn,
+            durable_lsn=self._checkpointer.durable_lsn,
+            tail_lsn=max(self._tail_lsn, self.applied_lsn),
+            inflight=len(self.leader.replies),
+        )
+
+    async def close(self) -> None:
+        """Drain: stop leading, finish a running checkpoint, close the store."""
+        self.leader.step_down("the worker ends")
+        await self._checkpointer.close()
+        self._store.close()

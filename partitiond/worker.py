@@ -1,0 +1,184 @@
+"""One worker process: its partitions, its invoker and its socket. Owns: `<data>/partitions/<id>` of its partitions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import multiprocess
+import uvloop
+
+from partitiond.checkpointer import Checkpointer
+from partitiond.invoker.invoker import Invoker
+from partitiond.leader.leader import Leader
+from partitiond.leader.requests import deliver_locally, handle
+from partitiond.log.link import LogLink
+from partitiond.machine.apply import initial_meta
+from partitiond.peers import Peers
+from partitiond.processor import Processor
+from partitiond.store.rocksdb import RocksStore
+from shared.api.log import partition_group
+from shared.api.partition import (
+    InvocationStatesReply,
+    InvocationStatesRequest,
+    Moved,
+    PartitionRequest,
+    WorkerStatusReply,
+    WorkerStatusRequest,
+)
+from shared.catalog.partitions import Partition
+from shared.catalog_client import CatalogClient
+from shared.clock import SystemClock
+from shared.config import Settings, read_settings
+from shared.daemon import watch_signals
+from shared.logs import setup_logging
+from shared.rpc.connection import Connection
+from shared.rpc.server import RpcServer
+from shared.wal.commands import OutboxMessage
+
+__all__ = ["Worker", "main"]
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Hosts every partition of the table whose number falls on this worker."""
+
+    def __init__(self, index: int, settings: Settings) -> None:
+        name = f"partitiond-{index}"
+        self._index = index
+        self._settings = settings
+        self._clock = SystemClock()
+        self._log = LogLink(settings.socket("logd"))
+        self._catalog = CatalogClient(settings.socket("metad"), subscriber=name)
+        self._invoker = Invoker(catalog=self._catalog, settings=settings, clock=self._clock)
+        self._peers = Peers(settings)
+        self._processors: dict[int, Processor] = {}
+        decode = msgspec.msgpack.Decoder(PartitionRequest).decode
+        self._server = RpcServer(settings.socket(name), decode, self, name=name)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Serve until `stopping` is set, then drain."""
+        await self._server.start()
+        self._log.start()
+        self._catalog.on_change(self._open_partitions)
+        self._catalog.start()
+        await stopping.wait()
+        await self._catalog.close()
+        for processor in self._processors.values():
+            await processor.close()
+        await self._invoker.close()
+        await self._peers.close()
+        await self._log.close()
+        await self._server.close()
+
+    def _open_partitions(self) -> None:
+        catalog = self._catalog.catalog
+        assert catalog is not None
+        for partition in catalog.partition_table.partitions:
+            mine = self._settings.worker_of(partition.id) == self._index
+            if mine and partition.id not in self._processors:
+                self._open(partition)
+
+    def _open(self, partition: Partition) -> None:
+        group = partition_group(partition.id)
+        store = RocksStore(self._settings.data_path / "partitions" / str(partition.id) / "store")
+        meta = store.meta() or initial_meta(partition.id, partition.start_key, partition.end_key)
+        leader = Leader(
+            partition,
+            group=group,
+            node=self._settings.node_name,
+            tables=store,
+            appender=self._log,
+            invoker=self._invoker,
+            clock=self._clock,
+            partition_of=self._partition_of,
+            deliver=self._deliver,
+            cleanup_interval_s=self._settings.cleanup_interval_s,
+        )
+        checkpointer = Checkpointer(
+            store,
+            lambda: meta.applied_lsn,
+            lambda lsn: self._log.trim(group, lsn),
+            interval_s=self._settings.checkpoint_interval_s,
+            log_bytes=self._settings.checkpoint_log_bytes,
+        )
+        processor = Processor(group, store, meta, leader, checkpointer)
+        self._processors[partition.id] = processor
+        self._log.follow(processor)
+
+    def _partition_of(self, partition_key: int) -> int:
+        catalog = self._catalog.catalog
+        assert catalog is not None
+        return catalog.partition_table.partition_of(partition_key).id
+
+    async def _deliver(self, receiver: int, sender: int, messages: list[tuple[int, OutboxMessage]]) -> None:
+        local = self._processors.get(receiver)
+        if local is not None:
+            await deliver_locally(local.leader, sender, messages)
+        else:
+            await self._peers.deliver(receiver, sender, messages)
+
+    def on_messages(self, connection: Connection, messages: list[Any]) -> None:
+        for request in messages:
+            match request:
+                case InvocationStatesRequest():
+                    states = self._invoker.states(None)
+                    connection.send(InvocationStatesReply(request.request_id, states))
+                case WorkerStatusRequest():
+                    statuses = [processor.status() for processor in self._processors.values()]
+                    connection.send(WorkerStatusReply(request.request_id, statuses, os.getpid()))
+                case _:
+                    processor = self._processors.get(request.partition_id)
+                    if processor is None:
+                        text = f"partition {request.partition_id} is not on worker {self._index}"
+                        connection.send(Moved(request.request_id, text))
+                    else:
+                        handle(processor.leader, connection, request)
+
+    def on_closed(self, connection: Connection) -> None:
+        for processor in self._processors.values():
+            processor.leader.replies.forget_peer(connection)
+
+
+def main(index: int, data_dir: str) -> None:
+    """Entry of the worker process."""
+    settings = read_settings(Path(data_dir) / "run" / "settings.json")
+    setup_logging(f"partitiond-{index}", settings.log_level)
+    try:
+        uvloop.run(_run(index, settings))
+    except Exception:
+        _log.critical("worker %d failed", index, exc_info=True)
+        sys.exit(1)
+
+
+async def _run(index: int, settings: Settings) -> None:
+    stopping = watch_signals(f"partitiond-{index}")
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_die)
+    parent = multiprocess.parent_process()
+    if parent is not None:
+        # Readable once the parent is gone, however it died.
+        loop.add_reader(parent.sentinel, _orphaned)
+    _log.info("worker %d starts pid=%d", index, os.getpid())
+    await Worker(index, settings).run(stopping)
+    _log.info("worker %d ends", index)
+
+
+def _orphaned() -> None:
+    _log.error("the parent process died, so this worker ends")
+    os._exit(1)
+
+
+def _die(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A callback failed: what is in memory is in doubt, what is in the log is not. The parent starts us again."""
+    error = context.get("exception")
+    if isinstance(error, Exception):
+        _log.critical("%s", context.get("message"), exc_info=error)
+        os._exit(1)
+    _log.error("%s", context.get("message"))
