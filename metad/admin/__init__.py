@@ -1,0 +1,16 @@
+"""The admin API over HTTP.
+
+Modules, in path order:
+    app             the routes under all API versions, and the server
+    versions        which API version a request speaks
+    bodies          request bodies: shape, types and ranges
+    deployments     register, list, show and remove deployments
+    services        show services and handlers
+    invocations     cancel, kill and purge
+    query           SQL, streamed from sqld
+    health          can this node serve
+    version         what this server is
+    render          catalog -> the JSON of the API
+    friendly        durations and times as the API prints them
+    errors          failures -> status and body
+"""

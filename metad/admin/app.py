@@ -1,0 +1,60 @@
+"""The routes under all API versions, and the server. Owns: the admin port."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from metad.admin.errors import error_middleware
+from metad.admin.versions import PREFIXES, refuse_version_1
+from shared.config import Settings
+from shared.errors import ConfigError
+
+__all__ = ["AdminServer", "make_app"]
+
+_log = logging.getLogger(__name__)
+_BODY_BYTES_LIMIT = 2 * 1024 * 1024
+#: A request may wait this long for the log when metad drains.
+_DRAIN_S = 10.0
+
+
+def make_app(routes: Iterable[web.RouteDef]) -> web.Application:
+    """Every route without a prefix and under each version's."""
+    app = web.Application(middlewares=[error_middleware], client_max_size=_BODY_BYTES_LIMIT)
+    for route in routes:
+        for prefix in PREFIXES:
+            web.RouteDef(route.method, prefix + route.path, route.handler, route.kwargs).register(app.router)
+    app.router.add_route("*", "/v1", refuse_version_1)
+    app.router.add_route("*", "/v1/{rest:.*}", refuse_version_1)
+    return app
+
+
+class AdminServer:
+    """Listens until it is closed, then lets requests finish."""
+
+    def __init__(self, settings: Settings, app: web.Application) -> None:
+        self._settings = settings
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S)
+
+    async def start(self) -> None:
+        """Raises ConfigError when the port cannot be had."""
+        bind, port = self._settings.bind, self._settings.admin_port
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, bind, port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            if error.errno == errno.EADDRINUSE:
+                remedy = "stop the program that has it, or set admin_port (EVERLOG_ADMIN_PORT) to a free port"
+                raise ConfigError(f"admin_port {port} on {bind} is taken: {remedy}") from error
+            raise ConfigError(
+                f"cannot listen on bind {bind}, admin_port {port}: {error.strerror or error}; "
+                "set bind (EVERLOG_BIND) to an address of this machine and admin_port to a port you may use"
+            ) from error
+        _log.info("admin API on http://%s:%d", bind, port)
+
+    async def close(self) -> None:
+        await self._runner.cleanup()

@@ -1,0 +1,71 @@
+"""Request bodies: shape, types and ranges. Owns: nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from metad.admin.errors import AdminError, FormError
+
+__all__ = ["QueryBody", "RegisterBody", "read_json", "read_register_body"]
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t -~\x80-\U0010ffff]*")
+_JSON_MEDIA_TYPE = re.compile(r"application/(?:[^;\s]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+_Body = TypeVar("_Body")
+
+
+class RegisterBody(msgspec.Struct, frozen=True):
+    """POST /deployments. `force` None: as the API version says."""
+
+    uri: str
+    additional_headers: dict[str, str] | None = None
+    metadata: dict[str, str] = {}
+    use_http_11: bool = False
+    breaking: bool = False
+    force: bool | None = None
+    dry_run: bool = False
+    #: Google ID tokens: known, and refused by us.
+    auth: dict[str, msgspec.Raw] | None = None
+
+
+class QueryBody(msgspec.Struct, frozen=True):
+    """POST /query."""
+
+    query: str
+
+
+async def read_json(request: web.Request, kind: type[_Body]) -> _Body:
+    """Raises FormError: 415 no JSON by its type, 400 no JSON by its text, 422 JSON of another form."""
+    return _convert(await _read_object(request), kind)
+
+
+async def read_register_body(request: web.Request) -> RegisterBody:
+    """A body for HTTP endpoints. Raises FormError, or AdminError for what we do not support."""
+    value = await _read_object(request)
+    if isinstance(value, dict) and "arn" in value and "uri" not in value:
+        raise AdminError(400, "field 'arn': AWS Lambda deployments are not supported, register one by its 'uri'")
+    body = _convert(value, RegisterBody)
+    for name, header in (body.additional_headers or {}).items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(header):
+            raise FormError(422, f"field 'additional_headers': {name!r} is no valid header")
+    return body
+
+
+async def _read_object(request: web.Request) -> object:
+    if not _JSON_MEDIA_TYPE.fullmatch(request.headers.get("Content-Type", "")):
+        raise FormError(415, "this route wants a body with Content-Type: application/json")
+    try:
+        return msgspec.json.decode(await request.read())
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FormError(400, f"the body is not JSON: {error}") from error
+
+
+def _convert(value: object, kind: type[_Body]) -> _Body:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise FormError(422, f"the body does not fit this route: {error}") from error

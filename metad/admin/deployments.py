@@ -1,0 +1,157 @@
+"""Register, list, show and remove deployments. Owns: nothing; proposes to group `meta`."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import assert_never
+
+from aiohttp import web
+
+from metad.admin.bodies import RegisterBody, read_register_body
+from metad.admin.errors import AdminError, FormError, json_response, rejected
+from metad.admin.render import deployment_json, registered_json
+from metad.admin.versions import api_version
+from metad.meta_log import MetaLog
+from metad.registry.address import Address, parse_address
+from metad.registry.commands import RegisterDeployment, RemoveDeployment
+from metad.registry.discovery import discover
+from metad.registry.errors import AddressError
+from metad.registry.outcomes import (
+    Outcome,
+    PartitionTableCreated,
+    PartitionTableExists,
+    Registered,
+    Rejected,
+    Removed,
+    Unchanged,
+)
+from metad.registry.registry import decide, deployment_at
+from shared.clock import Clock
+from shared.errors import UnavailableError
+from shared.ids import encode_deployment_id
+
+__all__ = ["DeploymentRoutes"]
+
+#: How long a change may wait for the log.
+PROPOSE_TIMEOUT_S = 10.0
+_DEPLOYMENT_ID = re.compile(r"dp_1[0-9A-Za-z]{22}")
+
+
+class DeploymentRoutes:
+    """/deployments and below."""
+
+    def __init__(self, meta_log: MetaLog, clock: Clock) -> None:
+        self._meta_log = meta_log
+        self._clock = clock
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.post("/deployments", self.register),
+            web.get("/deployments", self.list_deployments),
+            web.get("/deployments/{deployment}", self.get_deployment),
+            web.delete("/deployments/{deployment}", self.remove),
+        ]
+
+    async def register(self, request: web.Request) -> web.Response:
+        body = await read_register_body(request)
+        version_2 = api_version(request) == 2
+        force = version_2 if body.force is None else body.force
+        address = _address(body)
+        if not self._meta_log.is_read:
+            raise UnavailableError("metad has not read its log yet: try again in a moment")
+        existing = deployment_at(self._meta_log.state, address.uri)
+        if existing is not None and not force:
+            # Known and not to be replaced: the deployment itself is not asked.
+            return _registration_response(Unchanged(existing), version_2=version_2)
+        command = await self._discover(address, body, force=force)
+        if body.dry_run:
+            _, outcome = decide(self._meta_log.state, command)
+        else:
+            outcome = await self._meta_log.propose(command, timeout_s=PROPOSE_TIMEOUT_S)
+        return _registration_response(outcome, version_2=version_2)
+
+    async def _discover(self, address: Address, body: RegisterBody, *, force: bool) -> RegisterDeployment:
+        headers = {name.lower(): value for name, value in sorted((body.additional_headers or {}).items())}
+        found = await discover(address, additional_headers=headers, use_http_11=body.use_http_11)
+        now_ms = self._clock.now_ms()
+        # A ULID: 48 bits of time, 80 random ones.
+        ulid = now_ms.to_bytes(6, "big") + os.urandom(10)
+        return RegisterDeployment(
+            id=encode_deployment_id(ulid),
+            at_ms=now_ms,
+            uri=address.uri,
+            protocol_mode=found.manifest.protocol_mode,
+            http_version=found.http_version,
+            min_protocol_version=found.manifest.min_protocol_version,
+            max_protocol_version=found.manifest.max_protocol_version,
+            services=found.manifest.services,
+            additional_headers=headers,
+            metadata=body.metadata,
+            sdk_version=found.sdk_version,
+            force=force,
+            breaking=body.breaking or force,
+        )
+
+    async def list_deployments(self, request: web.Request) -> web.Response:
+        deployments = self._meta_log.state.deployments.values()
+        return json_response({"deployments": [deployment_json(each, detailed=False) for each in deployments]})
+
+    async def get_deployment(self, request: web.Request) -> web.Response:
+        deployment_id = _deployment_id(request)
+        deployment = self._meta_log.state.deployments.get(deployment_id)
+        if deployment is None:
+            raise AdminError(404, f"there is no deployment '{deployment_id}'")
+        return json_response(deployment_json(deployment, detailed=True))
+
+    async def remove(self, request: web.Request) -> web.Response:
+        deployment_id = _deployment_id(request)
+        force = request.query.get("force", "false")
+        if force not in ("true", "false"):
+            raise FormError(400, f"query parameter 'force' is {force!r}: want true or false")
+        if force == "false":
+            # Draining before the removal is not implemented, as in Restate.
+            return web.Response(status=501)
+        outcome = await self._meta_log.propose(RemoveDeployment(deployment_id), timeout_s=PROPOSE_TIMEOUT_S)
+        if isinstance(outcome, Rejected):
+            raise rejected(outcome)
+        assert isinstance(outcome, Removed)
+        return web.Response(status=202)
+
+
+def _address(body: RegisterBody) -> Address:
+    try:
+        address = parse_address(body.uri)
+    except AddressError as error:
+        if error.malformed:
+            raise FormError(422, f"field 'uri': {error}") from error
+        raise AdminError(400, f"field 'uri': {error}") from error
+    if body.auth is not None:
+        raise AdminError(400, "field 'auth': Google ID tokens are not supported")
+    return address
+
+
+def _deployment_id(request: web.Request) -> str:
+    text = request.match_info["deployment"]
+    if not _DEPLOYMENT_ID.fullmatch(text):
+        raise FormError(400, f"{text!r} is not a deployment id: want 'dp_1' and 22 base62 digits")
+    return text
+
+
+def _registration_response(outcome: Outcome, *, version_2: bool) -> web.Response:
+    match outcome:
+        case Registered(deployment=deployment, created=created):
+            status = 201 if created or version_2 else 200
+        case Unchanged(deployment=deployment):
+            if version_2:
+                raise AdminError(409, f"deployment {deployment.id} of this address exists: set 'force' to replace it")
+            status = 200
+        case Rejected():
+            raise rejected(outcome)
+        case Removed() | PartitionTableCreated() | PartitionTableExists():
+            raise AssertionError(f"a registration led to {outcome}")
+        case _:
+            assert_never(outcome)
+    return json_response(
+        registered_json(deployment), status=status, headers={"Location": f"deployments/{deployment.id}"}
+    )

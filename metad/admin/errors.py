@@ -1,0 +1,87 @@
+"""Failures -> status and body. Owns: nothing.
+
+Two forms, as clients know them: JSON `{"message", "restate_code"}` for what we decide, plain text for requests
+that do not fit a route's form.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from metad.registry.errors import DiscoveryError, ManifestError
+from metad.registry.outcomes import Rejected, Rejection
+from shared.errors import EverlogError, UnavailableError
+
+__all__ = ["AdminError", "FormError", "error_middleware", "json_response", "rejected"]
+
+_log = logging.getLogger(__name__)
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_STATUS_OF_REJECTION = {
+    Rejection.DEPLOYMENT_UNKNOWN: 404,
+    Rejection.RESERVED_NAME: 400,
+    Rejection.TYPE_CHANGED: 409,
+}
+
+
+class AdminError(EverlogError):
+    """The request cannot be done; the text is for the user."""
+
+    def __init__(self, status: int, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class FormError(EverlogError):
+    """The request does not fit the route: 400, 415 or 422 in plain text. Not `AdminError`: nothing was looked up."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def json_response(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """`value` as orjson writes it."""
+    return web.Response(body=orjson.dumps(value), status=status, content_type="application/json", headers=headers)
+
+
+def rejected(outcome: Rejected) -> AdminError:
+    """What the registry refused."""
+    code = outcome.reason.value
+    message = outcome.message if code is None else f"[{code}] {outcome.message}"
+    return AdminError(_STATUS_OF_REJECTION[outcome.reason], message, code=code)
+
+
+@web.middleware
+async def error_middleware(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Exhaustive: what is not listed is a bug of ours and answers 500."""
+    try:
+        return await handler(request)
+    except AdminError as error:
+        return _error_body(error.status, str(error), error.code)
+    except FormError as error:
+        return web.Response(text=str(error), status=error.status)
+    except DiscoveryError as error:
+        message = str(error) if error.code is None else f"[{error.code}] {error}"
+        return _error_body(500, message, error.code)
+    except ManifestError as error:
+        return _error_body(400, str(error), None)
+    except UnavailableError as error:
+        _log.warning("%s %s: %s", request.method, request.path, error)
+        return _error_body(503, str(error), None)
+    except web.HTTPException as error:
+        # Routes that are not there, wrong methods, bodies too large: the status says all.
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
+        return web.Response(status=error.status, headers=allow)
+    except Exception:
+        _log.exception("%s %s failed", request.method, request.path)
+        return _error_body(500, "internal error; metad's log has the details", None)
+
+
+def _error_body(status: int, message: str, code: str | None) -> web.Response:
+    return json_response({"message": message, "restate_code": code}, status=status)

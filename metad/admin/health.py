@@ -1,0 +1,26 @@
+"""GET /health. Owns: nothing."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from metad.admin.errors import json_response
+from metad.cluster.readiness import Readiness
+
+__all__ = ["HealthRoutes"]
+
+
+class HealthRoutes:
+    """200 and nothing when the node can serve, else 503 and why."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/health", self.health)]
+
+    async def health(self, request: web.Request) -> web.Response:
+        missing = await self._readiness.missing()
+        if not missing:
+            return web.Response(status=200)
+        return json_response({"message": "this node is not ready", "not_ready": missing}, status=503)

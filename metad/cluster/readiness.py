@@ -1,0 +1,95 @@
+"""Can this node serve, and if not, what is missing. Owns: nothing; asks the node's other daemons.
+
+Asked only when somebody wants to know; an answer holds for 100 ms, so that an eager prober costs little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from metad.meta_log import MetaLog
+from metad.peers import answers_connect, ask
+from shared.api.partition import PartitionReply, WorkerStatusReply, WorkerStatusRequest
+from shared.config import Settings
+from shared.errors import UnavailableError
+
+__all__ = ["Readiness"]
+
+_HOLDS_S = 0.1
+_TIMEOUT_S = 1.0
+_decode_reply = msgspec.msgpack.Decoder(PartitionReply).decode
+
+
+class Readiness:
+    """Answers `missing()`: empty when the node can serve."""
+
+    def __init__(self, settings: Settings, meta_log: MetaLog) -> None:
+        self._settings = settings
+        self._meta_log = meta_log
+        self._running: asyncio.Task[list[str]] | None = None
+        self._last: list[str] = []
+        self._last_at: float | None = None
+
+    async def missing(self) -> list[str]:
+        """What is not ready, one sentence each."""
+        now = asyncio.get_running_loop().time()
+        if self._last_at is not None and now - self._last_at < _HOLDS_S:
+            return self._last
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._look(), name="readiness")
+            self._running.add_done_callback(self._keep)
+        # One caller that goes away must not end the look of the others.
+        return await asyncio.shield(self._running)
+
+    def _keep(self, task: asyncio.Task[list[str]]) -> None:
+        self._running = None
+        if not task.cancelled() and task.exception() is None:
+            self._last = task.result()
+            self._last_at = asyncio.get_running_loop().time()
+
+    async def close(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+
+    async def _look(self) -> list[str]:
+        missing: list[str] = []
+        if not self._meta_log.is_followed:
+            missing.append("logd: group meta is not followed")
+        if self._meta_log.state.partition_table is None:
+            missing.append("metad: there is no partition table yet")
+        workers, ingress, sqld = await asyncio.gather(
+            self._workers(),
+            answers_connect(self._settings.socket("ingress"), timeout_s=_TIMEOUT_S),
+            answers_connect(self._settings.socket("sqld"), timeout_s=_TIMEOUT_S),
+        )
+        missing += workers
+        if not ingress:
+            missing.append("ingress: its socket does not answer")
+        if not sqld:
+            missing.append("sqld: its socket does not answer")
+        return missing
+
+    async def _workers(self) -> list[str]:
+        """Every worker that does not answer, and every partition that none of the others leads."""
+        asked = range(self._settings.worker_count)
+        statuses = await asyncio.gather(*(self._ready_partitions(worker) for worker in asked))
+        missing = [status for status in statuses if isinstance(status, str)]
+        ready = {partition for status in statuses if not isinstance(status, str) for partition in status}
+        table = self._meta_log.state.partition_table
+        partitions = table.partitions if table is not None else []
+        return missing + [f"partition {each.id}: no ready leader" for each in partitions if each.id not in ready]
+
+    async def _ready_partitions(self, worker: int) -> list[int] | str:
+        name = f"partitiond-{worker}"
+        try:
+            reply = await ask(
+                self._settings.socket(name), WorkerStatusRequest(1), _decode_reply, name=name, timeout_s=_TIMEOUT_S
+            )
+        except UnavailableError as error:
+            return f"{name}: {error}"
+        if not isinstance(reply, WorkerStatusReply):
+            return f"{name}: answered {type(reply).__name__} to a status request"
+        return [status.partition_id for status in reply.partitions if status.ready]

@@ -1,0 +1,212 @@
+"""Follows and appends to group `meta` of logd; holds the registry's newest state. Owns: the connection to logd.
+
+Rules that always hold:
+- the state changes only by records that logd has committed, in LSN order, each one once;
+- an outcome is told to its proposer only after the record was applied here;
+- a proposal is repeated with the same uid, so that a repetition after an unknown outcome changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from metad.registry.codec import decode_proposal, encode_proposal
+from metad.registry.commands import MetaCommand, Proposal
+from metad.registry.outcomes import Outcome
+from metad.registry.registry import apply
+from metad.registry.state import EMPTY, RegistryState
+from shared.api.log import (
+    META_GROUP,
+    Append,
+    Appended,
+    Committed,
+    Follow,
+    Following,
+    Leadership,
+    LogError,
+    LogReply,
+    Read,
+    ReadReply,
+)
+from shared.config import Settings
+from shared.errors import CorruptionError, EverlogError, UnavailableError
+from shared.rpc.client import RpcCaller
+from shared.rpc.connection import Connection
+
+__all__ = ["MetaLog"]
+
+_log = logging.getLogger(__name__)
+_PUSHED = 0
+_BACKOFF_FIRST_S = 0.05
+_BACKOFF_MAX_S = 1.0
+
+
+class MetaLog:
+    """The registry as the log says it is.
+
+    `on_change` is called after each change, and once when the log was first read to its end; never before:
+    nobody is to act on an old state during the replay.
+    """
+
+    def __init__(self, settings: Settings, *, on_change: Callable[[RegistryState], None]) -> None:
+        self.state: RegistryState = EMPTY
+        self.applied_lsn = 0
+        #: Why the log cannot be followed any further; the daemon ends with it.
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._on_change = on_change
+        self._waiting: dict[bytes, asyncio.Future[Outcome]] = {}
+        self._applied: asyncio.Event = asyncio.Event()
+        self._caught_up: asyncio.Event = asyncio.Event()
+        self._catch_up_task: asyncio.Task[None] | None = None
+        self._is_leader = False
+        self._caller = RpcCaller(
+            settings.socket("logd"),
+            msgspec.msgpack.Decoder(LogReply).decode,
+            name="logd",
+            on_push=self._on_push,
+            on_connected=self._on_connected,
+        )
+
+    def start(self) -> None:
+        """Begin to follow; returns at once."""
+        self._caller.start()
+
+    async def close(self) -> None:
+        if self._catch_up_task is not None:
+            self._catch_up_task.cancel()
+            await asyncio.gather(self._catch_up_task, return_exceptions=True)
+        await self._caller.close()
+        self.failed.cancel()
+
+    async def caught_up(self) -> None:
+        """Wait until the log was read to its end once."""
+        await self._caught_up.wait()
+
+    @property
+    def is_read(self) -> bool:
+        """The log was read to its end once: the state is no younger than what others have seen of it."""
+        return self._caught_up.is_set()
+
+    @property
+    def is_followed(self) -> bool:
+        """logd is there and the state is up to date."""
+        connection = self._caller.connection
+        following = self._catch_up_task is not None and self._catch_up_task.done()
+        return self.is_read and following and connection is not None and not connection.closed
+
+    @property
+    def is_leader(self) -> bool:
+        """This node leads group `meta`."""
+        return self._is_leader
+
+    async def propose(self, command: MetaCommand, *, timeout_s: float) -> Outcome:
+        """Append and wait for what it led to. Raises UnavailableError; the outcome is then unknown."""
+        proposal = Proposal(uid=os.urandom(16), command=command)
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting[proposal.uid] = outcome
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._append(encode_proposal(proposal), outcome, timeout_s=timeout_s)
+                return await outcome
+        except TimeoutError as error:
+            raise UnavailableError(f"the log did not commit the change within {timeout_s:g} s") from error
+        finally:
+            self._waiting.pop(proposal.uid, None)
+
+    async def _append(self, payload: bytes, outcome: asyncio.Future[Outcome], *, timeout_s: float) -> None:
+        """Repeat until logd has committed it, or the record was seen on the tail."""
+        backoff_s = _BACKOFF_FIRST_S
+        while not outcome.done():
+            try:
+                reply = await self._caller.call(Append(0, META_GROUP, payload), timeout_s=timeout_s)
+            except UnavailableError as error:
+                _log.warning("append to group meta failed (%s), trying again", error)
+            else:
+                match reply:
+                    case Appended():
+                        return
+                    case LogError(code="not_leader" | "stopping"):
+                        _log.warning("append to group meta refused (%s: %s), trying again", reply.code, reply.message)
+                    case LogError():
+                        raise UnavailableError(f"the log refuses the change ({reply.code}): {reply.message}")
+                    case _:
+                        raise UnavailableError(f"logd answered {type(reply).__name__} to an append")
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
+
+    def _on_connected(self, connection: Connection) -> None:
+        connection.send(Follow(_PUSHED, META_GROUP, self.applied_lsn + 1))
+        if self._catch_up_task is not None:
+            self._catch_up_task.cancel()
+        self._catch_up_task = asyncio.get_running_loop().create_task(self._catch_up(), name="meta-catch-up")
+
+    async def _catch_up(self) -> None:
+        """Wait until every batch that is committed now has come down the tail.
+
+        Reads beyond what is applied, until nothing is there: `tail_lsn` alone cannot tell, as LSNs have gaps.
+        """
+        backoff_s = _BACKOFF_FIRST_S
+        while True:
+            try:
+                reply = await self._caller.call(Read(0, META_GROUP, self.applied_lsn + 1))
+            except UnavailableError:
+                reply = None
+            if isinstance(reply, ReadReply):
+                if not reply.batches:
+                    break
+                await self._applied_up_to(reply.batches[-1][0])
+                continue
+            _log.warning("group meta cannot be read (%s), trying again", reply)
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
+        if not self._caught_up.is_set():
+            _log.info("group meta is read lsn=%d version=%d", self.applied_lsn, self.state.version)
+            self._caught_up.set()
+            self._on_change(self.state)
+
+    async def _applied_up_to(self, lsn: int) -> None:
+        while self.applied_lsn < lsn:
+            self._applied.clear()
+            await self._applied.wait()
+
+    def _on_push(self, message: Any) -> None:
+        match message:
+            case Committed():
+                self._on_committed(message)
+            case Following():
+                _log.info("following group meta first_lsn=%d tail_lsn=%d", message.first_lsn, message.tail_lsn)
+            case Leadership():
+                _log.info("group meta leader=%s term=%d", message.leader, message.term)
+                self._is_leader = message.is_leader
+            case LogError():
+                self._fail(UnavailableError(f"logd refuses to let group meta be followed: {message.message}"))
+            case _:
+                _log.debug("late reply of logd: %s", type(message).__name__)
+
+    def _on_committed(self, batch: Committed) -> None:
+        if batch.group != META_GROUP or batch.lsn <= self.applied_lsn or self.failed.done():
+            return
+        try:
+            proposal = decode_proposal(batch.payload)
+        except CorruptionError as error:
+            self._fail(CorruptionError(f"lsn={batch.lsn}: {error}"))
+            return
+        before = self.state.version
+        self.state, outcome = apply(self.state, proposal)
+        self.applied_lsn = batch.lsn
+        self._applied.set()
+        waiting = self._waiting.get(proposal.uid)
+        if waiting is not None and outcome is not None and not waiting.done():
+            waiting.set_result(outcome)
+        if self.state.version != before and self._caught_up.is_set():
+            self._on_change(self.state)
+
+    def _fail(self, error: EverlogError) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)

@@ -1,0 +1,112 @@
+"""One question to a worker or to sqld, and its answer. Owns: a connection for the time of the question.
+
+Questions are seldom (admin API, readiness), so that no connection is kept: nothing is polled, and an absent
+peer is known at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shared.errors import UnavailableError
+from shared.rpc.connection import Connection
+
+__all__ = ["Conversation", "answers_connect", "ask", "converse"]
+
+#: Replies that may wait for their reader before the peer is made to wait.
+_WAITING_LIMIT = 16
+
+
+async def ask(
+    path: Path, request: msgspec.Struct, decode: Callable[[bytes], Any], *, name: str, timeout_s: float
+) -> Any:
+    """The first message that comes back. Raises UnavailableError when the peer is away, goes away, or is too slow."""
+    try:
+        async with asyncio.timeout(timeout_s), converse(path, decode, name=name) as conversation:
+            conversation.send(request)
+            return await conversation.receive()
+    except TimeoutError as error:
+        raise UnavailableError(f"{name} did not answer within {timeout_s:g} s") from error
+
+
+async def answers_connect(path: Path, *, timeout_s: float) -> bool:
+    """Is somebody listening?"""
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, writer = await asyncio.open_unix_connection(str(path))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+@contextlib.asynccontextmanager
+async def converse(path: Path, decode: Callable[[bytes], Any], *, name: str) -> AsyncIterator[Conversation]:
+    """A connection for a request with a stream of replies. Raises UnavailableError when nobody listens."""
+    conversation = Conversation(name)
+    try:
+        _, connection = await asyncio.get_running_loop().create_unix_connection(
+            lambda: _PausableConnection(decode, conversation, name=name), str(path)
+        )
+    except OSError as error:
+        raise UnavailableError(f"{name} is away: {error}") from error
+    conversation.connection = connection
+    try:
+        yield conversation
+    finally:
+        connection.close()
+
+
+class _PausableConnection(Connection):
+    """A connection whose peer can be made to wait."""
+
+    def pause_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+
+class Conversation:
+    """Messages of one peer, in order, a bounded number of them waiting."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._waiting: asyncio.Queue[Any] = asyncio.Queue()
+        self._paused = False
+        self.connection: _PausableConnection | None = None
+
+    def send(self, message: msgspec.Struct) -> None:
+        assert self.connection is not None
+        self.connection.send(message)
+
+    async def receive(self) -> Any:
+        """The next message. Raises UnavailableError when the peer went away before it."""
+        message = await self._waiting.get()
+        if message is None:
+            raise UnavailableError(f"{self._name} went away before it answered")
+        if self._paused and self._waiting.qsize() < _WAITING_LIMIT // 2 and self.connection is not None:
+            self._paused = False
+            self.connection.resume_reading()
+        return message
+
+    def on_messages(self, connection: Connection, messages: list[Any]) -> None:
+        for message in messages:
+            self._waiting.put_nowait(message)
+        if self._waiting.qsize() >= _WAITING_LIMIT and not self._paused:
+            assert isinstance(connection, _PausableConnection)
+            self._paused = True
+            connection.pause_reading()
+
+    def on_closed(self, connection: Connection) -> None:
+        self._waiting.put_nowait(None)

@@ -1,0 +1,15 @@
+"""What the control plane decides, and the discovery that feeds it.
+
+Modules, in path order:
+    address     a deployment's URI: its form and its identity
+    discovery   asks a deployment what it serves
+    http2_get   one GET over HTTP/2, for discovery
+    answer      the manifest as JSON: shape and value ranges
+    manifest    manifest -> services and handlers of the catalog
+    commands    what the log of group `meta` carries
+    codec       a proposal <-> bytes, with its format version
+    state       the registry's state and the catalog made of it
+    registry    apply(state, proposal) -> new state and outcome
+    outcomes    what a proposal led to
+    errors      why a deployment cannot be registered
+"""

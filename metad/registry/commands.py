@@ -1,0 +1,60 @@
+"""What the log of group `meta` carries. Pure: no I/O.
+
+Tags are for ever: a retired one stays listed and is never given to something else. Fields are only added at
+the end, with a default. All time and randomness is in the record: replaying it decides the same again.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.catalog.deployments import ProtocolMode
+from shared.catalog.services import Service
+
+__all__ = ["CreatePartitionTable", "MetaCommand", "Proposal", "RegisterDeployment", "RemoveDeployment"]
+
+
+class CreatePartitionTable(msgspec.Struct, array_like=True, frozen=True, tag=1):
+    """Split the key space evenly. Proposed at the first start; ignored when there is a table. Since 0.1."""
+
+    count: int
+
+
+class RegisterDeployment(msgspec.Struct, array_like=True, frozen=True, tag=2):
+    """Take up what was discovered at `uri`. Proposed by POST /deployments. Since 0.1.
+
+    `id` is for a deployment that is new; one of the same address keeps its own. `services` are as discovered,
+    with revision 0 and no deployment: both are decided when the record is applied.
+    `force`: replace the deployment of the same address; without it that one stays as it is.
+    `breaking`: a service may change its type. Invariant: `force` implies `breaking`.
+    """
+
+    id: str
+    at_ms: int
+    uri: str
+    protocol_mode: ProtocolMode
+    http_version: str
+    min_protocol_version: int
+    max_protocol_version: int
+    services: list[Service]
+    additional_headers: dict[str, str]
+    metadata: dict[str, str]
+    sdk_version: str | None
+    force: bool
+    breaking: bool
+
+
+class RemoveDeployment(msgspec.Struct, array_like=True, frozen=True, tag=3):
+    """Forget a deployment; its services fall back to their next older revision. Since 0.1."""
+
+    id: str
+
+
+MetaCommand = CreatePartitionTable | RegisterDeployment | RemoveDeployment
+
+
+class Proposal(msgspec.Struct, array_like=True, frozen=True):
+    """One record. `uid` is 16 random bytes: the proposer knows its record by it, and a repeated one is ignored."""
+
+    uid: bytes
+    command: MetaCommand

@@ -1,0 +1,46 @@
+"""The registry's state and the catalog made of it. Pure: no I/O."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.catalog.catalog import Catalog
+from shared.catalog.deployments import Deployment
+from shared.catalog.partitions import PartitionTable
+from shared.catalog.services import Service
+
+__all__ = ["EMPTY", "PROPOSALS_REMEMBERED", "RegistryState"]
+
+#: A proposal is repeated only while its proposer waits, so that few need to be remembered.
+PROPOSALS_REMEMBERED = 1024
+
+
+class RegistryState(msgspec.Struct, frozen=True):
+    """Everything that group `meta` decides. A value: `apply` returns a new one.
+
+    Invariant: `services[name]` is the greatest revision of `name` in any deployment.
+    Invariant: no two deployments have one identity (see `address.identity_of`).
+    """
+
+    #: Grows with every change.
+    version: int
+    deployments: dict[str, Deployment]
+    services: dict[str, Service]
+    #: None until the node's first start has made it.
+    partition_table: PartitionTable | None
+    #: Uids of the newest proposals, oldest first.
+    recent_proposals: tuple[bytes, ...]
+
+    def catalog(self) -> Catalog | None:
+        """What subscribers get; None while there is no partition table."""
+        if self.partition_table is None:
+            return None
+        return Catalog(
+            version=self.version,
+            services=self.services,
+            deployments=self.deployments,
+            partition_table=self.partition_table,
+        )
+
+
+EMPTY = RegistryState(version=0, deployments={}, services={}, partition_table=None, recent_proposals=())

@@ -1,0 +1,87 @@
+"""Wiring: builds the parts, starts and drains them. Owns: the daemon's life."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+from metad.admin.app import AdminServer, make_app
+from metad.admin.deployments import DeploymentRoutes
+from metad.admin.health import HealthRoutes
+from metad.admin.invocations import InvocationRoutes
+from metad.admin.query import QueryRoutes
+from metad.admin.services import ServiceRoutes
+from metad.admin.version import VersionRoutes
+from metad.cluster.readiness import Readiness
+from metad.meta_log import MetaLog
+from metad.publisher import Publisher
+from metad.registry.commands import CreatePartitionTable
+from metad.registry.state import RegistryState
+from shared.clock import SystemClock
+from shared.config import Settings
+from shared.errors import ConfigError, UnavailableError
+
+__all__ = ["serve"]
+
+_log = logging.getLogger(__name__)
+_BOOTSTRAP_TIMEOUT_S = 30.0
+_BOOTSTRAP_PAUSE_S = 1.0
+
+
+async def serve(settings: Settings, stopping: asyncio.Event) -> None:
+    """Run until `stopping`. Raises when the log holds what this build cannot read."""
+    publisher = Publisher(settings)
+
+    def on_change(state: RegistryState) -> None:
+        catalog = state.catalog()
+        if catalog is not None:
+            publisher.publish(catalog)
+
+    meta_log = MetaLog(settings, on_change=on_change)
+    readiness = Readiness(settings, meta_log)
+    resources = (
+        DeploymentRoutes(meta_log, SystemClock()),
+        ServiceRoutes(meta_log),
+        InvocationRoutes(settings, meta_log),
+        QueryRoutes(settings),
+        HealthRoutes(readiness),
+        VersionRoutes(settings),
+    )
+    admin = AdminServer(settings, make_app(route for resource in resources for route in resource.routes()))
+    try:
+        await admin.start()
+    except ConfigError as error:
+        # The operator's, not ours: the message says all, a traceback would hide it.
+        _log.critical("%s", error)
+        sys.exit(1)
+    await publisher.start()
+    meta_log.start()
+    bootstrap = asyncio.create_task(_create_partition_table(meta_log, settings), name="bootstrap")
+    stop = asyncio.create_task(stopping.wait(), name="stop")
+    ends: set[asyncio.Future[Any]] = {stop, meta_log.failed}
+    try:
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        if meta_log.failed.done():
+            meta_log.failed.result()
+    finally:
+        stop.cancel()
+        bootstrap.cancel()
+        await admin.close()
+        await readiness.close()
+        await publisher.close()
+        await meta_log.close()
+        await asyncio.gather(bootstrap, stop, return_exceptions=True)
+
+
+async def _create_partition_table(meta_log: MetaLog, settings: Settings) -> None:
+    """At the first start of a node. Of several nodes that try, the first in the log wins."""
+    await meta_log.caught_up()
+    while meta_log.state.partition_table is None:
+        try:
+            outcome = await meta_log.propose(CreatePartitionTable(settings.partitions), timeout_s=_BOOTSTRAP_TIMEOUT_S)
+            _log.info("partition table partitions=%d: %s", settings.partitions, type(outcome).__name__)
+        except UnavailableError as error:
+            _log.warning("the partition table is not made yet (%s), trying again", error)
+            await asyncio.sleep(_BOOTSTRAP_PAUSE_S)
