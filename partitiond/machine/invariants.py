@@ -1,0 +1,96 @@
+"""What must be true after every apply. Pure: no I/O.
+
+Run in tests and simulation after each batch, and by `everlog doctor` on a stopped node's store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from partitiond.machine.tables import Tables
+from shared.ids import partition_key_of
+from shared.storage import keys, values
+from shared.storage.values import InvocationRow, Status
+
+__all__ = ["check"]
+
+
+def check(tables: Tables) -> list[str]:
+    """Every broken rule, as a sentence. Empty: all hold."""
+    return [
+        *_check_invocations(tables),
+        *_check_locks(tables),
+        *_check_timers(tables),
+    ]
+
+
+def _check_invocations(tables: Tables) -> Iterator[str]:
+    for key, value in tables.scan(keys.INVOCATION, keys.JOURNAL):
+        invocation_id, row = key[1:], values.decode_invocation(value)
+        name = f"{row.target} {invocation_id.hex()}"
+        if (row.waiting is not None) != (row.status is Status.SUSPENDED):
+            yield f"{name}: waiting is {row.waiting} while {row.status.name}"
+        if (row.result is not None) != (row.status is Status.COMPLETED):
+            yield f"{name}: result is {row.result!r} while {row.status.name}"
+        if row.status is Status.COMPLETED and row.completion_retention_ms == 0:
+            yield f"{name}: is kept though its retention is 0"
+        for index in range(row.journal_length):
+            if tables.get(keys.journal_key(invocation_id, index)) is None:
+                yield f"{name}: journal entry {index} of {row.journal_length} is missing"
+        if tables.get(keys.journal_key(invocation_id, row.journal_length)) is not None:
+            yield f"{name}: a journal entry beyond {row.journal_length}"
+        if row.status is Status.SUSPENDED:
+            yield from _check_waiting(tables, invocation_id, row, name)
+        if row.target.takes_lock:
+            yield from _check_holder(tables, invocation_id, row, name)
+
+
+def _check_waiting(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:
+    """A suspended invocation waits for something, and none of it is there already."""
+    assert row.waiting is not None
+    awaited = [
+        *(keys.notification_key(invocation_id, i, signal=False) for i in row.waiting.completions),
+        *(keys.notification_key(invocation_id, i, signal=True) for i in row.waiting.signals),
+        *(keys.notification_key(invocation_id, i, signal=True) for i in row.waiting.names),
+    ]
+    if not awaited:
+        yield f"{name}: suspended, and nothing can wake it"
+    if any(tables.get(key) is not None for key in awaited):
+        yield f"{name}: suspended though what it waits for is stored"
+
+
+def _check_holder(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:
+    """Running, suspended and paused exclusive invocations hold the lock; others do not."""
+    assert row.target.key is not None
+    stored = tables.get(keys.lock_key(partition_key_of(invocation_id), row.target.service, row.target.key))
+    holds = stored is not None and values.decode_lock(stored).holder == invocation_id
+    if holds != (row.status in (Status.INVOKED, Status.SUSPENDED, Status.PAUSED)):
+        yield f"{name}: {'holds' if holds else 'lacks'} its lock while {row.status.name}"
+
+
+def _check_locks(tables: Tables) -> Iterator[str]:
+    for key, value in tables.scan(keys.LOCK, keys.INBOX):
+        partition_key, service, object_key, _ = keys.decode_object(key)
+        lock = values.decode_lock(value)
+        if lock.holder is None:
+            yield f"{service}/{object_key}: a lock row without a holder"
+        elif tables.get(keys.invocation_key(lock.holder)) is None:
+            yield f"{service}/{object_key}: held by {lock.holder.hex()}, which does not exist"
+        prefix = keys.object_prefix(keys.INBOX, partition_key, service, object_key)
+        for inbox_key, waiting in tables.scan(prefix, prefix + b"\xff" * 9):
+            seq = int.from_bytes(inbox_key[len(prefix) :], "big")
+            stored = tables.get(keys.invocation_key(waiting))
+            if stored is None or values.decode_invocation(stored).status is not Status.INBOXED:
+                yield f"{service}/{object_key}: inbox place {seq} is not of an inboxed invocation"
+            if not lock.head <= seq < lock.tail:
+                yield f"{service}/{object_key}: inbox place {seq} outside {lock.head} to {lock.tail}"
+
+
+def _check_timers(tables: Tables) -> Iterator[str]:
+    for key, _ in tables.scan(keys.TIMER, keys.OUTBOX):
+        _, invocation_id, completion_id = keys.decode_timer(key)
+        if completion_id != 0:
+            continue
+        stored = tables.get(keys.invocation_key(invocation_id))
+        if stored is None or values.decode_invocation(stored).status is not Status.SCHEDULED:
+            yield f"{invocation_id.hex()}: a start timer though it is not scheduled"
