@@ -1,0 +1,19 @@
+"""HTTP calls of user services: attempts of invocations, reported as effects.
+
+Modules, in the order of an invocation's way:
+    ports       what the invoker needs from outside
+    invoker     the face: starts and aborts chains, shows their states
+    chain       the attempts of one generation, one after the other
+    slots       how many attempts run at once, and who is next
+    routes      which deployment serves an invocation, and how
+    attempt     one HTTP request, from Start to End
+    protocol    the service protocol, sans I/O
+    response    what the head of a response says
+    failure     why an attempt failed
+    retry       delays and limits
+    deadlines   one coarse timer for all attempts
+    endpoints   one endpoint an authority
+    connect     opens an endpoint
+    http1       HTTP/1.1 behind the face of the HTTP/2 pool
+    http2       the HTTP/2 client
+"""

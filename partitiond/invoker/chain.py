@@ -1,0 +1,263 @@
+"""The attempts of one generation of an invocation, one after the other. Owns: the retry timer.
+
+Rules that always hold: at most one attempt runs; a slot is held exactly while one does; nothing is proposed once
+`gone`. All that is kept here is volatile: a new leader begins with a fresh chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from partitiond.invoker.attempt import Attempt
+from partitiond.invoker.deadlines import Deadlines
+from partitiond.invoker.endpoints import Endpoints
+from partitiond.invoker.failure import AttemptError, AttemptFailure
+from partitiond.invoker.ports import CatalogView, InvokerHost
+from partitiond.invoker.protocol.conversation import Conversation
+from partitiond.invoker.protocol.start import encode_start, encode_state, replay_chunks
+from partitiond.invoker.retry import Exhausted, RetryCounter
+from partitiond.invoker.routes import Route, Routes
+from partitiond.invoker.slots import Slots
+from shared.clock import Clock
+from shared.config import Settings
+from shared.ids import encode_invocation_id
+from shared.storage.values import InvocationRow, Status
+from shared.wal.commands import Effect, End, GiveUp, HandlerKind, InvokerEffects, Pause, Pin, Suspend
+
+__all__ = ["Chain", "Surroundings"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What all chains of a worker share."""
+
+    catalog: CatalogView
+    routes: Routes
+    endpoints: Endpoints
+    deadlines: Deadlines
+    slots: Slots
+    #: The loop's time, for time-outs; the clock's is for what is stored and shown.
+    time: Callable[[], float]
+    clock: Clock
+    settings: Settings
+    random_bytes: Callable[[int], bytes]
+    #: A float in [0, 1).
+    random: Callable[[], float]
+
+
+class Chain:
+    """Runs, waits for a slot, or waits to retry. Implements slots.Waiter and attempt.AttemptOwner."""
+
+    __slots__ = (
+        "_attempt", "_counter", "_on_gone", "_pin", "_row", "_shared", "_target", "_timer", "attempts", "debug_id",
+        "deployment_id", "failure", "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms", "server",
+    )  # fmt: skip
+
+    def __init__(
+        self, shared: Surroundings, host: InvokerHost, invocation_id: bytes, row: InvocationRow,
+        on_gone: Callable[[Chain], None],
+    ) -> None:  # fmt: skip
+        self._shared = shared
+        self._on_gone = on_gone
+        self.host = host
+        self.id = invocation_id
+        self.debug_id = encode_invocation_id(invocation_id)
+        self.generation = row.generation
+        self._target = row.target
+        #: The row as it was handed in; None: it may be stale by now.
+        self._row: InvocationRow | None = row
+        self._attempt: Attempt | None = None
+        #: To be reported with the attempt's first effects; None: the invocation is pinned.
+        self._pin: Pin | None = None
+        self._counter = RetryCounter()
+        self._timer: asyncio.TimerHandle | None = None
+        #: The chain is over: ended, suspended, paused or aborted.
+        self.gone = False
+        #: For InvocationState.
+        self.attempts = 0
+        self.last_start_ms = 0
+        self.next_retry_ms = 0
+        self.deployment_id: str | None = None
+        self.server: str | None = None
+        self.failure: AttemptFailure | None = None
+
+    @property
+    def in_flight(self) -> bool:
+        """An attempt runs now."""
+        return self._attempt is not None
+
+    def start(self) -> None:
+        """Run as soon as there is a slot."""
+        self._shared.slots.acquire(self)
+
+    def notify(self, entry_type: int, raw: bytes) -> None:
+        if self._attempt is not None:
+            self._attempt.notify(entry_type, raw)
+        else:
+            # The next attempt will find it in the journal, which is longer than the row we hold says.
+            self._row = None
+
+    def ack(self, command_index: int) -> None:
+        if self._attempt is not None:
+            self._attempt.ack(command_index)
+
+    def abort(self) -> None:
+        """Forget everything at once."""
+        if self.gone:
+            return
+        self._leave()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        attempt, self._attempt = self._attempt, None
+        if attempt is not None:
+            attempt.abort()
+            self._shared.slots.release()
+
+    # Waiter
+
+    def begin(self) -> None:
+        """A slot is ours."""
+        try:
+            self._begin_attempt()
+        except AttemptError as error:
+            self._after_failure(error.failure)
+        except Exception as error:
+            _log.exception("invocation=%s: an attempt could not start", self.debug_id)
+            self._after_failure(AttemptFailure("RT0006", f"internal error: {type(error).__name__}: {error}"))
+
+    # AttemptOwner
+
+    def on_effects(self, effects: list[Effect]) -> None:
+        assert not self.gone
+        if type(effects[0]) is not End and type(effects[0]) is not Suspend:
+            self._counter.on_stored(self._shared.clock.now_ms())
+        if self._pin is not None:
+            effects.insert(0, self._pin)
+            self._pin = None
+        self.host.propose(InvokerEffects(self.id, self.generation, effects))
+
+    def on_server(self, server: str) -> None:
+        self.server = server
+
+    def on_over(self, failure: AttemptFailure | None) -> None:
+        if failure is not None:
+            self._after_failure(failure)
+            return
+        self._attempt = None
+        self._leave()
+        self._shared.slots.release()
+
+    def on_mishap(self, text: str, error: Exception | None = None) -> None:
+        _log.error("invocation=%s: %s", self.debug_id, text, exc_info=error)
+
+    # Helpers, in order of use.
+
+    def _leave(self) -> None:
+        self.gone = True
+        self._on_gone(self)
+
+    def _begin_attempt(self) -> None:
+        shared = self._shared
+        row = self._row or self._load()
+        self._row = None
+        if row is None:
+            self._leave()
+            shared.slots.release()
+            return
+        now_ms = shared.clock.now_ms()
+        if not self.attempts:
+            self._counter.on_stored(now_ms)
+        self.attempts += 1
+        self.last_start_ms = now_ms
+        self.next_retry_ms = 0
+        route = shared.routes.resolve(row)
+        self._pin = route.pin if row.deployment_id is None else None
+        deployment = route.deployment
+        self.deployment_id = deployment.id
+        endpoint = shared.endpoints.of(deployment)
+        conversation = Conversation(
+            invocation_id=self.id,
+            target=row.target,
+            traceparent=row.traceparent,
+            command_count=row.command_count,
+            catalog=shared.catalog,
+            message_bytes_limit=shared.settings.message_bytes_limit,
+            random_bytes=shared.random_bytes,
+        )
+        attempt = Attempt(self, route, conversation, ticker=shared.deadlines, time=shared.time, clock=shared.clock)
+        first = self._start_message(route, row, now_ms)
+        journal = self.host.read_journal(self.id, row.journal_length)
+        more = [("x-restate-invocation-id", self.debug_id)]
+        if row.traceparent is not None:
+            more.append(("traceparent", row.traceparent))
+        head = route.head.with_path(route.path, *more)
+        attempt.start(endpoint, head, replay_chunks(first, journal, row.journal_length))
+        self._attempt = attempt
+
+    def _load(self) -> InvocationRow | None:
+        """None: this chain is not what the invocation is at any more."""
+        row = self.host.load(self.id)
+        if row is None or row.status != Status.INVOKED or row.generation != self.generation:
+            return None
+        return row
+
+    def _start_message(self, route: Route, row: InvocationRow, now_ms: int) -> bytes:
+        target = row.target
+        counter = self._counter
+        state, partial = b"", True
+        if target.kind != HandlerKind.SERVICE and not route.options.enable_lazy_state:
+            entries = self.host.read_state(target)
+            state, partial = encode_state(entries, bytes_limit=self._shared.settings.eager_state_bytes_limit)
+        return encode_start(
+            invocation_id=self.id,
+            debug_id=self.debug_id,
+            known_entries=row.journal_length,
+            state=state,
+            partial_state=partial,
+            key=target.key,
+            retry_count=counter.failures_since_stored,
+            stored_ago_ms=now_ms - counter.stored_at_ms if counter.failures else 0,
+            protocol_version=route.version,
+        )
+
+    def _after_failure(self, failure: AttemptFailure) -> None:
+        """The slot goes back; the next attempt is planned, or the chain gives up."""
+        shared = self._shared
+        self._attempt = None
+        self.failure = failure
+        next_step = self._counter.on_failure(failure, shared.routes.options_of(self._target), shared.random())
+        if isinstance(next_step, Exhausted):
+            verdict = "killed" if next_step.kill else "paused"
+            self._log_failure(failure, f"no more retries: {verdict}")
+            result = failure.as_result()
+            self._leave()
+            give_up = GiveUp(result) if next_step.kill else Pause(result)
+            self.host.propose(InvokerEffects(self.id, self.generation, [give_up]))
+        else:
+            self._log_failure(failure, f"retry in {next_step} ms")
+            self.next_retry_ms = shared.clock.now_ms() + next_step
+            self._timer = asyncio.get_running_loop().call_later(next_step / 1000, self._retry_due)
+        shared.slots.release()
+
+    def _log_failure(self, failure: AttemptFailure, then: str) -> None:
+        _log.warning(
+            "invocation=%s target=%s deployment=%s %s: %s; %s",
+            self.debug_id, self._target, self.deployment_id, failure.doc_code, failure.text, then,
+        )  # fmt: skip
+        if failure.stacktrace:
+            _log.debug("invocation=%s stacktrace: %s", self.debug_id, failure.stacktrace)
+
+    def _retry_due(self) -> None:
+        # Replaying before all that the failed attempt proposed is applied would miss it, and it would come twice.
+        self._timer = None
+        self.host.when_applied(self._retry)
+
+    def _retry(self) -> None:
+        if not self.gone:
+            self._shared.slots.acquire(self)

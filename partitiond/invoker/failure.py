@@ -1,0 +1,44 @@
+"""Why an attempt failed, and how that reads in logs, SQL and paused invocations. Pure: no I/O."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.wal.commands import Failure
+
+__all__ = ["AttemptError", "AttemptFailure"]
+
+
+class AttemptFailure(msgspec.Struct):
+    """One failed attempt. It is retried; it becomes the invocation's result only when the policy says kill.
+
+    `doc_code` is the RTxxxx code under which users find an explanation; `code` is HTTP-like.
+    """
+
+    doc_code: str
+    message: str
+    code: int = 500
+    stacktrace: str = ""
+    related_index: int | None = None
+    related_name: str | None = None
+    #: The word of `command_name`.
+    related_type: str | None = None
+    #: What the service asked for: this delay instead of the policy's, for the next retry only.
+    next_retry_delay_ms: int | None = None
+
+    @property
+    def text(self) -> str:
+        """As SQL shows it."""
+        return f"[{self.code}] {self.message}"
+
+    def as_result(self) -> Failure:
+        """As the invocation's result, or as the reason of a pause."""
+        return Failure(self.code, self.message)
+
+
+class AttemptError(Exception):
+    """The attempt cannot start, or not go on. Raised and handled within the invoker only."""
+
+    def __init__(self, failure: AttemptFailure) -> None:
+        super().__init__(failure.text)
+        self.failure = failure

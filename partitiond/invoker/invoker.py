@@ -1,0 +1,138 @@
+"""Starts and aborts attempts for the partitions of one worker. Owns: every connection to user services.
+
+It decides nothing about invocations: the machine says what runs, and all that happens goes back to it as effects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable
+
+from partitiond.invoker.chain import Chain, Surroundings
+from partitiond.invoker.connect import open_endpoint
+from partitiond.invoker.deadlines import Deadlines
+from partitiond.invoker.endpoints import EndpointKey, Endpoints
+from partitiond.invoker.ports import CatalogView, Endpoint, InvokerHost
+from partitiond.invoker.routes import Routes
+from partitiond.invoker.slots import Slots
+from shared.api.partition import InvocationState
+from shared.clock import Clock
+from shared.config import Settings
+from shared.storage.values import InvocationRow, Status
+
+__all__ = ["Invoker"]
+
+
+class Invoker:
+    """All calls must come from within the event loop, the first one included; none of them waits, but `close`."""
+
+    def __init__(
+        self,
+        *,
+        catalog: CatalogView,
+        settings: Settings,
+        clock: Clock,
+        make_endpoint: Callable[[EndpointKey], Endpoint] = open_endpoint,
+        tick_s: float = 1.0,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        random_float: Callable[[], float] = random.random,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self._catalog = catalog
+        self._chains: dict[InvokerHost, dict[bytes, Chain]] = {}
+        self._endpoints = Endpoints(make_endpoint)
+        self._deadlines = Deadlines(tick_s)
+        self._shared = Surroundings(
+            catalog=catalog,
+            routes=Routes(catalog),
+            endpoints=self._endpoints,
+            deadlines=self._deadlines,
+            slots=Slots(max(1, settings.concurrent_invocations_limit // settings.worker_count), loop.call_soon),
+            time=loop.time,
+            clock=clock,
+            settings=settings,
+            random_bytes=random_bytes,
+            random=random_float,
+        )
+        catalog.on_change(self._catalog_changed)
+
+    def start(self, host: InvokerHost, invocation_id: bytes, row: InvocationRow) -> None:
+        """Action StartInvocation: a chain of attempts of `row.generation`. An older one is aborted."""
+        if row.status != Status.INVOKED:
+            return  # Something behind it in the same transaction ended it.
+        chains = self._chains.setdefault(host, {})
+        known = chains.get(invocation_id)
+        if known is not None:
+            if known.generation >= row.generation:
+                return
+            known.abort()
+        chain = chains[invocation_id] = Chain(self._shared, host, invocation_id, row, self._forget)
+        chain.start()
+
+    def notify(self, host: InvokerHost, invocation_id: bytes, generation: int, entry_type: int, raw: bytes) -> None:
+        """Action ForwardNotification."""
+        chain = self._find(host, invocation_id)
+        if chain is not None and chain.generation == generation:
+            chain.notify(entry_type, raw)
+
+    def ack(self, host: InvokerHost, invocation_id: bytes, generation: int, command_index: int) -> None:
+        """Action AckCommand."""
+        chain = self._find(host, invocation_id)
+        if chain is not None and chain.generation == generation:
+            chain.ack(command_index)
+
+    def abort(self, host: InvokerHost, invocation_id: bytes, generation: int) -> None:
+        """Action AbortAttempt: what runs or waits of this generation or an older one ends at once."""
+        chain = self._find(host, invocation_id)
+        if chain is not None and chain.generation <= generation:
+            chain.abort()
+
+    def abort_all(self, host: InvokerHost) -> None:
+        """Leadership is lost: nothing of this host runs, waits or proposes any more."""
+        for chain in list(self._chains.get(host, {}).values()):
+            chain.abort()
+        self._chains.pop(host, None)
+
+    def states(self, host: InvokerHost | None = None) -> list[InvocationState]:
+        """What SQL shows of one host's chains, or of all."""
+        hosts = [host] if host is not None else list(self._chains)
+        return [_state(chain) for each in hosts for chain in self._chains.get(each, {}).values()]
+
+    async def close(self) -> None:
+        """Abort everything and close the connections."""
+        for host in list(self._chains):
+            self.abort_all(host)
+        self._deadlines.close()
+        await self._endpoints.close()
+
+    def _find(self, host: InvokerHost, invocation_id: bytes) -> Chain | None:
+        chains = self._chains.get(host)
+        return chains.get(invocation_id) if chains is not None else None
+
+    def _forget(self, chain: Chain) -> None:
+        chains = self._chains.get(chain.host)
+        if chains is not None and chains.get(chain.id) is chain:
+            del chains[chain.id]
+
+    def _catalog_changed(self) -> None:
+        self._endpoints.forget_unused(self._catalog.catalog)
+
+
+def _state(chain: Chain) -> InvocationState:
+    failure = chain.failure
+    return InvocationState(
+        id=chain.id,
+        in_flight=chain.in_flight,
+        retry_count=chain.attempts,
+        last_start_at_ms=chain.last_start_ms,
+        last_attempt_deployment_id=chain.deployment_id,
+        last_attempt_server=chain.server,
+        next_retry_at_ms=chain.next_retry_ms,
+        last_failure=failure.text if failure else None,
+        last_failure_error_code=failure.doc_code if failure else None,
+        last_failure_related_command_index=failure.related_index if failure else None,
+        last_failure_related_command_name=failure.related_name if failure else None,
+        last_failure_related_command_type=failure.related_type if failure else None,
+    )

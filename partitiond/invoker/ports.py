@@ -1,0 +1,65 @@
+"""What the invoker needs from outside, as ports. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from partitiond.invoker.http2.request import RequestHead
+from partitiond.invoker.http2.stream import StreamHandler
+from shared.catalog.catalog import Catalog
+from shared.storage.values import InvocationRow
+from shared.wal.commands import InvokerEffects, Target
+
+__all__ = ["CatalogView", "Endpoint", "InvokerHost", "RequestStream"]
+
+
+class InvokerHost(Protocol):
+    """One partition that this worker leads."""
+
+    def load(self, invocation_id: bytes) -> InvocationRow | None:
+        """As stored now; None when there is none."""
+
+    def read_journal(self, invocation_id: bytes, length: int) -> Iterable[tuple[int, bytes]]:
+        """(message type, protobuf) of the first `length` entries; the first is Input. May be read step by step,
+        while the journal grows behind `length`."""
+
+    def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
+        """(name, value) of the keyed target's state."""
+
+    def propose(self, effects: InvokerEffects) -> None:
+        """To the log, in order. Never raises for leadership that is lost: the machine fences such effects."""
+
+    def when_applied(self, callback: Callable[[], None]) -> None:
+        """Call back once all that was proposed so far is applied; never, if leadership is lost."""
+
+
+class CatalogView(Protocol):
+    """The catalog that the integrator keeps fresh; a new version is a new object."""
+
+    @property
+    def catalog(self) -> Catalog | None:
+        """None: not known yet."""
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back after each change of `catalog`."""
+
+
+class RequestStream(Protocol):
+    """One request, as `http2.stream.Stream` describes it."""
+
+    def send(self, data: bytes, *, end: bool = False) -> bool: ...
+
+    def close_request(self) -> None: ...
+
+    def reset(self) -> None: ...
+
+
+class Endpoint(Protocol):
+    """Takes requests for one authority; never raises for I/O, which the handler is told."""
+
+    def request(
+        self, head: RequestHead, handler: StreamHandler, body: bytes = b"", *, end: bool = False
+    ) -> RequestStream: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,9 @@
+"""The service protocol of one attempt, sans I/O. Pure: no I/O.
+
+Modules, in the order of an attempt's way:
+    start           the Start message and the replayed journal
+    header          frames <-> messages
+    conversation    bytes of the response in, effects out
+    preconditions   what a handler may do, by its kind
+    calls           calls with their target resolved from the catalog
+"""

@@ -1,0 +1,215 @@
+"""One attempt's response: bytes in, effects out. Pure: no I/O.
+
+Rules that always hold: effects come in the order of their messages; once `over`, no effect follows; a refused
+message and all behind it are discarded, what came before it is kept. `failure` is set iff the attempt failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from google.protobuf.message import DecodeError
+
+from partitiond.invoker.failure import AttemptFailure
+from partitiond.invoker.protocol.calls import CallResolver
+from partitiond.invoker.protocol.header import FrameReader
+from partitiond.invoker.protocol.preconditions import PreconditionError, plain_commands, refusal
+from shared.catalog.catalog import Catalog
+from shared.protocol import service_pb2 as pb
+from shared.protocol.message_types import ACK_FLAG, MessageType, command_name, is_command
+from shared.wal.commands import Effect, End, Entry, Failure, Result, RunCompletion, Suspend, Target
+
+__all__ = ["CatalogSource", "Conversation"]
+
+_CALLS = (MessageType.CALL, MessageType.ONE_WAY_CALL)
+_END = End()
+#: ErrorMessage.code values with a meaning of their own, and the page that explains each.
+_SDK_CODES = {570: "RT0016", 571: "RT0012"}
+
+
+class CatalogSource(Protocol):
+    """Where calls find their targets; the catalog may change while an attempt runs."""
+
+    @property
+    def catalog(self) -> Catalog | None: ...
+
+
+class Conversation:
+    """What the SDK may say in one attempt, and what it means."""
+
+    __slots__ = (
+        "_calls",
+        "_catalog",
+        "_command_index",
+        "_frames",
+        "_kind",
+        "_plain",
+        "failure",
+        "over",
+        "refused",
+        "trailing",
+    )
+
+    def __init__(
+        self,
+        *,
+        invocation_id: bytes,
+        target: Target,
+        traceparent: str | None,
+        command_count: int,
+        catalog: CatalogSource,
+        message_bytes_limit: int,
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self._catalog = catalog
+        self._kind = target.kind
+        self._plain = plain_commands(target.kind)
+        self._calls = CallResolver(
+            caller_id=invocation_id, caller_target=target, traceparent=traceparent, random_bytes=random_bytes
+        )
+        self._frames = FrameReader(message_bytes_limit)
+        #: Index that the next command will have in the journal.
+        self._command_index = command_count
+        #: End, Suspension, Error or a failure was seen.
+        self.over = False
+        self.failure: AttemptFailure | None = None
+        #: It is over because of a message that we do not take; the service may still go on talking.
+        self.refused = False
+        #: Something came behind the last message; the caller logs it.
+        self.trailing = False
+
+    def receive(self, data: bytes) -> list[Effect]:
+        """Effects of all messages that are whole now."""
+        effects: list[Effect] = []
+        if self.over:
+            self.trailing = True
+            return effects
+        plain = self._plain
+        for message_type, flags, raw in self._frames.feed(data):
+            if self.over:
+                self.trailing = not self.refused
+                return effects
+            try:
+                read = plain.get(message_type)
+                if read is not None:
+                    read(raw)
+                    effects.append(Entry(message_type, raw, flags >= ACK_FLAG))
+                    self._command_index += 1
+                else:
+                    self._read_other(message_type, flags, raw, effects)
+            except DecodeError:
+                self._fail(message_type, b"", "RT0012", f"message {message_type:#06x} is no readable protobuf")
+            except PreconditionError as error:
+                self._fail(message_type, raw, error.doc_code, error.message)
+        if self._frames.oversized is not None and not self.over:
+            message_type, length = self._frames.oversized
+            self._fail(message_type, b"", "RT0003", f"message {message_type:#06x} of {length} bytes is over the limit")
+        if self.over and self._frames.pending_bytes:
+            self.trailing = not self.refused
+        return effects
+
+    def end_of_response(self) -> None:
+        """The service closed its side. Before an end message this is a failure of the attempt."""
+        if not self.over:
+            self.over = True
+            self.failure = AttemptFailure(
+                "RT0012", "the service closed the response before it ended or suspended the invocation"
+            )
+
+    def _read_other(self, message_type: int, flags: int, raw: bytes, effects: list[Effect]) -> None:
+        if message_type in _CALLS:
+            catalog = self._catalog.catalog
+            effects.append(self._calls.read(catalog, message_type, raw, ack=flags >= ACK_FLAG))
+            self._command_index += 1
+        elif message_type == MessageType.END:
+            pb.End.FromString(raw)
+            self.over = True
+            effects.append(_END)
+        elif message_type == MessageType.PROPOSE_RUN_COMPLETION:
+            effects.append(_read_run_completion(raw))
+        elif message_type == MessageType.SUSPENSION:
+            effects.append(_read_suspension(raw))
+            self.over = True
+        elif message_type == MessageType.ERROR:
+            self.failure = read_error(raw)
+            self.over = True
+        else:
+            self._refuse(message_type, raw)
+
+    def _refuse(self, message_type: int, raw: bytes) -> None:
+        refused = refusal(self._kind, message_type)
+        if refused is not None:
+            raise refused
+        name = message_type_name(message_type)
+        self._fail(message_type, b"", "RT0012", f"a service may not send {name} ({message_type:#06x})")
+
+    def _fail(self, message_type: int, raw: bytes, doc_code: str, message: str) -> None:
+        self.over = self.refused = True
+        self.failure = AttemptFailure(doc_code, message)
+        if raw and is_command(message_type):
+            self.failure.related_index = self._command_index
+            self.failure.related_type = command_name(message_type)
+            self.failure.related_name = _entry_name(message_type, raw)
+
+
+def message_type_name(message_type: int) -> str:
+    """A word for any number."""
+    try:
+        return MessageType(message_type).name
+    except ValueError:
+        return "an unknown message"
+
+
+def _entry_name(message_type: int, raw: bytes) -> str | None:
+    """All commands but SendSignal have their name in field 12, as RunCommand has."""
+    if message_type == MessageType.SEND_SIGNAL:
+        return pb.SendSignalCommand.FromString(raw).entry_name or None
+    return pb.RunCommand.FromString(raw).name or None
+
+
+def _read_run_completion(raw: bytes) -> RunCompletion:
+    message = pb.ProposeRunCompletion.FromString(raw)
+    kind = message.WhichOneof("result")
+    if kind is None:
+        raise PreconditionError("RT0012", "a ProposeRunCompletion without a result")
+    result: Result = message.value if kind == "value" else _failure_of(message.failure)
+    return RunCompletion(message.result_completion_id, result)
+
+
+def _failure_of(failure: pb.Failure) -> Failure:
+    return Failure(failure.code, failure.message, [(item.key, item.value) for item in failure.metadata])
+
+
+def _read_suspension(raw: bytes) -> Suspend:
+    message = pb.Suspension.FromString(raw)
+    suspend = Suspend(
+        list(message.waiting_completions), list(message.waiting_signals), list(message.waiting_named_signals)
+    )
+    if not (suspend.completions or suspend.signals or suspend.names):
+        raise PreconditionError("RT0012", "a Suspension that waits for nothing")
+    return suspend
+
+
+def read_error(raw: bytes) -> AttemptFailure:
+    """An ErrorMessage: a failure that is retried. Terminal ones come as Output."""
+    message = pb.Error.FromString(raw)
+    failure = AttemptFailure(
+        _SDK_CODES.get(message.code, "RT0007"), message.message, message.code or 500, message.stacktrace
+    )
+    if message.HasField("related_command_index"):
+        failure.related_index = message.related_command_index
+    if message.related_command_name:
+        failure.related_name = message.related_command_name
+    if message.HasField("related_command_type"):
+        failure.related_type = _command_word(message.related_command_type)
+    if message.HasField("next_retry_delay"):
+        failure.next_retry_delay_ms = message.next_retry_delay
+    return failure
+
+
+def _command_word(message_type: int) -> str:
+    try:
+        return command_name(message_type)
+    except ValueError:
+        return f"{message_type:#06x}"

@@ -1,0 +1,162 @@
+"""A leading partition for the invoker, in memory: the real machine, a log that is a list. Not for daemons."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from partitiond.machine.actions import (
+    AbortAttempt,
+    AckCommand,
+    Action,
+    ForwardNotification,
+    InvocationEnded,
+    RegisterTimer,
+    StartInvocation,
+)
+from partitiond.machine.apply import apply, initial_meta
+from partitiond.machine.txn import Txn
+from partitiond.store.memory import MemoryStore
+from shared.catalog.catalog import Catalog
+from shared.clock import SystemClock
+from shared.ids import key_partition_key
+from shared.storage import keys, values
+from shared.storage.values import InvocationRow, Status
+from shared.wal.batch import Batch
+from shared.wal.commands import AnnounceLeader, Command, FireTimers, Invoke, InvokerEffects, Result, Target
+
+if TYPE_CHECKING:
+    from partitiond.invoker.invoker import Invoker
+
+__all__ = ["MemoryCatalog", "MemoryHost"]
+
+
+class MemoryCatalog:
+    """A CatalogView that tests set."""
+
+    def __init__(self, catalog: Catalog | None = None) -> None:
+        self.catalog = catalog
+        self._callbacks: list[Callable[[], None]] = []
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
+
+    def set(self, catalog: Catalog | None) -> None:
+        self.catalog = catalog
+        for callback in self._callbacks:
+            callback()
+
+
+class MemoryHost:
+    """An InvokerHost over the whole key space. Commands are applied one loop turn after they were proposed.
+
+    `proposed` has every InvokerEffects; `results` the results of invocations that ended. `lost` True: nothing is
+    applied any more, as after a loss of leadership.
+    """
+
+    def __init__(self) -> None:
+        self.invoker: Invoker | None = None
+        self.lost = False
+        self.proposed: list[InvokerEffects] = []
+        self.results: dict[bytes, Result] = {}
+        self.started: list[bytes] = []
+        self._clock = SystemClock()
+        self._store = MemoryStore()
+        self._meta = initial_meta(0, 0, (1 << 64) - 1)
+        self._lsn = 0
+        self._seq = 0
+        self._queue: list[Command | Callable[[], None]] = []
+        self._apply(Batch(0, 0, self._clock.now_ms(), [AnnounceLeader(b"u" * 16, "n", 0, (1 << 64) - 1)]))
+        self._epoch = self._lsn
+
+    # InvokerHost
+
+    def load(self, invocation_id: bytes) -> InvocationRow | None:
+        stored = self._store.get(keys.invocation_key(invocation_id))
+        return None if stored is None else values.decode_invocation(stored)
+
+    def read_journal(self, invocation_id: bytes, length: int) -> Iterable[tuple[int, bytes]]:
+        for index in range(length):
+            stored = self._store.get(keys.journal_key(invocation_id, index))
+            assert stored is not None
+            row = values.decode_journal(stored)
+            yield row.entry_type, row.raw
+
+    def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
+        assert target.key is not None
+        prefix = keys.object_prefix(keys.STATE, key_partition_key(target.key), target.service, target.key)
+        for key, value in self._store.scan(prefix, prefix + b"\xff" * 64):
+            yield key[len(prefix) :], value
+
+    def propose(self, effects: InvokerEffects) -> None:
+        self.proposed.append(effects)
+        self.submit(effects)
+
+    def when_applied(self, callback: Callable[[], None]) -> None:
+        self._enqueue(callback)
+
+    # For tests
+
+    def submit(self, command: Command) -> None:
+        """Any command, as the leader proposes it."""
+        self._enqueue(command)
+
+    def invoke(self, invoke: Invoke) -> None:
+        self.submit(invoke)
+
+    def journal(self, invocation_id: bytes) -> list[tuple[int, bytes]]:
+        row = self.load(invocation_id)
+        return [] if row is None else list(self.read_journal(invocation_id, row.journal_length))
+
+    def status(self, invocation_id: bytes) -> Status | None:
+        row = self.load(invocation_id)
+        return None if row is None else row.status
+
+    def _enqueue(self, item: Command | Callable[[], None]) -> None:
+        self._queue.append(item)
+        if len(self._queue) == 1:
+            asyncio.get_running_loop().call_soon(self._drain)
+
+    def _drain(self) -> None:
+        items, self._queue = self._queue, []
+        if self.lost:
+            return
+        commands = [item for item in items if not callable(item)]
+        if commands:
+            self._seq += 1
+            self._apply(Batch(self._epoch, self._seq, self._clock.now_ms(), commands))
+        for item in items:
+            if callable(item):
+                item()
+
+    def _apply(self, batch: Batch) -> None:
+        txn = Txn(self._store, self._meta)
+        actions: list[Action] = []
+        self._lsn += 1
+        assert apply(txn, self._lsn, batch, actions)
+        self._store.commit(txn.finish())
+        for action in actions:
+            self._carry_out(action)
+
+    def _carry_out(self, action: Action) -> None:
+        invoker = self.invoker
+        match action:
+            case StartInvocation():
+                self.started.append(action.id)
+                if invoker is not None:
+                    invoker.start(self, action.id, action.row)
+            case ForwardNotification() if invoker is not None:
+                invoker.notify(self, action.id, action.generation, action.entry_type, action.raw)
+            case AckCommand() if invoker is not None:
+                invoker.ack(self, action.id, action.generation, action.command_index)
+            case AbortAttempt() if invoker is not None:
+                invoker.abort(self, action.id, action.generation)
+            case InvocationEnded():
+                self.results[action.id] = action.result
+            case RegisterTimer():
+                delay_ms = max(0, action.fire_at_ms - self._clock.now_ms())
+                loop = asyncio.get_running_loop()
+                loop.call_later((delay_ms + 1) / 1000, lambda: self.submit(FireTimers(self._clock.now_ms())))
+            case _:
+                pass
