@@ -71,11 +71,10 @@ class Connection(asyncio.Protocol):
         return False  # Close: HTTP/2 has no use for half-closed connections.
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._transport = None
+        self._cancel_timer()
         where = " in the middle of a frame" if self.receiver.inside_frame else ""
         self.receiver.fail(ErrorKind.CLOSED, f"the connection was lost{where}: {exc or 'closed by the peer'}")
-        self._transport = None
         if not self.gone.done():
             self.gone.set_result(None)
         self._changed()
@@ -110,7 +109,8 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(self.sender.take())
             self._transport.close()
-            self._loop.call_later(_CLOSE_TIMEOUT_S, self._abort)
+            self._cancel_timer()
+            self._timer = self._loop.call_later(_CLOSE_TIMEOUT_S, self._transport.abort)
 
     # ---- inside
 
@@ -160,9 +160,10 @@ class Connection(asyncio.Protocol):
             self.sender.stop()
             self._changed()
 
-    def _abort(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _report(self, error: Exception) -> None:
         """A callback of a stream's owner raised: our fault, for the loop's exception handler to log."""

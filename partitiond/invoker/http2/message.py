@@ -14,7 +14,7 @@ __all__ = ["CONNECTION_FIELDS", "FieldBlock", "Headers", "read_fields"]
 
 #: Fields that mean one HTTP/1 connection and make an HTTP/2 message malformed (section 8.2.2).
 CONNECTION_FIELDS: Final = frozenset(
-    {"connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"}
+    ("connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"),
 )
 
 #: A token in lower case (section 8.2.1; RFC 9110 section 5.6.2).

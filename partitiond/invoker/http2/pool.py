@@ -65,7 +65,12 @@ class Pool:
         return len(self._ready)
 
     def request(
-        self, head: RequestHead, handler: StreamHandler, body: bytes = b"", *, end: bool = False
+        self,
+        head: RequestHead,
+        handler: StreamHandler,
+        body: bytes = b"",
+        *,
+        end: bool = False,
     ) -> Stream:
         """Start a request now, or when a connection has room; `end` closes it after `body`.
 
@@ -139,7 +144,8 @@ class Pool:
                     ssl=self._tls,
                     server_hostname=self.origin.host if self._tls else None,
                 )
-                self._all.add(connection)
+                if not connection.gone.done():
+                    self._all.add(connection)
                 await connection.ready
             if connection.receiver.failure is not None:
                 raise connection.receiver.failure

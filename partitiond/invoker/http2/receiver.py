@@ -34,11 +34,7 @@ class Receiver:
     )  # fmt: skip
 
     def __init__(
-        self,
-        sender: Sender,
-        decoder: BlockDecoder,
-        settings: PoolSettings,
-        report: Callable[[Exception], None],
+        self, sender: Sender, decoder: BlockDecoder, own: PoolSettings, report: Callable[[Exception], None]
     ) -> None:
         self._sender = sender
         self._control = Control(sender)
@@ -46,9 +42,9 @@ class Receiver:
         self._decoder = decoder
         self._report = report
         self._frames = f.FrameReader()
-        self._window = self._window_full = settings.connection_window_bytes
+        self._window = self._window_full = own.connection_window_bytes
         self._window_low = self._window_full // 2
-        self._stream_window = settings.stream_window_bytes
+        self._stream_window = own.stream_window_bytes
         self._stream_low = self._stream_window // 2
         #: The header block being received, by its pieces; None between blocks.
         self._block: list[bytes] | None = None
@@ -112,8 +108,6 @@ class Receiver:
         """Whether what came so far stops in the middle of a frame or a header block."""
         return bool(self._frames.tail) or self._block is not None
 
-    # ---- order and size
-
     def _check_order(self, kind: int, flags: int, stream_id: int) -> None:
         if self._block is not None:
             if kind != f.CONTINUATION or stream_id != self._block_id:
@@ -128,8 +122,6 @@ class Receiver:
             return ConnectionFault(f.PROTOCOL_ERROR, "the peer answers in HTTP/1.x, not HTTP/2")
         size = self._frames.oversized
         return ConnectionFault(f.FRAME_SIZE_ERROR, f"frame of {size} bytes, over {f.FRAME_BYTES_MAX}")
-
-    # ---- bodies and heads
 
     def _on_data(self, flags: int, stream_id: int, payload: bytes) -> None:
         size = len(payload)

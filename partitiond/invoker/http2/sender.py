@@ -54,7 +54,10 @@ class Sender(Outflow):
     )  # fmt: skip
 
     def __init__(
-        self, settings: PoolSettings, wake: Callable[[], None], report: Callable[[Exception], None]
+        self,
+        settings: PoolSettings,
+        wake: Callable[[], None],
+        report: Callable[[Exception], None],
     ) -> None:
         super().__init__(wake)
         self._settings = settings
