@@ -42,6 +42,9 @@ from shared.rpc.connection import Connection
 __all__ = ["MetaLog"]
 
 _log = logging.getLogger(__name__)
+#: How long a request may wait for a log that was never read.
+KNOWN_TIMEOUT_S = 10.0
+#: Replies to this id are pushes: nobody waits for them.
 _PUSHED = 0
 _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MAX_S = 1.0
@@ -88,17 +91,24 @@ class MetaLog:
         """Wait until the log was read to its end once."""
         await self._caught_up.wait()
 
-    @property
-    def is_read(self) -> bool:
-        """The log was read to its end once: the state is no younger than what others have seen of it."""
-        return self._caught_up.is_set()
+    async def known_state(self, *, timeout_s: float = KNOWN_TIMEOUT_S) -> RegistryState:
+        """The state, as soon as the log was read once; afterwards the last one, also while logd is away.
+
+        Raises UnavailableError: an empty state is never shown for one that is not read yet.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._caught_up.wait()
+        except TimeoutError as error:
+            raise UnavailableError("metad could not read its log yet: is logd running?") from error
+        return self.state
 
     @property
     def is_followed(self) -> bool:
         """logd is there and the state is up to date."""
         connection = self._caller.connection
         following = self._catch_up_task is not None and self._catch_up_task.done()
-        return self.is_read and following and connection is not None and not connection.closed
+        return self._caught_up.is_set() and following and connection is not None and not connection.closed
 
     @property
     def is_leader(self) -> bool:
@@ -106,7 +116,7 @@ class MetaLog:
         return self._is_leader
 
     async def propose(self, command: MetaCommand, *, timeout_s: float) -> Outcome:
-        """Append and wait for what it led to. Raises UnavailableError; the outcome is then unknown."""
+        """Append and wait for what it led to. Raises UnavailableError: whether it is done is then unknown."""
         proposal = Proposal(uid=os.urandom(16), command=command)
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting[proposal.uid] = outcome
@@ -115,7 +125,9 @@ class MetaLog:
                 await self._append(encode_proposal(proposal), outcome, timeout_s=timeout_s)
                 return await outcome
         except TimeoutError as error:
-            raise UnavailableError(f"the log did not commit the change within {timeout_s:g} s") from error
+            raise UnavailableError(
+                f"the log did not commit the change within {timeout_s:g} s; it may still do so"
+            ) from error
         finally:
             self._waiting.pop(proposal.uid, None)
 

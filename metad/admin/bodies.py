@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -29,7 +29,7 @@ class RegisterBody(msgspec.Struct, frozen=True):
     force: bool | None = None
     dry_run: bool = False
     #: Google ID tokens: known, and refused by us.
-    auth: dict[str, msgspec.Raw] | None = None
+    auth: dict[str, Any] | None = None
 
 
 class QueryBody(msgspec.Struct, frozen=True):

@@ -28,7 +28,6 @@ from metad.registry.outcomes import (
 )
 from metad.registry.registry import decide, deployment_at
 from shared.clock import Clock
-from shared.errors import UnavailableError
 from shared.ids import encode_deployment_id
 
 __all__ = ["DeploymentRoutes"]
@@ -58,9 +57,7 @@ class DeploymentRoutes:
         version_2 = api_version(request) == 2
         force = version_2 if body.force is None else body.force
         address = _address(body)
-        if not self._meta_log.is_read:
-            raise UnavailableError("metad has not read its log yet: try again in a moment")
-        existing = deployment_at(self._meta_log.state, address.uri)
+        existing = deployment_at(await self._meta_log.known_state(), address.uri)
         if existing is not None and not force:
             # Known and not to be replaced: the deployment itself is not asked.
             return _registration_response(Unchanged(existing), version_2=version_2)
@@ -94,12 +91,12 @@ class DeploymentRoutes:
         )
 
     async def list_deployments(self, request: web.Request) -> web.Response:
-        deployments = self._meta_log.state.deployments.values()
+        deployments = (await self._meta_log.known_state()).deployments.values()
         return json_response({"deployments": [deployment_json(each, detailed=False) for each in deployments]})
 
     async def get_deployment(self, request: web.Request) -> web.Response:
         deployment_id = _deployment_id(request)
-        deployment = self._meta_log.state.deployments.get(deployment_id)
+        deployment = (await self._meta_log.known_state()).deployments.get(deployment_id)
         if deployment is None:
             raise AdminError(404, f"there is no deployment '{deployment_id}'")
         return json_response(deployment_json(deployment, detailed=True))

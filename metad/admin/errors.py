@@ -21,6 +21,7 @@ __all__ = ["AdminError", "FormError", "error_middleware", "json_response", "reje
 
 _log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_COMPRESSED_FROM_BYTES = 1024
 _STATUS_OF_REJECTION = {
     Rejection.DEPLOYMENT_UNKNOWN: 404,
     Rejection.RESERVED_NAME: 400,
@@ -61,7 +62,7 @@ def rejected(outcome: Rejected) -> AdminError:
 async def error_middleware(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Exhaustive: what is not listed is a bug of ours and answers 500."""
     try:
-        return await handler(request)
+        return _compressed(request, await handler(request))
     except AdminError as error:
         return _error_body(error.status, str(error), error.code)
     except FormError as error:
@@ -81,6 +82,15 @@ async def error_middleware(request: web.Request, handler: _Handler) -> web.Strea
     except Exception:
         _log.exception("%s %s failed", request.method, request.path)
         return _error_body(500, "internal error; metad's log has the details", None)
+
+
+def _compressed(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Large answers are squeezed for clients that can take it; streams of queries are left as they are."""
+    if isinstance(response, web.Response) and (response.content_length or 0) >= _COMPRESSED_FROM_BYTES:
+        response.headers["Vary"] = "Accept-Encoding"
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            response.enable_compression(web.ContentCoding.gzip)
+    return response
 
 
 def _error_body(status: int, message: str, code: str | None) -> web.Response:

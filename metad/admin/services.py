@@ -7,6 +7,7 @@ from aiohttp import web
 from metad.admin.errors import AdminError, json_response
 from metad.admin.render import handler_json, service_json
 from metad.meta_log import MetaLog
+from shared.catalog.deployments import Deployment
 from shared.catalog.services import Service
 
 __all__ = ["ServiceRoutes"]
@@ -27,35 +28,31 @@ class ServiceRoutes:
         ]
 
     async def list_services(self, request: web.Request) -> web.Response:
-        state = self._meta_log.state
-        return json_response(
-            {
-                "services": [
-                    service_json(service, state.deployments[service.deployment_id])
-                    for service in state.services.values()
-                ]
-            }
-        )
+        state = await self._meta_log.known_state()
+        shown = [service_json(each, state.deployments[each.deployment_id]) for each in state.services.values()]
+        return json_response({"services": shown})
 
     async def get_service(self, request: web.Request) -> web.Response:
-        service = self._service(request)
-        return json_response(service_json(service, self._meta_log.state.deployments[service.deployment_id]))
+        service, deployment = await self._service(request)
+        return json_response(service_json(service, deployment))
 
     async def list_handlers(self, request: web.Request) -> web.Response:
-        service = self._service(request)
-        deployment = self._meta_log.state.deployments[service.deployment_id]
+        service, deployment = await self._service(request)
         return json_response({"handlers": [handler_json(handler, deployment) for handler in service.handlers.values()]})
 
     async def get_handler(self, request: web.Request) -> web.Response:
-        service, name = self._service(request), request.match_info["handler"]
+        service, deployment = await self._service(request)
+        name = request.match_info["handler"]
         handler = service.handlers.get(name)
         if handler is None:
             raise AdminError(404, f"service '{service.name}' has no handler '{name}'")
-        return json_response(handler_json(handler, self._meta_log.state.deployments[service.deployment_id]))
+        return json_response(handler_json(handler, deployment))
 
-    def _service(self, request: web.Request) -> Service:
+    async def _service(self, request: web.Request) -> tuple[Service, Deployment]:
+        """The newest revision and the deployment that serves it."""
         name = request.match_info["service"]
-        service = self._meta_log.state.services.get(name)
+        state = await self._meta_log.known_state()
+        service = state.services.get(name)
         if service is None:
             raise AdminError(404, f"there is no service '{name}'")
-        return service
+        return service, state.deployments[service.deployment_id]
