@@ -11,7 +11,9 @@ Modules, in the order that a batch takes:
     keys       keys of the store (pure)
     registry   names of groups and their numbers
     store      the RocksDB below all groups
-    syncer     fsync without stopping the loop
+    syncer     fsync, in the loop or beside it
+    reclaimer  gives the disk space of trimmed entries back
     peers      connections to the other nodes
+    connection connections that work under uvloop
     followers  committed batches to those who follow
 """

@@ -26,6 +26,11 @@ class LogConnection(Connection):
         if self._out:
             self._flush()
 
+    def abort(self) -> None:
+        """Close at once; what is queued is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+
 
 class LogRpcServer(RpcServer):
     """Accepts `LogConnection`s."""

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 from logd.group import Group
+from logd.reclaimer import Reclaimer
 from logd.store import Store
 from logd.syncer import Syncer
 
@@ -26,9 +28,10 @@ _PEERS_TICK_S = 0.05
 class Driver:
     """Ticks the groups. All calls come from the loop's thread."""
 
-    def __init__(self, store: Store, syncer: Syncer) -> None:
+    def __init__(self, store: Store, syncer: Syncer, reclaimer: Reclaimer) -> None:
         self._store = store
         self._syncer = syncer
+        self._reclaimer = reclaimer
         self._loop = asyncio.get_running_loop()
         self._groups: list[Group] = []
         self._touched: dict[Group, None] = {}
@@ -63,8 +66,13 @@ class Driver:
             self.failed.set_exception(error)
 
     async def quiet(self) -> None:
-        """Wait until nothing is on its way to the disk."""
-        await self._quiet.wait()
+        """Wait until nothing is on its way to the disk. Raises the error that ended the driver."""
+        quiet = asyncio.ensure_future(self._quiet.wait())
+        waits: list[asyncio.Future[Any]] = [quiet, self.failed]
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        quiet.cancel()
+        if self.failed.done():
+            self.failed.result()
 
     def close(self) -> None:
         """Tick no more; the store may be closed after this."""
@@ -129,4 +137,5 @@ class Driver:
             # It rides along with the next entries; when none come, the next start would publish late what is known.
             group.journal.before_stage()
             self.touch(group)
+        self._reclaimer.maybe_start([group.journal for group in self._groups])
         self._housekeeping = self._loop.call_later(_HOUSEKEEPING_S, self._on_housekeeping)

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from logd.followers import Followers, is_batch
 from logd.journal import Entry, GroupJournal
-from logd.raft.private import COMMAND, NO_OP, Engine, Timing
+from logd.raft.private import COMMAND, NO_OP, Engine
+from logd.raft.timing import Timing
 from logd.raft.transport import Fabric, GroupTransport
 from shared.api.log import Appended, GroupStatus, Leadership, LogError
 from shared.errors import CorruptionError
@@ -76,6 +77,8 @@ class Group:
             timing=membership.timing,
         )
         self.transport.bind(self.engine)
+        for peer in membership.peers:
+            self.on_peer_ready(peer, ready=fabric.ready(peer))
         self.published_index = self.engine.applied_index
         #: Newest committed batch, 0 while there was none.
         self.tail_lsn = self._find_tail()
@@ -104,6 +107,16 @@ class Group:
         for connection in self.followers.connections():
             connection.send(self._leadership)
         self._refuse_lost()
+
+    def receive(self, peer: str, message: dict[str, Any]) -> None:
+        """A message of a peer. The caller sees to a tick."""
+        self.transport.receive(peer, message)
+        self.note_leadership()
+
+    def on_peer_ready(self, peer: str, *, ready: bool) -> None:
+        """A peer takes messages, or does not."""
+        if self.engine.has_peer(peer):
+            (self.engine.peer_up if ready else self.engine.peer_down)(peer)
 
     # What the server calls.
 
@@ -227,8 +240,3 @@ class Group:
             if is_batch(self.journal.entry(index)[0]):
                 return index
         return trim_lsn + 1 if trim_lsn else 0
-
-    def receive(self, peer: str, message: dict[str, Any]) -> None:
-        """A message of a peer. The caller sees to a tick."""
-        self.transport.receive(peer, message)
-        self.note_leadership()

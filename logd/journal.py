@@ -48,6 +48,8 @@ class GroupJournal(Journal):  # type: ignore[misc]
         self._end_position = 0
         self.first_index = 1
         self.last_index = 0
+        #: Bytes of commands dropped from the log since their disk space was last reclaimed.
+        self.unreclaimed_bytes = 0
         self._load_window()
         #: What `stage` wrote last, and what is durable of it. RocksDB's recovery made durable all that is found.
         self._staged_index = self.synced_index = self.last_index
@@ -163,7 +165,9 @@ class GroupJournal(Journal):  # type: ignore[misc]
         if index > self.last_index:
             self.clear()
             return
-        self._start_position = self._position_before(index)
+        position = self._position_before(index)
+        self.unreclaimed_bytes += position - self._start_position
+        self._start_position = position
         self._store.delete_range(entry_range(self.group_id)[0], entry_key(self.group_id, index))
         self.first_index = index
         if index > self._window_first:
@@ -185,11 +189,6 @@ class GroupJournal(Journal):  # type: ignore[misc]
             self._commit_stored = self._commit_index
             key = commit_key(self.group_id)
             self._store.put(key, encode_value(self._commit_index, key=key))
-
-    @property
-    def has_unstored_commit(self) -> bool:
-        """The stored commit index is behind."""
-        return self._commit_stored != self._commit_index
 
     def after_stage(self) -> None:
         """All entries are staged: the window may shrink."""

@@ -9,13 +9,17 @@ from typing import Any
 from logd.driver import Driver
 from logd.group import Group, Membership
 from logd.journal import GroupJournal
+from logd.peers.fabric import PeerFabric
+from logd.peers.options import ClusterOptions
 from logd.raft.private import check_version
-from logd.raft.transport import Fabric, NoFabric
+from logd.raft.transport import NoFabric
+from logd.reclaimer import Reclaimer
 from logd.registry import GroupRegistry
 from logd.server import ENVELOPE_BYTES, LogServer
-from logd.store import RocksStore
-from logd.syncer import ThreadSyncer
+from logd.store import RocksStore, StoreError
+from logd.syncer import Syncer
 from shared.config import Settings
+from shared.errors import ConfigError, CorruptionError
 
 __all__ = ["LogService", "serve"]
 
@@ -28,15 +32,20 @@ _DRAIN_S = 5.0
 class LogService:
     """One running logd."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, cluster: ClusterOptions | None = None) -> None:
         check_version()
         self._settings = settings
         self._store = RocksStore(settings.data_path / "log")
         self._registry = GroupRegistry(self._store)
-        self._syncer = ThreadSyncer(self._store)
-        self._driver = Driver(self._store, self._syncer)
-        self._fabric: Fabric = NoFabric()
-        self._membership = Membership(settings.node_name)
+        self._syncer = Syncer(self._store)
+        self._reclaimer = Reclaimer(self._store, self._fail)
+        self._driver = Driver(self._store, self._syncer, self._reclaimer)
+        self._peers = None if cluster is None else PeerFabric(settings.node_name, cluster, self)
+        self._membership = (
+            Membership(settings.node_name)
+            if cluster is None
+            else Membership(settings.node_name, tuple(cluster.peers), cluster.timing)
+        )
         self._groups: dict[str, Group] = {}
         self._server = LogServer(
             settings.socket("logd"),
@@ -44,14 +53,17 @@ class LogService:
             open_group=self.open_group,
             touch=self._driver.touch,
             syncs=lambda: self._store.syncs,
-            on_error=self._driver.fail,
+            on_error=self._fail,
             payload_bytes_limit=settings.record_bytes_limit + ENVELOPE_BYTES,
         )
+
+    def _fail(self, error: BaseException) -> None:
+        self._driver.fail(error)
 
     def open_group(self, name: str) -> Group:
         """A group that is not open yet; made when it is new."""
         journal = GroupJournal(self._store, name, self._registry.number_of(name))
-        group = Group(journal, self._membership, self._fabric, self._driver.fail)
+        group = Group(journal, self._membership, self._peers or NoFabric(), self._fail)
         self._groups[name] = group
         self._driver.add(group)
         return group
@@ -63,7 +75,24 @@ class LogService:
             _log.info(
                 "group=%s first_lsn=%d tail_lsn=%d term=%d", name, group.first_lsn, group.tail_lsn, group.engine.term
             )
+        if self._peers is not None:
+            await self._peers.start()
         await self._server.start()
+
+    def on_peer_message(self, peer: str, group: str, message: dict[str, Any]) -> None:
+        """A Raft message; one for a group that is not open here is dropped."""
+        try:
+            if (receiver := self._groups.get(group)) is not None:
+                receiver.receive(peer, message)
+                self._driver.touch(receiver)
+        except Exception as error:
+            self._fail(error)
+
+    def on_peer_ready(self, peer: str, *, ready: bool) -> None:
+        """A peer came, went, or has enough for now."""
+        for group in self._groups.values():
+            group.on_peer_ready(peer, ready=ready)
+            self._driver.touch(group)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Until told to stop, or until the store fails."""
@@ -89,15 +118,29 @@ class LogService:
         for group in self._groups.values():
             await group.followers.close()
         await self._server.close()
+        if self._peers is not None:
+            await self._peers.close()
         await self._driver.quiet()
         self._driver.close()
+        await self._reclaimer.close()
         self._syncer.close()
         self._store.close()
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
-    """Run logd until `stopping`."""
-    service = LogService(settings)
-    await service.start()
-    await service.run(stopping)
-    await service.close()
+    """Run logd until `stopping`. A failure that the operator can cure ends it with one line that says how."""
+    try:
+        service = LogService(settings)
+        await service.start()
+        await service.run(stopping)
+        await service.close()
+    except ConfigError as error:
+        _log.critical("logd cannot start: %s", error)
+        raise SystemExit(1) from error
+    except CorruptionError as error:
+        _log.critical("the log is damaged, its files are kept as they are: %s", error)
+        raise SystemExit(1) from error
+    except StoreError as error:
+        _log.critical("the disk below the log failed or is full: %s", error)
+        _log.critical("make room or mend the disk: nothing acknowledged is lost, supervisord starts logd again")
+        raise SystemExit(1) from error

@@ -63,6 +63,9 @@ class Store(Protocol):
     def scan_back(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The same, last one first."""
 
+    def reclaim(self, first: bytes, end: bytes) -> None:
+        """Give the disk space of a deleted range back. Slow; called from any thread."""
+
 
 class RocksStore:
     """The store on disk."""
@@ -138,7 +141,6 @@ class RocksStore:
             raise _store_error(f"cannot read the log at {self._path}", error) from error
 
     def reclaim(self, first: bytes, end: bytes) -> None:
-        """Give the disk space of a deleted range back. Slow; callable from a thread of its own."""
         try:
             self._db.compact_range(first, end)
         except Exception as error:

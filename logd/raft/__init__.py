@@ -2,6 +2,6 @@
 
 Modules:
     private    every use of pysyncobj's private names; the engine of one group
-    transport  a group's messages to and from its peers: corrections 2 and 3
-    messages   Raft messages <-> bytes, checked (pure)
+    transport  a group's messages to and from its peers
+    timing     heartbeats and elections, seconds (pure)
 """

@@ -17,7 +17,6 @@ availability for a moment, never safety; nodes that are no member are not listen
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pysyncobj.syncobj
@@ -28,6 +27,7 @@ from pysyncobj.transport import Transport
 from pysyncobj.version import VERSION
 
 from logd.journal import Entry, GroupJournal
+from logd.raft.timing import Timing
 from shared.errors import ConfigError
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "PYSYNCOBJ_VERSION",
     "Engine",
     "EngineHost",
-    "Timing",
     "check_version",
     "missing_names",
 ]
@@ -75,17 +74,6 @@ PRIVATE_ATTRIBUTES = (
 #: Entries of one append message, about: a lagging follower must not cost the leader its memory.
 _MESSAGE_BYTES = 1024 * 1024
 _NEVER = 2**60
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Raft's times, seconds."""
-
-    heartbeat_s: float = 0.1
-    election_s_min: float = 0.5
-    election_s_max: float = 1.2
-    #: A leader that hears nothing from a quorum for this long steps down. pysyncobj's 30 s leave two leaders too long.
-    fallback_s: float = 3.0
 
 
 class EngineHost(Protocol):
@@ -150,7 +138,7 @@ class Engine(SyncObj):  # type: ignore[misc]
         missing = missing_names(self)
         assert not missing, f"pysyncobj lacks {missing}"
         self._poller = _NoPoller()
-        self._SyncObj__serializer = _NoSnapshots(journal.group)
+        self._SyncObj__serializer = _NoSnapshots()
         # What was committed before the start is read from the log by those who ask; nothing is applied again.
         self._SyncObj__raftLastApplied = max(journal.getRaftCommitIndex(), journal.first_index)
         if not self._nodes:
@@ -279,10 +267,7 @@ class _NoPoller:
 
 
 class _NoSnapshots:
-    """For peers that need entries which are trimmed. They get none: the log is not trimmed before they have them."""
-
-    def __init__(self, group: str) -> None:
-        self._group = group
+    """For peers that need entries which are trimmed: they get none, checkpoints are not sent to peers yet."""
 
     def getTransmissionData(self, node: Node) -> None:
         return None

@@ -28,11 +28,17 @@ class Fabric(Protocol):
     def send(self, peer: str, group: str, message: dict[str, Any]) -> bool:
         """Queue a message. False: the peer is away, the message is dropped."""
 
+    def ready(self, peer: str) -> bool:
+        """The peer takes messages."""
+
 
 class NoFabric:
     """A node without peers."""
 
     def send(self, peer: str, group: str, message: dict[str, Any]) -> bool:
+        return False
+
+    def ready(self, peer: str) -> bool:
         return False
 
 
