@@ -1,0 +1,22 @@
+"""The HTTP door: `python -m partitiond.ingress` turns requests into commands for the leading processor and waits.
+
+A process of its own: it imports nothing of partitiond but itself.
+
+Modules, in the order of a request's path:
+    __main__        starts the process
+    service         wiring: listens, connects, drains on SIGTERM
+    http_server     sockets and HTTP: bytes of a request -> handlers -> bytes of the answer
+    handlers        carries a route out: asks the router, makes the answer
+    paths           method and path -> route (pure)
+    names           ids and keys as they are written in a path (pure)
+    directory       the catalog in the form that a request needs (pure)
+    durations       texts such as `1m 30s` -> milliseconds (pure)
+    validation      what a handler's input may be (pure)
+    requests        route, headers and body -> Invoke command (pure)
+    targets         JSON bodies of attach, output and lookup -> invocation id (pure)
+    router          finds the worker of a partition, sends, retries
+    catalog_client  keeps the newest catalog from metad
+    replies         results -> status, headers, body (pure)
+    timestamps      milliseconds since the epoch -> RFC 3339 (pure)
+    errors          everything that the ingress refuses, and in which words (pure)
+"""

@@ -1,0 +1,93 @@
+"""Everything that the ingress refuses, and in which words. Pure: no I/O."""
+
+from __future__ import annotations
+
+from shared.errors import EverlogError
+
+__all__ = [
+    "EXPECTED_AWAKEABLE",
+    "EXPECTED_INVOCATION",
+    "EXPECTED_LEGACY",
+    "EXPECTED_NEW",
+    "EXPECTED_WORKFLOW",
+    "IngressError",
+    "bad_header",
+    "bad_path",
+    "handler_not_found",
+    "invocation_not_found",
+    "method_not_allowed",
+    "not_found",
+    "not_ready",
+    "service_not_found",
+    "unexpected_path",
+]
+
+EXPECTED_LEGACY = "either /:service-name/:handler or /:object-name/:object-key/:handler"
+EXPECTED_NEW = (
+    "/restate/call/:service/:handler, /restate/send/:service/:handler, /restate/scope/:scope/call/:service/:handler, "
+    "/restate/attach/:invocation_id, /restate/output/:invocation_id, or /restate/lookup"
+)
+EXPECTED_AWAKEABLE = "either /restate/awakeables/:id/resolve or /restate/awakeables/:id/reject"
+EXPECTED_INVOCATION = (
+    "either /restate/invocation/:invocation_id/output or /restate/invocation/:invocation_id/attach or "
+    "/restate/invocation/:invocation_target/:idempotency_key/output or "
+    "/restate/invocation/:invocation_target/:idempotency_key/attach"
+)
+EXPECTED_WORKFLOW = (
+    "either /restate/workflow/:workflow_name/:workflow_key/output or "
+    "/restate/workflow/:workflow_name/:workflow_key/attach"
+)
+
+
+class IngressError(EverlogError):
+    """The client's request is refused with this HTTP status. Not `InvocationError`: no invocation has spoken."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+def bad_path(path: str) -> IngressError:
+    """Fewer than 2 or more than 7 slashes."""
+    return IngressError(400, f"bad path: {path}")
+
+
+def unexpected_path(expected: str) -> IngressError:
+    """The path has the wrong number of parts for what it begins with."""
+    return IngressError(400, f"bad path, expected {expected}")
+
+
+def not_found() -> IngressError:
+    """No such route."""
+    return IngressError(404, "not found")
+
+
+def service_not_found(service: str) -> IngressError:
+    return IngressError(404, f"service '{service}' not found, make sure to register the service before calling it.")
+
+
+def handler_not_found(service: str, handler: str) -> IngressError:
+    return IngressError(
+        404,
+        f"the service '{service}' exists, but the handler '{handler}' was not found, "
+        "check that the handler exists in the latest registered service version.",
+    )
+
+
+def method_not_allowed() -> IngressError:
+    return IngressError(405, "method not allowed")
+
+
+def bad_header(name: str) -> IngressError:
+    return IngressError(400, f"bad header {name}: only visible ASCII characters are allowed")
+
+
+def invocation_not_found() -> IngressError:
+    """Output of an invocation that is unknown; attaching to one is answered as its failure instead."""
+    return IngressError(404, "invocation not found")
+
+
+def not_ready() -> IngressError:
+    """Output of an invocation that has not ended."""
+    return IngressError(470, "the invocation exists but has not completed yet")

@@ -1,0 +1,163 @@
+"""Carries a route out: asks the router, makes the answer. Owns: the request's time and randomness."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+
+from partitiond.ingress import replies
+from partitiond.ingress.catalog_client import CatalogClient
+from partitiond.ingress.directory import Directory, HandlerEntry
+from partitiond.ingress.errors import IngressError
+from partitiond.ingress.paths import AwakeableRoute, BodyRoute, CallRoute, ResultRoute, parse, split_target
+from partitiond.ingress.replies import Answer
+from partitiond.ingress.requests import check_call, make_invoke
+from partitiond.ingress.router import Router
+from partitiond.ingress.targets import parse_target
+from shared.api.partition import (
+    AttachRequest,
+    AwakeableReply,
+    AwakeableRequest,
+    InvokeReply,
+    InvokeRequest,
+    ResultReply,
+)
+from shared.clock import Clock
+from shared.errors import UnavailableError
+from shared.ids import partition_key_of
+from shared.wal.commands import Failure, HandlerKind, Invoke
+
+__all__ = ["ReadBody", "RequestHandler"]
+
+ReadBody = Callable[[], Awaitable[bytes]]
+_CONFLICT = 409
+_REJECTED = 500
+
+
+class RequestHandler:
+    """Answers every request; what is wrong with one becomes an answer too."""
+
+    def __init__(self, catalog: CatalogClient, router: Router, clock: Clock) -> None:
+        self._catalog = catalog
+        self._router = router
+        self._clock = clock
+
+    async def answer(self, method: str, target: str, headers: dict[str, str], read_body: ReadBody) -> Answer:
+        """`target`: path and query as sent; `headers`: lower-case names, first values, in order."""
+        if method == "OPTIONS":
+            return replies.preflight(
+                headers.get("access-control-request-method"), headers.get("access-control-request-headers")
+            )
+        try:
+            return await self._answer(method, target, headers, read_body)
+        except IngressError as refusal:
+            return replies.error(refusal)
+        except UnavailableError as error:
+            return replies.error(IngressError(503, str(error)))
+
+    async def _answer(self, method: str, target: str, headers: dict[str, str], read_body: ReadBody) -> Answer:
+        directory = self._catalog.directory
+        if directory is None:
+            raise UnavailableError("the ingress does not know the services yet: metad has not answered, retry shortly")
+        path, query = split_target(target)
+        route = parse(method, path, directory)
+        if isinstance(route, CallRoute):
+            check_call(route, method, headers)
+            body = await read_body()
+            invoke = make_invoke(
+                route,
+                headers,
+                body,
+                path=path,
+                query=query,
+                now_ms=self._clock.now_ms(),
+                entropy=os.urandom(10),
+            )
+            fresh = _is_fresh(route, headers)
+            return await (self._send(invoke, fresh) if route.send else self._call(invoke, fresh, route.entry))
+        if isinstance(route, ResultRoute):
+            return await self._result(route.invocation_id, route.entry, wait=route.wait)
+        if isinstance(route, AwakeableRoute):
+            return await self._complete(route, await read_body())
+        if isinstance(route, BodyRoute):
+            return await self._by_body(route, await read_body(), directory)
+        return replies.health(directory.health)
+
+    async def _call(self, invoke: Invoke, fresh: bool, entry: HandlerEntry) -> Answer:
+        invocation_id = invoke.id
+        request = InvokeRequest(0, 0, invoke, True)
+        exchange = await self._router.exchange(partition_key_of(invocation_id), request, _repeat(invoke, wait=True))
+        reply = exchange.reply
+        assert isinstance(reply, ResultReply), reply
+        if exchange.repeated:
+            if not reply.found:
+                raise _unknown_outcome()
+            if _ran_already(invoke, reply):
+                # The conflict is most likely with our own first try: the result of the one run is what was asked for.
+                return await self._result(invocation_id, entry, wait=True)
+            if fresh:
+                reply.expires_at_ms = 0
+        return replies.result(invocation_id, entry, reply)
+
+    async def _send(self, invoke: Invoke, fresh: bool) -> Answer:
+        request = InvokeRequest(0, 0, invoke, False)
+        exchange = await self._router.exchange(partition_key_of(invoke.id), request, _repeat(invoke, wait=False))
+        reply = exchange.reply
+        if isinstance(reply, ResultReply):
+            # The answer to a repetition by AttachRequest.
+            if not reply.found:
+                raise _unknown_outcome()
+            reply = InvokeReply(0, True, invoke.start_at_ms)
+        assert isinstance(reply, InvokeReply), reply
+        if exchange.repeated and fresh:
+            # Nobody else can have made this id: our own first try did.
+            reply.created = True
+        return replies.send(invoke.id, reply)
+
+    async def _result(self, invocation_id: bytes, entry: HandlerEntry | None, *, wait: bool) -> Answer:
+        request = AttachRequest(0, 0, invocation_id, wait)
+        reply = (await self._router.exchange(partition_key_of(invocation_id), request)).reply
+        assert isinstance(reply, ResultReply), reply
+        return (replies.result if wait else replies.output)(invocation_id, entry, reply)
+
+    async def _complete(self, route: AwakeableRoute, body: bytes) -> Answer:
+        if route.signal is not None:
+            invocation_id, signal = route.signal
+            value = body if route.resolve else Failure(_REJECTED, body.decode("utf-8", "replace"))
+            request = AwakeableRequest(0, 0, invocation_id, signal, value)
+            reply = (await self._router.exchange(partition_key_of(invocation_id), request)).reply
+            assert isinstance(reply, AwakeableReply), reply
+        return replies.accepted()
+
+    async def _by_body(self, route: BodyRoute, body: bytes, directory: Directory) -> Answer:
+        invocation_id, entry = parse_target(route.action, body, directory)
+        if route.action == "lookup":
+            return replies.found_id(invocation_id)
+        return await self._result(invocation_id, entry, wait=route.action == "attach")
+
+
+def _repeat(invoke: Invoke, *, wait: bool) -> AttachRequest | None:
+    """What to send once the invocation may exist. None: the same again, it is found by its id.
+
+    An invocation whose result is not kept may have come and gone: asking for it is safe, starting it again is not.
+    """
+    return None if invoke.completion_retention_ms else AttachRequest(0, 0, invoke.id, wait)
+
+
+def _unknown_outcome() -> UnavailableError:
+    return UnavailableError(
+        "the partition's leader changed during the request, and the handler keeps no result: it may have run or not"
+    )
+
+
+def _ran_already(invoke: Invoke, reply: ResultReply) -> bool:
+    return (
+        invoke.target.kind == HandlerKind.WORKFLOW_RUN
+        and isinstance(reply.result, Failure)
+        and reply.result.code == _CONFLICT
+    )
+
+
+def _is_fresh(route: CallRoute, headers: dict[str, str]) -> bool:
+    """Whether the invocation's id was made for this request alone: then nobody else can have made it before."""
+    return route.entry.kind != HandlerKind.WORKFLOW_RUN and "idempotency-key" not in headers

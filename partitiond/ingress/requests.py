@@ -1,0 +1,172 @@
+"""Route, headers and body -> the Invoke command. Pure: no I/O; time and randomness are passed in.
+
+Rules that always hold:
+- a call or send to a service or object has an idempotency key: the client's, or one made for this request, so
+  that its result is kept and whoever repeats the request, we or the client, finds the same invocation;
+- what is wrong is told in the order: private, key header, workflow, scope, method, input, delay, limit key, headers.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+from partitiond.ingress.directory import Retention
+from partitiond.ingress.durations import parse_duration
+from partitiond.ingress.errors import IngressError, bad_header, method_not_allowed
+from partitiond.ingress.names import idempotent_invocation_id, workflow_invocation_id
+from partitiond.ingress.paths import CallRoute
+from partitiond.ingress.validation import check_input
+from shared.ids import encode_ulid, key_partition_key
+from shared.wal.commands import HandlerKind, Invoke, Target
+
+__all__ = ["check_call", "make_invoke"]
+
+_HOP_HEADERS = frozenset({"connection", "host", "idempotency-key", "idempotency-expires"})
+_TRACEPARENT_CHARS = 55
+_NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+_NAME_CHARS_MAX = 36
+
+
+def check_call(route: CallRoute, method: str, headers: dict[str, str]) -> None:
+    """What can be refused before the body is read. `headers`: lower-case names, first values."""
+    if not route.entry.public:
+        raise IngressError(400, "the invoked service is not public")
+    key = headers.get("idempotency-key")
+    if key is not None:
+        if not key.isascii():
+            raise bad_header("idempotency-key")
+        if route.entry.kind == HandlerKind.WORKFLOW_RUN:
+            raise IngressError(
+                400,
+                "cannot use the idempotency key with workflow handlers. "
+                "The handler invocation will already be idempotent by the workflow key itself.",
+            )
+    if route.scope is not None:
+        fault = _name_fault(route.scope)
+        raise IngressError(400, f"bad scope value: {fault}" if fault else _SCOPED)
+    if method not in ("GET", "POST"):
+        raise method_not_allowed()
+
+
+_SCOPED = "scoped invocations require vqueues to be enabled"
+
+
+def make_invoke(
+    route: CallRoute,
+    headers: dict[str, str],
+    body: bytes,
+    *,
+    path: str,
+    query: str,
+    now_ms: int,
+    entropy: bytes,
+) -> Invoke:
+    """The command of a call that `check_call` let pass. `entropy`: 10 fresh random bytes."""
+    entry = route.entry
+    content_type = headers.get("content-type")
+    if content_type is not None and not content_type.isascii():
+        raise bad_header("content-type")
+    check_input(entry.input, content_type, body)
+    start_at_ms = _delayed_start(route, query, now_ms) if query else 0
+    _refuse_limit_key(headers, query)
+    invocation_id, idempotency_key, retention = _identity(route, headers, now_ms, entropy)
+    traceparent = headers.get("traceparent")
+    return Invoke(
+        id=invocation_id,
+        target=Target(entry.service, entry.handler, route.key, entry.kind),
+        payload=body,
+        headers=_handler_headers(headers, f"{path}?{query}" if query else path),
+        idempotency_key=idempotency_key,
+        start_at_ms=start_at_ms,
+        completion_retention_ms=retention.completion_ms,
+        journal_retention_ms=retention.journal_ms,
+        traceparent=traceparent if traceparent is not None and len(traceparent) == _TRACEPARENT_CHARS else None,
+    )
+
+
+def _identity(
+    route: CallRoute, headers: dict[str, str], now_ms: int, entropy: bytes
+) -> tuple[bytes, str | None, Retention]:
+    entry, key = route.entry, route.key
+    if entry.kind == HandlerKind.WORKFLOW_RUN:
+        assert key is not None
+        return workflow_invocation_id(entry.service, key), None, entry.retention
+    idempotency_key = headers.get("idempotency-key")
+    if idempotency_key is None:
+        if entry.kind == HandlerKind.WORKFLOW_SHARED:
+            assert key is not None
+            uuid = now_ms.to_bytes(6, "big") + entropy
+            return key_partition_key(key).to_bytes(8, "big") + uuid, None, entry.retention_keyless
+        idempotency_key = encode_ulid(now_ms, entropy)
+    return (
+        idempotent_invocation_id(entry.service, key, entry.handler, idempotency_key),
+        idempotency_key,
+        entry.retention,
+    )
+
+
+def _handler_headers(headers: dict[str, str], path: str) -> list[tuple[str, str]]:
+    given = [("x-restate-ingress-path", path)]
+    for name, value in headers.items():
+        if name in _HOP_HEADERS:
+            continue
+        if not value.isascii():
+            raise bad_header(name)
+        given.append((name, value))
+    return given
+
+
+def _delayed_start(route: CallRoute, query: str, now_ms: int) -> int:
+    """0: no delay asked for."""
+    text = _parameter(query, "delay")
+    if text is None:
+        return 0
+    try:
+        delay_ms = parse_duration(text)
+    except ValueError as error:
+        raise IngressError(400, f"bad delay query parameter, must be a ISO8601 duration: {error}") from error
+    if not route.send:
+        raise IngressError(
+            400, "cannot use the delay query parameter with calls. The delay is supported only with sends"
+        )
+    return now_ms + delay_ms
+
+
+def _refuse_limit_key(headers: dict[str, str], query: str) -> None:
+    """Limits count within a scope, and no scope has come this far."""
+    text = headers.get("x-restate-limit-key")
+    if text is None and query:
+        text = _parameter(query, "limit-key")
+    if not text:
+        return
+    levels = text.rstrip("/").split("/")
+    if len(levels) > 2:
+        raise IngressError(400, "invalid limit-key: too many path components in the given limit-key (max 2)")
+    for level in levels:
+        fault = _name_fault(level)
+        if fault:
+            raise IngressError(400, f"invalid limit-key: invalid limit-key component: {fault}")
+    raise IngressError(400, "limit-key requires a scope to be set")
+
+
+def _name_fault(text: str) -> str | None:
+    if not text:
+        return "value cannot be empty"
+    if len(text) > _NAME_CHARS_MAX:
+        return f"value too long: {len(text)} bytes (max {_NAME_CHARS_MAX})"
+    if not _NAME_CHARS.issuperset(text):
+        return "value contains characters outside the allowed set [a-zA-Z0-9_.-]"
+    return None
+
+
+def _parameter(query: str, name: str) -> str | None:
+    """The first value of this name, whatever its case."""
+    for pair in query.split("&"):
+        key, _, value = pair.partition("=")
+        if _decode_form(key).lower() == name:
+            return _decode_form(value)
+    return None
+
+
+def _decode_form(text: str) -> str:
+    return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace")

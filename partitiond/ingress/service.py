@@ -1,0 +1,50 @@
+"""Wiring: builds the parts, listens, drains on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from partitiond.ingress.catalog_client import CatalogClient
+from partitiond.ingress.handlers import RequestHandler
+from partitiond.ingress.http_server import HttpServer
+from partitiond.ingress.router import Router
+from shared.clock import SystemClock
+from shared.config import Settings
+
+__all__ = ["serve"]
+
+_log = logging.getLogger(__name__)
+_DRAIN_S = 5.0
+
+
+async def serve(settings: Settings, stopping: asyncio.Event) -> None:
+    """Until `stopping` is set. Raises ConfigError when the port cannot be had."""
+    catalog = CatalogClient(settings.socket("metad"))
+
+    def partition_of(partition_key: int) -> int:
+        assert catalog.directory is not None, "nothing is routed before there is a catalog"
+        return catalog.directory.partition_of(partition_key)
+
+    router = Router(
+        partition_of=partition_of,
+        worker_of=settings.worker_of,
+        socket_of=lambda worker: settings.socket(f"partitiond-{worker}"),
+    )
+    handler = RequestHandler(catalog, router, SystemClock())
+    server = HttpServer(handler, body_bytes_max=settings.request_bytes_limit)
+    port = await server.listen_tcp(settings.bind, settings.ingress_port)
+    path = settings.socket("ingress")
+    await server.listen_unix(path)
+    catalog.start()
+    for worker in range(min(settings.worker_count, settings.partitions)):
+        router.connect(worker)
+    _log.info("ingress listens on http://%s:%d", settings.bind, port)
+    await stopping.wait()
+    router.drain()
+    await server.close(drain_s=_DRAIN_S)
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()
+    await catalog.close()
+    await router.close()
