@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,12 +39,13 @@ def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
 
 def _report(settings: Settings, pid: int, programs: Sequence[Program]) -> dict[str, Any]:
     status, health = fetch_health(settings)
+    not_ready = health.get("not_ready", []) if isinstance(health, dict) else []
     table = {program.name: program for program in programs}
     rows = [
         {
             "name": row.name,
             "state": row.state,
-            "ready": bool(row.pid) and row.name in table and program_answers(table[row.name], settings),
+            "ready": bool(row.pid) and _is_ready(row.name, table, settings, not_ready),
             "pid": row.pid or None,
             "uptime_s": round(row.uptime_s, 1),
             "restarts": row.restarts,
@@ -54,6 +56,7 @@ def _report(settings: Settings, pid: int, programs: Sequence[Program]) -> dict[s
     return {
         "running": True,
         "ready": status == 200,
+        "not_ready": not_ready if status else ["metad: the admin API does not answer"],
         "pid": pid,
         "data_dir": settings.data_dir,
         "addresses": show.addresses(
@@ -64,8 +67,17 @@ def _report(settings: Settings, pid: int, programs: Sequence[Program]) -> dict[s
         ),
         "programs": rows,
         "workers": _workers(settings),
-        "health": health,
     }
+
+
+def _is_ready(name: str, table: dict[str, Program], settings: Settings, not_ready: list[str]) -> bool:
+    """It accepts connections, and /health knows of nothing that it lacks (`name: what`, `name-worker: what`)."""
+    if name in table and not program_answers(table[name], settings):
+        return False
+    # A partition without a leader is what partitiond lacks.
+    owners = {"partition": "partitiond"}
+    lacking = {re.split(r"[-: ]", text, maxsplit=1)[0] for text in not_ready}
+    return name not in {owners.get(owner, owner) for owner in lacking}
 
 
 def _workers(settings: Settings) -> list[dict[str, Any]]:
@@ -85,6 +97,7 @@ def _text(report: dict[str, Any]) -> str:
         if row["name"] == "partitiond":
             rows += [(f"  worker {worker['worker']}", "", *_common(worker), "", "") for worker in report["workers"]]
     head = f"The node on {report['data_dir']} is {'ready' if report['ready'] else 'NOT ready'} (pid {report['pid']})."
+    head += "".join(f"\n  {text}" for text in report["not_ready"])
     where = "\n".join(f"  {name:<8} {address}" for name, address in report["addresses"].items())
     return f"{head}\n{where}\n\n{show.table(rows)}"
 

@@ -42,7 +42,7 @@ def run_node(
     signals = _Signals()
     print(f"Everlog starts in {settings.data_dir}", flush=True)
     node = start_node(settings, programs, detach=detach)
-    signals.node = node
+    signals.watch(node)
     try:
         ready = wait_ready(node, report=_report, stopping=lambda: signals.received > 0, within_s=_READY_WITHIN_S)
         if ready:
@@ -73,6 +73,12 @@ class _Signals:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
+    def watch(self, node: Node) -> None:
+        """From now on signals go on to this node; one that came before goes there now."""
+        self.node = node
+        if self.received:
+            node.supervisord.send_signal(signal.SIGTERM)
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.received += 1
         if self.received == 1:
@@ -98,10 +104,9 @@ def _say_ready(node: Node) -> None:
 
 
 def _stay(node: Node, signals: _Signals) -> int:
-    if signals.received:
-        node.supervisord.send_signal(signal.SIGTERM)
     status = node.supervisord.wait()
-    if status == 0:
+    # Before it listens to signals, and when it is about to end, SIGTERM ends it like any process.
+    if status == 0 or (signals.received and status == -signal.SIGTERM):
         print("Everlog has stopped.", flush=True)
         return 0
     print(f"everlog up: supervisord ended with status {status}; see {node.log_path}/supervisord.log", file=sys.stderr)

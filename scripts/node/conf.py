@@ -65,7 +65,7 @@ stopwaitsecs={stop_wait_s}
 stopasgroup=true
 killasgroup=true
 redirect_stderr=true
-stdout_logfile={logs}/{name}.log
+stdout_logfile={logs_twice}/{name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=3
 """
@@ -78,8 +78,17 @@ def supervisord_conf(settings: Settings, programs: Sequence[Program]) -> str:
     parts = [_HEAD.format(group=GROUP, names=",".join(program.name for program in programs), **places)]
     for number, program in enumerate(programs):
         command = _escape(shlex.join(program.command(data)))
+        # supervisord 4.3.0 expands this one value twice.
+        logs_twice = _escape(_escape(data / "logs"))
         parts.append(
-            _PROGRAM.format(name=program.name, command=command, priority=number + 1, stop_wait_s=STOP_WAIT_S, **places)
+            _PROGRAM.format(
+                name=program.name,
+                command=command,
+                priority=number + 1,
+                stop_wait_s=STOP_WAIT_S,
+                logs_twice=logs_twice,
+                **places,
+            )
         )
     return "".join(parts)
 

@@ -1,0 +1,49 @@
+# Sourced by scripts/up, scripts/test and scripts/check: makes .venv and installs from a lock file.
+#   ensure_venv LOCK    a .venv that has what LOCK says, and Everlog itself; nothing is done when it has
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv=$root/.venv
+python=$venv/bin/python
+
+_find_python() {
+    local candidate
+    for candidate in python3.11 python3.12 python3.13 python3 python; do
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    echo "Everlog needs Python 3.11 or newer, and found none: install it (such as: apt-get install python3.11)" >&2
+    return 1
+}
+
+_make_venv() {
+    local base
+    base=$(_find_python)
+    echo "making $venv" >&2
+    # Some systems ship Python without ensurepip: then the base's pip installs into the environment.
+    "$base" -m venv --clear "$venv" >/dev/null 2>&1 || "$base" -m venv --clear --without-pip "$venv"
+    if ! "$python" -m pip --version >/dev/null 2>&1; then
+        "$base" -m pip --python "$python" install --quiet --disable-pip-version-check pip || {
+            echo "pip is missing: install it (such as: apt-get install python3-pip python3-venv)" >&2
+            return 1
+        }
+    fi
+}
+
+_stamp_of() {
+    cat "$1" "$root/pyproject.toml" | "$python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
+}
+
+ensure_venv() {
+    local lock=$root/$1 stamp=$venv/everlog-$1.stamp now
+    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || _make_venv
+    now=$(_stamp_of "$lock")
+    if [[ -f $stamp && $(<"$stamp") == "$now" ]] && "$python" -P -c 'import scripts.cli.main' 2>/dev/null; then
+        return
+    fi
+    echo "installing from $1" >&2
+    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+    "$python" -m pip install --quiet --disable-pip-version-check --no-deps -e "$root"
+    echo "$now" >"$stamp"
+}

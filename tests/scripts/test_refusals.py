@@ -1,0 +1,131 @@
+"""What `everlog up` refuses: it names the setting and the remedy, and damages nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.scripts.conftest import NodeMaker
+from tests.scripts.stub_node import StubNode
+
+pytestmark = [pytest.mark.processes]
+
+
+def _refused(node: StubNode, *words: str) -> str:
+    done = node.run("up", "--detach", *words)
+    assert done.returncode == 1, done.stdout
+    assert done.stderr.startswith("everlog up: "), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not node.processes()
+    return done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--ingress-port", "--admin-port", "--sql-port"])
+def test_taken_port_names_setting_holder_and_remedy(node: StubNode, flag: str) -> None:
+    with socket.create_server(("127.0.0.1", node.ports[flag])):
+        text = _refused(node)
+    setting = flag.removeprefix("--").replace("-", "_")
+    assert f"port {node.ports[flag]} ({setting}) is taken by pid {os.getpid()} (" in text
+    assert f"choose another with {flag} (or EVERLOG_{setting.upper()})" in text
+
+
+@pytest.mark.slow
+def test_directory_in_use_names_the_node(make_node: NodeMaker) -> None:
+    first, second = make_node(), make_node()
+    assert first.run("up", "--detach").returncode == 0
+    second.data_dir = first.data_dir
+    pid = first.status()["pid"]
+    done = second.run("up", "--detach")
+    assert done.returncode == 1
+    assert f"{first.data_dir} is in use by the node with pid {pid}: stop it (everlog down" in done.stderr
+    assert first.status()["ready"]
+
+
+def test_newer_format_is_refused_and_nothing_is_touched(node: StubNode) -> None:
+    node.data_dir.mkdir()
+    (node.data_dir / "FORMAT").write_text('{"format": 2, "created_by": "everlog 9.0.0"}')
+    (node.data_dir / "logd").mkdir()
+    assert "has format 2, this version of Everlog knows up to 1: run the version that made it" in _refused(node)
+    assert sorted(path.name for path in node.data_dir.iterdir()) == ["FORMAT", "logd"]
+    assert json.loads((node.data_dir / "FORMAT").read_text())["format"] == 2
+
+
+def test_damaged_format_is_refused(node: StubNode) -> None:
+    node.data_dir.mkdir()
+    (node.data_dir / "FORMAT").write_text("{")
+    assert "FORMAT is damaged: restore it from a copy" in _refused(node)
+
+
+def test_file_is_no_data_directory(node: StubNode) -> None:
+    node.data_dir.write_text("precious")
+    assert "is not a directory: choose another (--data-dir)" in _refused(node)
+    assert node.data_dir.read_text() == "precious"
+
+
+def test_somebody_elses_folder_is_left_alone(node: StubNode) -> None:
+    node.data_dir.mkdir(mode=0o755)
+    (node.data_dir / "thesis.txt").write_text("precious")
+    assert "is not empty (it holds 'thesis.txt')" in _refused(node)
+    assert [path.name for path in node.data_dir.iterdir()] == ["thesis.txt"]
+    assert node.data_dir.stat().st_mode & 0o777 == 0o755
+
+
+def test_path_too_long_for_sockets(node: StubNode) -> None:
+    node.data_dir = node.data_dir / ("x" * 100)
+    assert "is too long for Unix sockets by" in _refused(node)
+    assert not node.data_dir.exists()
+
+
+def test_path_that_supervisord_cannot_take(node: StubNode) -> None:
+    node.data_dir = Path(f"{node.data_dir} ;x")
+    assert "supervisord cannot take a path" in _refused(node)
+
+
+@pytest.mark.slow
+def test_path_with_blanks_quotes_and_percents_works(node: StubNode) -> None:
+    node.data_dir = Path(f"{node.data_dir} 100% it's")
+    assert node.run("up", "--detach").returncode == 0
+    assert node.status()["ready"]
+    assert node.run("down").returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_no_permission(node: StubNode) -> None:
+    node.data_dir = Path("/everlog-data")
+    assert "no permission on /everlog-data: run as the owner" in _refused(node)
+
+
+def test_unknown_setting_in_the_file(node: StubNode, tmp_path: Path) -> None:
+    file = tmp_path / "everlog.toml"
+    file.write_text("ingres_port = 1\n")
+    assert "unknown setting 'ingres_port'; `everlog config` lists all" in _refused(node, "--config", str(file))
+
+
+def test_port_out_of_range(node: StubNode) -> None:
+    assert "sql_port is 70000: want 1 to 65535" in _refused(node, "--sql-port", "70000")
+
+
+def test_bind_that_is_no_address_here(node: StubNode) -> None:
+    node.environ["EVERLOG_BIND"] = "192.0.2.1"
+    assert "bind is '192.0.2.1', which is no address of this machine" in _refused(node)
+
+
+def test_wrong_usage(node: StubNode) -> None:
+    done = node.run("up", "--ingress-port", "x")
+    assert done.returncode == 2
+    assert "--ingress-port: invalid int value" in done.stderr
+
+
+def test_config_shows_where_values_come_together(node: StubNode, tmp_path: Path) -> None:
+    file = tmp_path / "everlog.toml"
+    file.write_text('log_level = "DEBUG"\npartitions = 7\n')
+    node.environ["EVERLOG_PARTITIONS"] = "8"
+    values = json.loads(node.run("config", "--config", str(file), "--json").stdout)
+    assert (values["log_level"], values["partitions"], values["workers"]) == ("DEBUG", 8, 2)
+    table = node.run("config").stdout
+    assert "ingress_port" in table
+    assert "HTTP port that clients call" in table
