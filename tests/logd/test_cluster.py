@@ -27,12 +27,8 @@ class Cluster:
     """Nodes that can be stopped and started again."""
 
     def __init__(self, directory: Path, secrets: dict[str, bytes | None]) -> None:
-        self.addresses = {
-            name: ("127.0.0.1", port) for name, port in zip(NAMES, free_ports(len(NAMES)), strict=True)
-        }
-        self.settings: dict[str, Settings] = {
-            name: make_settings(directory / name, node_name=name) for name in NAMES
-        }
+        self.addresses = {name: ("127.0.0.1", port) for name, port in zip(NAMES, free_ports(len(NAMES)), strict=True)}
+        self.settings: dict[str, Settings] = {name: make_settings(directory / name, node_name=name) for name in NAMES}
         self.secrets = secrets
         self.services: dict[str, LogService] = {}
         self.clients: dict[str, LogClient] = {}
