@@ -62,7 +62,7 @@ async def discover(address: Address, *, additional_headers: Mapping[str, str], u
 async def _get(address: Address, headers: dict[str, str], *, use_http_11: bool) -> tuple[Response, str]:
     if use_http_11:
         return await _http1_get(address, headers), "HTTP/1.1"
-    context = _tls_context() if address.scheme == "https" else None
+    context = _tls_context("h2", "http/1.1") if address.scheme == "https" else None
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             reader, writer = await open_connection(address, context)
@@ -91,7 +91,7 @@ async def _http1_get(address: Address, headers: dict[str, str]) -> Response:
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, skip_auto_headers=("User-Agent",)) as session,
-            session.get(url, headers=headers, allow_redirects=False) as reply,
+            session.get(url, headers=headers, allow_redirects=False, ssl=_tls_context("http/1.1")) as reply,
         ):
             body = bytearray()
             async for chunk in reply.content.iter_chunked(64 * 1024):
@@ -104,7 +104,8 @@ async def _http1_get(address: Address, headers: dict[str, str]) -> Response:
         raise UnavailableError(f"cannot ask {address.uri} over HTTP/1.1: {error or type(error).__name__}") from error
 
 
-def _tls_context() -> ssl.SSLContext:
+def _tls_context(*protocols: str) -> ssl.SSLContext:
+    """Made for each call: the machine's authorities may change while we run."""
     context = ssl.create_default_context()
-    context.set_alpn_protocols(["h2", "http/1.1"])
+    context.set_alpn_protocols(list(protocols))
     return context

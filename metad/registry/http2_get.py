@@ -93,6 +93,7 @@ class _Exchange:
         self._bytes_limit = bytes_limit
         # Checks of what we send are off: users may add headers that a strict client would not send.
         self._h2 = H2Connection(H2Configuration(client_side=True, validate_outbound_headers=False))
+        self._heard = False
         self._status = 0
         self._headers: dict[str, str] = {}
         self._body = bytearray()
@@ -105,6 +106,9 @@ class _Exchange:
         return bytes(self._h2.data_to_send())
 
     def feed(self, data: bytes) -> bytes:
+        if not self._heard and data.startswith(b"HTTP/1"):
+            raise RemoteProtocolError(f"{self._uri} answers in HTTP/1.1")
+        self._heard = True
         for event in self._h2.receive_data(data):
             match event:
                 case jh2.events.ResponseReceived():

@@ -23,7 +23,19 @@ from shared.rpc.server import RpcServer
 from tests.conftest import free_ports
 from tests.fakes.log_server import FakeLogServer, MemoryLog
 
-__all__ = ["Deployments", "FakePeer", "Node", "Reply", "handler", "manifest", "new_settings", "service", "until"]
+__all__ = [
+    "DEADLINE_S",
+    "MANIFEST_TYPE",
+    "Deployments",
+    "FakePeer",
+    "Node",
+    "Reply",
+    "handler",
+    "manifest",
+    "new_settings",
+    "service",
+    "until",
+]
 
 DEADLINE_S = 10.0
 MANIFEST_TYPE = "application/vnd.restate.endpointmanifest.v4+json"
@@ -181,8 +193,10 @@ def manifest(*services: dict[str, Any], **fields: Any) -> dict[str, Any]:
 class Deployments:
     """One server, HTTP/2 by prior knowledge and HTTP/1.1, with a manifest under each path: `/<name>/discover`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, app: Any = None) -> None:
+        """`app`: an ASGI application to serve instead."""
         self.port = free_ports(1)[0]
+        self._served = app or self._app
         self.asked: list[dict[str, Any]] = []
         self._answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
 
@@ -215,7 +229,7 @@ class Deployments:
         for name, value in config.items():
             setattr(settings, name, value)
         stopping = asyncio.Event()
-        task = asyncio.create_task(serve_asgi(self._app, settings, shutdown_trigger=stopping.wait))  # type: ignore[arg-type]
+        task = asyncio.create_task(serve_asgi(self._served, settings, shutdown_trigger=stopping.wait))
         try:
             await self._listening(task)
             yield self

@@ -6,7 +6,13 @@ import msgspec
 import pytest
 
 from metad.registry.codec import FORMAT_VERSION, decode_proposal, encode_proposal
-from metad.registry.commands import CreatePartitionTable, Proposal, RegisterDeployment, RemoveDeployment
+from metad.registry.commands import (
+    CreatePartitionTable,
+    MetaCommand,
+    Proposal,
+    RegisterDeployment,
+    RemoveDeployment,
+)
 from shared.catalog.deployments import ProtocolMode
 from shared.catalog.services import Handler, Service, ServiceKind
 from shared.errors import CorruptionError
@@ -37,7 +43,7 @@ _REGISTER = RegisterDeployment(
     breaking=True,
 )
 #: As version 1 wrote them. These bytes are in people's logs: they are never to change.
-_GOLDEN = {
+_GOLDEN: dict[str, tuple[MetaCommand, str]] = {
     "create": (CreatePartitionTable(4), "0192c410000102030405060708090a0b0c0d0e0f920104"),
     "remove": (RemoveDeployment("dp_1"), "0192c410000102030405060708090a0b0c0d0e0f9203a464705f31"),
     "register": (

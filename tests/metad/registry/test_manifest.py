@@ -166,8 +166,13 @@ def test_output_rules(given: dict[str, Any] | None, rules: OutputRules) -> None:
 
 
 def test_options_are_kept_as_given_in_milliseconds() -> None:
-    options = {"inactivityTimeout": 0, "abortTimeout": 1, "journalRetention": 2, "enableLazyState": True}
-    retry = {
+    options: dict[str, Any] = {
+        "inactivityTimeout": 0,
+        "abortTimeout": 1,
+        "journalRetention": 2,
+        "enableLazyState": True,
+    }
+    retry: dict[str, Any] = {
         "retryPolicyInitialInterval": 5,
         "retryPolicyMaxInterval": 6,
         "retryPolicyMaxAttempts": 0,
