@@ -162,15 +162,19 @@ class LogServer:
         left = min(request.bytes_limit, _READ_BYTES_MAX)
         batches: list[tuple[int, bytes]] = []
         index = max(request.from_lsn, 1)
-        while index <= group.published_index and (left > 0 or not batches):
+        while index <= group.published_index:
             if (reason := group.trimmed(index)) is not None:
                 connection.send(LogError(request.request_id, "trimmed", reason))
                 return
-            for command, at, _ in group.read_committed(index, bytes_limit=min(max(left, 1), CHUNK_BYTES)):
+            chunk = min(left, CHUNK_BYTES)
+            last_chunk = left <= CHUNK_BYTES
+            for command, at, _ in group.read_committed(index, bytes_limit=chunk):
                 if is_batch(command):
                     batches.append((at, command[1:]))
                     left -= len(command)
                 index = at + 1
+            if last_chunk and batches:
+                break
             await asyncio.sleep(0)
         connection.send(ReadReply(request.request_id, batches, group.tail_lsn))
 
