@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.conftest import eventually
 from tests.processes.endpoint import Endpoint, running_endpoint
 from tests.processes.node import running_node
 from tests.processes.steps_service import STEPS
@@ -31,16 +32,17 @@ async def walk_all(ingress: str) -> dict[str, list[str]]:
         return dict(await asyncio.gather(*(walk(f"walk-{number}") for number in range(_INVOCATIONS))))
 
 
-async def kill_some_times(endpoint: Endpoint, steps_file: Path, chooser: random.Random) -> None:
+def kill_some_times(endpoint: Endpoint, steps_file: Path, chooser: random.Random) -> None:
     """Each kill comes after the steps have gone on since the one before."""
+
+    def executed() -> int:
+        return len(steps_file.read_text().splitlines()) if steps_file.exists() else 0
+
     for _ in range(_KILLS):
-        lines = len(steps_file.read_text().splitlines()) if steps_file.exists() else 0
-        async with asyncio.timeout(30):
-            while not steps_file.exists() or len(steps_file.read_text().splitlines()) < lines + 5:
-                await asyncio.sleep(0.01)
-        await asyncio.sleep(chooser.uniform(0, 0.1))
-        await asyncio.to_thread(endpoint.kill)
-        await asyncio.to_thread(endpoint.start)
+        wanted = executed() + chooser.randrange(5, 15)
+        eventually(lambda wanted=wanted: executed() >= wanted, 30, what="the steps go on")
+        endpoint.kill()
+        endpoint.start()
 
 
 @pytest.mark.slow
@@ -52,7 +54,7 @@ def test_stored_step_results_are_not_executed_again(tmp_path: Path) -> None:
     steps_file = tmp_path / "steps.txt"
 
     async def scenario(ingress: str, endpoint: Endpoint) -> dict[str, list[str]]:
-        killing = asyncio.create_task(kill_some_times(endpoint, steps_file, random.Random(seed)))
+        killing = asyncio.create_task(asyncio.to_thread(kill_some_times, endpoint, steps_file, random.Random(seed)))
         tokens = await walk_all(ingress)
         await killing
         return tokens
@@ -71,7 +73,7 @@ def test_stored_step_results_are_not_executed_again(tmp_path: Path) -> None:
     for name, told in tokens.items():
         numbers = [number for number, _ in executed[name]]
         assert numbers == sorted(numbers), f"{name}: a step ran again after its result was stored: {numbers}"
-        last = {number: token for number, token in executed[name]}
+        last = dict(executed[name])
         assert told == [last[number] for number in range(STEPS)], (
             f"{name}: the result is not that of the last execution"
         )

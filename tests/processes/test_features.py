@@ -1,0 +1,188 @@
+"""Services of the official SDK on a whole node, over HTTP/2 streams and over HTTP/1.1 request-response."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.conftest import eventually
+from tests.processes.endpoint import running_endpoint
+from tests.processes.node import Node, running_node
+
+pytestmark = [pytest.mark.slow, pytest.mark.processes, pytest.mark.timeout(120)]
+
+
+class Client:
+    """Calls through the ingress and the admin API."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def request(
+        self, path: str, body: Any = None, *, base: str = "", **headers: str
+    ) -> tuple[int, Any, dict[str, str]]:
+        """-> (status, JSON or None, headers). A body of None makes it a GET."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            named["content-type"] = "application/json"
+        request = urllib.request.Request(f"{base or self.node.ingress}{path}", data=data, headers=named)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                text = response.read()
+                return response.status, json.loads(text) if text else None, dict(response.headers)
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read()), dict(error.headers)
+
+    def call(self, path: str, body: Any = None, **headers: str) -> Any:
+        status, answer, _ = self.request(path, body, **headers)
+        assert status in (200, 202), answer
+        return answer
+
+
+@pytest.fixture(scope="module", params=["http2", "http1"])
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp("features")
+    with (
+        running_node(partitions=4, workers=2) as node,
+        running_endpoint("tests.processes.features_service:app", folder) as endpoint,
+    ):
+        client = Client(node)
+        body = {"uri": endpoint.uri, "use_http_11": request.param == "http1"}
+        status, answer, _ = client.request("/deployments", body, base=node.admin)
+        assert status == 201, answer
+        yield client
+
+
+def fresh() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+def test_state_is_kept_by_key_and_cleared(client: Client) -> None:
+    key = fresh()
+    assert client.call(f"/Box/{key}/put", ["x", {"deep": [1, 2]}]) == ["x"]
+    assert client.call(f"/Box/{key}/put", ["y", None]) == ["x", "y"]
+    assert client.call(f"/Box/{key}/look", "x") == {"deep": [1, 2]}
+    assert client.call(f"/Box/{fresh()}/look", "x") is None
+    client.request(f"/Box/{key}/empty")
+    assert client.call(f"/Box/{key}/look", "x") is None
+
+
+def test_calls_sends_and_delayed_sends_arrive_at_other_partitions(client: Client) -> None:
+    assert client.call("/Tour/call_and_send", fresh()) == {"first": ["a"], "b": 2}
+
+
+def test_exclusive_handlers_of_one_key_run_one_after_the_other(client: Client) -> None:
+    key = fresh()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: client.call(f"/Box/{key}/slow_append", str(number)), range(8)))
+    assert sorted(len(answer) for answer in answers) == list(range(1, 9))
+    longest = max(answers, key=len)
+    assert all(answer == longest[: len(answer)] for answer in answers)
+
+
+def test_sends_to_one_key_run_in_the_order_of_sending(client: Client) -> None:
+    key = fresh()
+    for number in range(10):
+        client.call(f"/Box/{key}/slow_append/send", str(number))
+    assert client.call(f"/Box/{key}/slow_append", "last") == [*map(str, range(10)), "last"]
+
+
+@pytest.mark.parametrize("verb", ["resolve", "reject"])
+def test_an_awakeable_is_completed_from_outside(client: Client, verb: str) -> None:
+    key = fresh()
+    sent = client.call("/Tour/awaits_outside/send", key)
+    awakeable = eventually(lambda: client.call(f"/Box/{key}/look", "awakeable"))
+    status, _, _ = client.request(f"/restate/awakeables/{awakeable}/{verb}", "from outside")
+    assert status == 202
+    status, answer, _ = client.request(f"/restate/invocation/{sent['invocationId']}/attach")
+    if verb == "resolve":
+        assert (status, answer) == (200, "from outside")
+    else:
+        assert status == 500
+        assert "from outside" in answer["message"]
+
+
+def test_a_terminal_error_is_answered_with_its_code(client: Client) -> None:
+    status, answer, headers = client.request("/Tour/fails", 418)
+    assert (status, answer["message"], answer["source"]) == (418, "as asked", "invocation")
+    assert headers["x-restate-id"].startswith("inv_1")
+
+
+def test_a_step_is_retried_until_it_succeeds(client: Client) -> None:
+    assert client.call("/Tour/flaky", fresh()) == 3
+
+
+def test_a_cancelled_invocation_cleans_up_and_ends_with_409(client: Client) -> None:
+    key = fresh()
+    sent = client.call("/Tour/waits_for_ever/send", key)
+    eventually(lambda: client.call(f"/Box/{key}/look", "invocation"))
+    client.call("/Tour/cancels", sent["invocationId"])
+    status, answer, _ = client.request(f"/restate/invocation/{sent['invocationId']}/attach")
+    assert status == 409, answer
+    assert client.call(f"/Box/{key}/look", "cleaned")
+
+
+def test_a_workflow_runs_once_and_waits_for_its_promise(client: Client) -> None:
+    key = fresh()
+    results: list[Any] = []
+    runner = threading.Thread(target=lambda: results.append(client.call(f"/Gate/{key}/run", "hello")))
+    runner.start()
+    eventually(lambda: client.request(f"/restate/workflow/Gate/{key}/output")[0] == 470)
+    status, answer, _ = client.request(f"/Gate/{key}/run", "again")
+    assert (status, answer["source"]) == (409, "invocation")
+    assert client.call(f"/Gate/{key}/open_gate", "sesame") == "hello"
+    runner.join(30)
+    assert results == ["hello sesame"]
+    assert client.call(f"/restate/workflow/Gate/{key}/attach") == "hello sesame"
+
+
+def test_an_idempotent_call_runs_once_and_its_result_is_kept(client: Client) -> None:
+    key, once = fresh(), fresh()
+    first = client.call(f"/Box/{key}/slow_append", "x", idempotency_key=once)
+    status, second, headers = client.request(f"/Box/{key}/slow_append", "x", idempotency_key=once)
+    assert (status, first, second) == (200, ["x"], ["x"])
+    assert "idempotency-expires" in headers
+    assert client.call(f"/restate/invocation/Box/{key}/slow_append/{once}/output") == ["x"]
+
+
+def test_a_delayed_send_waits(client: Client) -> None:
+    key = fresh()
+    before = time.time()
+    sent = client.call(f"/Box/{key}/put/send?delay=500ms", ["late", 1])
+    assert "executionTime" in sent
+    client.call(f"/restate/invocation/{sent['invocationId']}/attach")
+    assert time.time() - before >= 0.5
+    assert client.call(f"/Box/{key}/look", "late") == 1
+
+
+def test_an_idle_handler_suspends_and_wakes(client: Client) -> None:
+    """Its service speaks request-response, or its sleep is over the inactivity time-out: nothing runs meanwhile."""
+    key = fresh()
+    sent = client.call("/Tour/awaits_outside/send", key)
+    awakeable = eventually(lambda: client.call(f"/Box/{key}/look", "awakeable"))
+    status, _, _ = client.request(f"/restate/invocation/{sent['invocationId']}/output")
+    assert status == 470
+    client.request(f"/restate/awakeables/{awakeable}/resolve", 5)
+    assert client.call(f"/restate/invocation/{sent['invocationId']}/attach") == 5
+
+
+def test_state_and_what_waits_survive_a_restart(client: Client) -> None:
+    key = fresh()
+    client.call(f"/Box/{key}/put", ["kept", "yes"])
+    sent = client.call("/Tour/awaits_outside/send", key)
+    awakeable = eventually(lambda: client.call(f"/Box/{key}/look", "awakeable"))
+    client.node.down()
+    client.node.up()
+    assert client.call(f"/Box/{key}/look", "kept") == "yes"
+    client.request(f"/restate/awakeables/{awakeable}/resolve", "after the restart")
+    assert client.call(f"/restate/invocation/{sent['invocationId']}/attach") == "after the restart"
