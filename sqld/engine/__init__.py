@@ -1,0 +1,17 @@
+"""Queries over the partitions' stores, by DataFusion. Runs in the query worker; knows nothing of any wire.
+
+Modules:
+    context         DataFusion's session: tables, views, memory and what is refused
+    datasets        a table as DataFusion scans it: columns and keys that the query needs, no more
+    expressions     DataFusion's filter -> predicate
+    predicates      predicate -> what it says about each column (pure)
+    scope           what one query reads: catalog, stores caught up once, cancelling
+    stores          the partitions' stores, read beside their owner
+    volatile        what the partition workers know and nobody stores
+    arrow_types     column types as Arrow's
+    queries         one query: planned, opened, fetched piece by piece
+    results         batches as JSON text or an Arrow stream
+    json_values     Arrow values as they stand in JSON
+    text_formats    times, durations and intervals as text (pure)
+    failures        DataFusion's messages -> SQLSTATE and HTTP status (pure)
+"""

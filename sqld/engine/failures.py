@@ -1,0 +1,89 @@
+"""DataFusion's messages -> SQLSTATE and HTTP status. Pure: no I/O.
+
+DataFusion's errors carry their kind only in their text. What is not known is an internal error.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["CANCELLED", "INTERNAL", "READ_ONLY", "TIMED_OUT", "UNAVAILABLE", "QueryFailure", "failure_of", "refusal_of"]
+
+# PostgreSQL 17, appendix A.
+CANCELLED = "57014"
+TIMED_OUT = "57014"
+INTERNAL = "XX000"
+READ_ONLY = "25006"
+UNAVAILABLE = "57P01"
+_SYNTAX = "42601"
+
+
+class QueryFailure(Exception):
+    """Why a query gives no answer, for its client. `status` is the HTTP one."""
+
+    def __init__(self, message: str, *, sqlstate: str, status: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.sqlstate = sqlstate
+        self.status = status
+
+
+#: (pattern, SQLSTATE, HTTP status); the first that is found wins.
+_KINDS: list[tuple[re.Pattern[str], str, int]] = [
+    (re.compile(pattern), sqlstate, status)
+    for pattern, sqlstate, status in (
+        (r"ParserError|TokenizerError|SQL error", _SYNTAX, 400),
+        (r"(DDL|DML|Statement) not supported", READ_ONLY, 400),
+        (r"only supports a single SQL statement|Unsupported SQL statement", _SYNTAX, 400),
+        (
+            r"table function '.*' not found|Invalid function|[Nn]o function matches|not supported by function",
+            "42883",
+            400,
+        ),
+        (r"[Tt]able '.*' not found|table .* not found", "42P01", 400),
+        (r"No field named", "42703", 400),
+        (r"Ambiguous reference", "42702", 400),
+        (r"must appear in the GROUP BY|could not be resolved from available columns", "42803", 400),
+        (r"Placeholder .* was not provided|Placeholder type could not be resolved", "08P01", 400),
+        (r"Resources exhausted|Failed to allocate", "53200", 500),
+        (r"Divide by zero", "22012", 500),
+        (r"Cast error|Cannot cast|Parser error: Error parsing", "22P02", 500),
+        (r"[Oo]verflow", "22003", 500),
+        (r"NotImplemented|not implemented", "0A000", 400),
+        (r"Error during planning|Schema error|type_coercion", "42000", 400),
+    )
+]
+#: What the Python binding puts before DataFusion's own text; the oracle's prefix takes its place.
+_PREFIX = re.compile(r"^DataFusion error: ")
+
+
+def failure_of(text: str) -> QueryFailure:
+    """A DataFusion error's text -> what the client is told."""
+    message = _PREFIX.sub("", text)
+    for pattern, sqlstate, status in _KINDS:
+        if pattern.search(message):
+            return QueryFailure(message, sqlstate=sqlstate, status=status)
+    return QueryFailure(message, sqlstate=INTERNAL, status=500)
+
+
+_WRITES = frozenset(
+    (
+        *("alter", "analyze", "call", "cluster", "comment", "copy", "create", "deallocate", "delete", "do", "drop"),
+        *("execute", "grant", "import", "insert", "listen", "load", "lock", "merge", "notify", "prepare", "refresh"),
+        *("reindex", "revoke", "truncate", "update", "vacuum"),
+    )
+)
+_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*([A-Za-z]+)", re.DOTALL)
+
+
+def refusal_of(sql: str) -> QueryFailure | None:
+    """A statement that would write is refused by name, before DataFusion finds some smaller fault in it."""
+    match = _FIRST_WORD.match(sql)
+    if match is None or match[1].lower() not in _WRITES:
+        return None
+    word = match[1].upper()
+    return QueryFailure(
+        f"{word} is refused: Everlog's SQL is read-only, it takes SELECT, EXPLAIN, SHOW and DESCRIBE",
+        sqlstate=READ_ONLY,
+        status=400,
+    )

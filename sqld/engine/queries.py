@@ -1,0 +1,51 @@
+"""One query: planned, opened, fetched piece by piece. Pulls no more than it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+from datafusion import DataFrame
+
+from sqld.engine.failures import CANCELLED, QueryFailure, failure_of
+from sqld.engine.scope import QueryCancelledError
+
+__all__ = ["Query"]
+
+
+class Query:
+    """A plan and where its rows stand. `schema` is known at once; the first `fetch` starts it."""
+
+    def __init__(self, plan: DataFrame) -> None:
+        self.schema: pa.Schema = plan.schema()
+        self._plan = plan
+        self._stream: Iterator[pa.RecordBatch] | None = None
+        self._rest: pa.RecordBatch | None = None
+
+    def fetch(self, max_rows: int) -> Iterator[pa.RecordBatch]:
+        """Batches of the next `max_rows` rows, 0 for all. Raises QueryFailure."""
+        left = max_rows
+        while True:
+            batch = self._next()
+            if batch is None:
+                return
+            if max_rows and batch.num_rows > left:
+                self._rest = batch.slice(left)
+                batch = batch.slice(0, left)
+            left -= batch.num_rows
+            yield batch
+            if max_rows and left == 0:
+                return
+
+    def _next(self) -> pa.RecordBatch | None:
+        if self._rest is not None:
+            batch, self._rest = self._rest, None
+            return batch
+        try:
+            if self._stream is None:
+                self._stream = (batch.to_pyarrow() for batch in self._plan.execute_stream())
+            return next(self._stream, None)
+        except Exception as error:
+            if QueryCancelledError.__name__ in str(error):
+                raise QueryFailure("canceling statement due to user request", sqlstate=CANCELLED, status=500) from error
+            raise failure_of(str(error)) from error

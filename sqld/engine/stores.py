@@ -1,0 +1,123 @@
+"""The partitions' stores, read beside their owner. Owns: one RocksDB secondary a partition.
+
+Rules that always hold:
+- the owner is not disturbed: a secondary only reads its files, and writes its own log under `secondary_path`;
+- a scan reads through one iterator, so it sees one applied LSN; two scans between which nobody called `catch_up`
+  see the same;
+- a store that does not exist yet is empty; one that was made anew is opened anew. A secondary of a directory that
+  was replaced says nothing and shows old rows, so the store's identity is compared at each catch-up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from rocksdict import AccessType, Options, Rdict, RdictIter
+
+from shared.errors import CorruptionError
+from shared.storage.keys import META_KEY
+from shared.storage.values import STORE_FORMAT, PartitionMeta, decode_meta
+from sqld.tables.keyspace import KeyRange, clip
+
+__all__ = ["PartitionStore", "StoreSnapshot"]
+
+_log = logging.getLogger(__name__)
+
+
+class PartitionStore:
+    """The store of one partition at `path`, which may not exist yet."""
+
+    def __init__(self, path: Path, *, secondary_path: Path) -> None:
+        self._path = path
+        self._secondary_path = secondary_path
+        self._db: Rdict | None = None
+        self._identity: bytes | None = None
+
+    def catch_up(self) -> None:
+        """See all that the owner wrote up to now."""
+        identity = self._read_identity()
+        if identity is None or identity != self._identity:
+            self.close()
+        if identity is None:
+            return
+        if self._db is None:
+            self._open()
+        assert self._db is not None
+        try:
+            self._db.try_catch_up_with_primary()
+        except Exception as error:
+            # For instance a manifest that this handle cannot follow any more: a fresh one can.
+            _log.warning("%s: opening anew, catch-up failed: %s", self._path, error)
+            self.close()
+            self._open()
+        self._identity = identity
+
+    def snapshot(self) -> StoreSnapshot | None:
+        """The rows as of the last catch-up; None when there is no store."""
+        return None if self._db is None else StoreSnapshot(self._db.iter(), str(self._path))
+
+    def close(self) -> None:
+        """Give the memory back; the next catch-up opens again."""
+        if self._db is not None:
+            self._db.close()
+        self._db = None
+        self._identity = None
+
+    def _open(self) -> None:
+        self._secondary_path.mkdir(parents=True, exist_ok=True)
+        options = Options(raw_mode=True)
+        # A secondary needs all files open: the owner may delete one that it still reads.
+        options.set_max_open_files(-1)
+        options.set_keep_log_file_num(1)
+        access = AccessType.secondary(str(self._secondary_path))
+        self._db = Rdict(str(self._path), options=options, access_type=access)
+
+    def _read_identity(self) -> bytes | None:
+        # Opening as a secondary would create a missing directory: look first. CURRENT is written last.
+        try:
+            (self._path / "CURRENT").stat()
+            return (self._path / "IDENTITY").read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+class StoreSnapshot:
+    """One iterator over one partition: everything read through it is of one applied LSN."""
+
+    def __init__(self, iterator: RdictIter, name: str) -> None:
+        self._iterator = iterator
+        self._name = name
+        self.meta: PartitionMeta | None = self._read_meta()
+
+    def _read_meta(self) -> PartitionMeta | None:
+        self._iterator.seek(META_KEY)
+        if not self._iterator.valid() or self._iterator.key() != META_KEY:
+            return None
+        meta = decode_meta(self._iterator.value())
+        if meta.format > STORE_FORMAT:
+            raise CorruptionError(
+                f"{self._name} has format {meta.format}, this Everlog reads up to {STORE_FORMAT}: install a newer one"
+            )
+        return meta
+
+    def rows(self, ranges: list[KeyRange]) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values of the ranges that are this partition's own, in key order within each range."""
+        if self.meta is None:
+            return
+        iterator = self._iterator
+        for key_range in ranges:
+            own = clip(key_range, first_key=self.meta.start_key, last_key=self.meta.end_key)
+            if own is None:
+                continue
+            end = own.end
+            iterator.seek(own.start)
+            while iterator.valid():
+                key = iterator.key()
+                if key >= end:
+                    break
+                yield key, iterator.value()
+                iterator.next()
+            # An iterator that met an error is only invalid: without this a damaged file would look like an end.
+            iterator.status()

@@ -1,0 +1,60 @@
+"""What the partition workers know and nobody stores: asked over their sockets when a query needs it."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shared.api.partition import InvocationState, InvocationStatesReply, InvocationStatesRequest, PartitionReply
+from shared.errors import RemoteProtocolError
+from shared.rpc.frames import FrameReader, encode_frame
+
+__all__ = ["invocation_states"]
+
+_log = logging.getLogger(__name__)
+_decode = msgspec.msgpack.Decoder(PartitionReply).decode
+_REQUEST = encode_frame(msgspec.msgpack.encode(InvocationStatesRequest(1)))
+
+
+def invocation_states(sockets: list[Path], *, timeout_s: float) -> list[InvocationState]:
+    """The states of all workers. One that is away or too slow contributes none: what it ran, nobody runs now."""
+    deadline = time.monotonic() + timeout_s
+    # All are asked before the first answer is awaited, so that the slowest alone decides how long it takes.
+    asked = [(path, peer) for path in sockets if (peer := _ask(path)) is not None]
+    states: list[InvocationState] = []
+    for path, peer in asked:
+        with peer:
+            try:
+                states += _answer(peer, deadline)
+            except (OSError, RemoteProtocolError, msgspec.MsgspecError) as error:
+                _log.warning("%s did not tell its invocation states: %s", path.name, error)
+    return states
+
+
+def _ask(path: Path) -> socket.socket | None:
+    peer = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        peer.connect(str(path))
+        peer.sendall(_REQUEST)
+    except OSError:
+        peer.close()
+        return None
+    return peer
+
+
+def _answer(peer: socket.socket, deadline: float) -> list[InvocationState]:
+    reader = FrameReader()
+    while True:
+        peer.settimeout(max(0.001, deadline - time.monotonic()))
+        data = peer.recv(1 << 18)
+        if not data:
+            raise RemoteProtocolError("it went away before it answered")
+        for frame in reader.feed(data):
+            message: Any = _decode(frame)
+            if isinstance(message, InvocationStatesReply):
+                return message.states

@@ -1,0 +1,65 @@
+"""A client's parameters as DataFusion takes them. Runs in the query worker."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import pyarrow as pa
+
+from sqld.pgwire.encode import TEXT
+from sqld.pgwire.parameters import decode_parameter
+from sqld.pgwire.types import ARRAYS, Oid
+
+__all__ = ["scalars"]
+
+_ARROW = {
+    Oid.BOOL: pa.bool_(),
+    Oid.BYTEA: pa.binary(),
+    Oid.INT2: pa.int64(),
+    Oid.INT4: pa.int64(),
+    Oid.INT8: pa.int64(),
+    Oid.OID: pa.int64(),
+    Oid.FLOAT4: pa.float64(),
+    Oid.FLOAT8: pa.float64(),
+    Oid.TIMESTAMP: pa.timestamp("us"),
+    Oid.TIMESTAMPTZ: pa.timestamp("us", "+00:00"),
+    Oid.DATE: pa.date32(),
+}
+_U64 = 1 << 64
+
+
+def scalars(parameters: list[bytes | None], formats: list[int], types: list[int]) -> list[pa.Scalar]:
+    """One scalar a parameter. `formats` as in Bind: none, one for all, or one each."""
+    codes = formats or [TEXT]
+    if len(codes) == 1:
+        codes = codes * len(parameters)
+    return [
+        _scalar(None if raw is None else decode_parameter(raw, code, oid), oid)
+        for raw, code, oid in zip(parameters, codes, types, strict=True)
+    ]
+
+
+def _scalar(value: Any, oid: int) -> pa.Scalar:
+    if oid in ARRAYS:
+        return pa.scalar(value, pa.list_(_ARROW.get(ARRAYS[Oid(oid)], pa.string())))
+    if oid == Oid.NUMERIC:
+        return _numeric(value)
+    if isinstance(value, str):
+        # Also times given as text: DataFusion reads them.
+        return pa.scalar(value, pa.string())
+    known = _ARROW.get(Oid(oid)) if oid in set(Oid) else None
+    return pa.scalar(value, known or pa.string())
+
+
+def _numeric(text: str | None) -> pa.Scalar:
+    if text is None:
+        return pa.scalar(None, pa.int64())
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return pa.scalar(text, pa.string())
+    if number == number.to_integral_value() and 0 <= number < _U64:
+        # A partition key does not fit a signed number.
+        return pa.scalar(int(number), pa.uint64())
+    return pa.scalar(number)

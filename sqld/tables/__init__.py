@@ -1,0 +1,17 @@
+"""What stands in each column: rows of a partition's store, of the catalog and of the workers. Pure: no I/O.
+
+Modules:
+    keyspace                    what a query says about keys, as ranges of a store
+    source                      the kinds of tables, by where their rows come from
+    entry_json                  a journal entry as JSON
+    sys_invocation_status       what is stored of each invocation
+    sys_invocation_state        what the invokers know of running attempts
+    sys_journal                 the journals of all invocations
+    state                       key-value state of objects and workflows
+    sys_inbox                   invocations that wait for their object
+    sys_keyed_service_status    locks of objects
+    sys_promise                 durable promises of workflows
+    sys_service                 registered services
+    sys_deployment              registered deployments
+    registry                    which source fills which table
+"""

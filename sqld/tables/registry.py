@@ -1,0 +1,32 @@
+"""Which source fills which table. Pure: no I/O."""
+
+from __future__ import annotations
+
+from shared.tables.registry import TABLES
+from sqld.tables import (
+    state,
+    sys_deployment,
+    sys_inbox,
+    sys_invocation_state,
+    sys_invocation_status,
+    sys_journal,
+    sys_keyed_service_status,
+    sys_promise,
+    sys_service,
+)
+from sqld.tables.source import Source
+
+__all__ = ["SOURCES"]
+
+SOURCES: dict[str, Source] = {
+    "sys_invocation_status": sys_invocation_status.SOURCE,
+    "sys_invocation_state": sys_invocation_state.SOURCE,
+    "sys_journal": sys_journal.SOURCE,
+    "state": state.SOURCE,
+    "sys_service": sys_service.SOURCE,
+    "sys_deployment": sys_deployment.SOURCE,
+    "sys_inbox": sys_inbox.SOURCE,
+    "sys_keyed_service_status": sys_keyed_service_status.SOURCE,
+    "sys_promise": sys_promise.SOURCE,
+}
+assert SOURCES.keys() == TABLES.keys(), "every table needs a source"

@@ -1,0 +1,54 @@
+"""The kinds of tables, by where their rows come from. Pure: no I/O.
+
+A table is a way to find rows and one function a column. A row is whatever is cheapest to make; a column that the
+query does not name costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from shared.api.partition import InvocationState
+from shared.catalog.catalog import Catalog
+from sqld.tables.keyspace import Constraints, KeyRange
+
+__all__ = ["CatalogTable", "Columns", "Source", "StoreTable", "VolatileTable", "utf8_or_none"]
+
+#: Column name -> its value of a row. A column that is missing here is null in every row.
+Columns = Mapping[str, Callable[[Any], Any]]
+
+
+class StoreTable(msgspec.Struct, frozen=True):
+    """Rows of the partitions' stores. `row` makes one of a key and a value, or None when there is none to show."""
+
+    ranges: Callable[[Constraints], list[KeyRange]]
+    row: Callable[[bytes, bytes], Any]
+    columns: Columns
+
+
+class CatalogTable(msgspec.Struct, frozen=True):
+    """Rows of the catalog."""
+
+    rows: Callable[[Catalog], Iterable[Any]]
+    columns: Columns
+
+
+class VolatileTable(msgspec.Struct, frozen=True):
+    """Rows that the partition workers tell."""
+
+    rows: Callable[[list[InvocationState]], Iterable[Any]]
+    columns: Columns
+
+
+Source = StoreTable | CatalogTable | VolatileTable
+
+
+def utf8_or_none(value: bytes) -> str | None:
+    """The text, when the bytes are UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,37 @@
+"""Key-value state of objects and workflows. Pure: no I/O."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shared.storage.keys import STATE, decode_object
+from sqld.tables.keyspace import ranges_by_object
+from sqld.tables.source import Columns, StoreTable, utf8_or_none
+
+__all__ = ["SOURCE"]
+
+
+class _Row(NamedTuple):
+    partition_key: int
+    service: str
+    key: str
+    name: bytes
+    value: bytes
+
+
+_COLUMNS: Columns = {
+    "partition_key": lambda row: row.partition_key,
+    "service_name": lambda row: row.service,
+    "service_key": lambda row: row.key,
+    "key": lambda row: row.name.decode(errors="replace"),
+    "key_length": lambda row: len(row.name),
+    "value_utf8": lambda row: utf8_or_none(row.value),
+    "value": lambda row: row.value,
+    "value_length": lambda row: len(row.value),
+}
+
+SOURCE = StoreTable(
+    ranges=lambda constraints: ranges_by_object(STATE, constraints),
+    row=lambda key, value: _Row(*decode_object(key), value),
+    columns=_COLUMNS,
+)

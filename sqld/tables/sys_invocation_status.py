@@ -1,0 +1,101 @@
+"""What is stored of each invocation. Pure: no I/O."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from shared.ids import encode_invocation_id, partition_key_of
+from shared.storage.keys import INVOCATION
+from shared.storage.values import InvocationRow, Status, decode_invocation
+from shared.wal.commands import Failure, HandlerKind
+from sqld.tables.keyspace import ranges_by_id
+from sqld.tables.source import Columns, StoreTable
+
+__all__ = ["SOURCE"]
+
+
+class _Row(NamedTuple):
+    id: bytes
+    invocation: InvocationRow
+
+
+_STATUS = {status: status.name.lower() for status in Status}
+_SERVICE_TYPE = {
+    HandlerKind.SERVICE: "service",
+    HandlerKind.OBJECT_EXCLUSIVE: "virtual_object",
+    HandlerKind.OBJECT_SHARED: "virtual_object",
+    HandlerKind.WORKFLOW_RUN: "workflow",
+    HandlerKind.WORKFLOW_SHARED: "workflow",
+}
+#: Before it ran, an invocation has no journal to speak of.
+_NOT_RUN = (Status.SCHEDULED, Status.INBOXED)
+
+
+def _completion_result(row: _Row) -> str | None:
+    if row.invocation.status != Status.COMPLETED:
+        return None
+    return "failure" if isinstance(row.invocation.result, Failure) else "success"
+
+
+def _completion_failure(row: _Row) -> str | None:
+    result = row.invocation.result
+    return f"[{result.code}] {result.message}" if isinstance(result, Failure) else None
+
+
+def _trace_id(row: _Row) -> str | None:
+    """W3C Trace Context, section 3.2: version, trace id, parent id and flags, with dashes; zeros mean none."""
+    parts = (row.invocation.traceparent or "").split("-")
+    return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 and parts[1].strip("0") else None
+
+
+def _future_json(row: _Row) -> str | None:
+    waiting = row.invocation.waiting
+    if waiting is None:
+        return None
+    futures = [{"Single": {"CompletionId": completion}} for completion in waiting.completions]
+    futures += [{"Single": {"SignalIndex": signal}} for signal in waiting.signals]
+    names = [{"Single": {"SignalName": name}} for name in waiting.names]
+    return json.dumps({"Unknown": [*futures, *names]}, separators=(",", ":"), ensure_ascii=False)
+
+
+_COLUMNS: Columns = {
+    "partition_key": lambda row: partition_key_of(row.id),
+    "id": lambda row: encode_invocation_id(row.id),
+    "status": lambda row: _STATUS[row.invocation.status],
+    "completion_result": _completion_result,
+    "completion_failure": _completion_failure,
+    "target": lambda row: str(row.invocation.target),
+    "target_service_name": lambda row: row.invocation.target.service,
+    "target_service_key": lambda row: row.invocation.target.key,
+    "target_handler_name": lambda row: row.invocation.target.handler,
+    "target_service_ty": lambda row: _SERVICE_TYPE[row.invocation.target.kind],
+    "idempotency_key": lambda row: row.invocation.idempotency_key,
+    "invoked_by": lambda row: "ingress" if row.invocation.caller is None else "service",
+    "invoked_by_id": lambda row: row.invocation.caller and encode_invocation_id(row.invocation.caller.invocation_id),
+    "invoked_by_service_name": lambda row: row.invocation.caller and row.invocation.caller.target.service,
+    "invoked_by_target": lambda row: row.invocation.caller and str(row.invocation.caller.target),
+    "pinned_deployment_id": lambda row: row.invocation.deployment_id,
+    "pinned_service_protocol_version": lambda row: row.invocation.protocol_version or None,
+    "trace_id": _trace_id,
+    "journal_size": lambda row: None if row.invocation.status in _NOT_RUN else row.invocation.journal_length,
+    "journal_commands_size": lambda row: None if row.invocation.status in _NOT_RUN else row.invocation.command_count,
+    "created_at": lambda row: row.invocation.created_at_ms or None,
+    "modified_at": lambda row: row.invocation.modified_at_ms or None,
+    "inboxed_at": lambda row: row.invocation.inboxed_at_ms or None,
+    "scheduled_at": lambda row: row.invocation.scheduled_at_ms or None,
+    "scheduled_start_at": lambda row: row.invocation.start_at_ms or None,
+    "running_at": lambda row: row.invocation.running_at_ms or None,
+    "completed_at": lambda row: row.invocation.completed_at_ms or None,
+    "completion_retention": lambda row: row.invocation.completion_retention_ms,
+    "journal_retention": lambda row: row.invocation.journal_retention_ms,
+    "suspended_waiting_for_completions": lambda row: row.invocation.waiting and row.invocation.waiting.completions,
+    "suspended_waiting_for_signals": lambda row: row.invocation.waiting and row.invocation.waiting.signals,
+    "suspended_waiting_future_json": _future_json,
+}
+
+SOURCE = StoreTable(
+    ranges=lambda constraints: ranges_by_id(INVOCATION, constraints, id_column="id"),
+    row=lambda key, value: _Row(key[1:], decode_invocation(value)),
+    columns=_COLUMNS,
+)

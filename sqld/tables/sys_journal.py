@@ -1,0 +1,58 @@
+"""The journals of all invocations. Pure: no I/O."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shared.ids import encode_invocation_id, partition_key_of
+from shared.protocol.message_types import command_name, is_command
+from shared.storage.keys import JOURNAL
+from shared.storage.values import JournalRow, decode_journal
+from sqld.tables.entry_json import command_label, entry_json, entry_lite_json
+from sqld.tables.keyspace import Bounds, Constraints, KeyRange, ranges_by_id
+from sqld.tables.source import Columns, StoreTable
+
+__all__ = ["SOURCE"]
+
+
+class _Row(NamedTuple):
+    id: bytes
+    position: int
+    entry: JournalRow
+
+
+def _entry_type(row: _Row) -> str:
+    role = "Command" if is_command(row.entry.entry_type) else "Notification"
+    return f"{role}: {command_name(row.entry.entry_type)}"
+
+
+_COLUMNS: Columns = {
+    "partition_key": lambda row: partition_key_of(row.id),
+    "id": lambda row: encode_invocation_id(row.id),
+    "index": lambda row: row.position,
+    "entry_type": _entry_type,
+    "name": lambda row: command_label(row.entry),
+    "raw": lambda row: row.entry.raw,
+    "raw_length": lambda row: len(row.entry.raw),
+    "version": lambda row: 2,
+    "entry_json": lambda row: entry_json(row.entry),
+    "entry_lite_json": lambda row: entry_lite_json(row.entry),
+    "appended_at": lambda row: row.entry.at_ms or None,
+}
+
+
+def _ranges(constraints: Constraints) -> list[KeyRange]:
+    """With one entry of named invocations asked for, its key: a journal may be long."""
+    ranges = ranges_by_id(JOURNAL, constraints, id_column="id")
+    indexes = constraints.get("index", Bounds()).values
+    if indexes is None or constraints.get("id", Bounds()).values is None:
+        return ranges
+    suffixes = sorted(i.to_bytes(4, "big") for i in indexes if isinstance(i, int) and 0 <= i < 1 << 32)
+    return [KeyRange(r.start + suffix, r.start + suffix + b"\0") for r in ranges for suffix in suffixes]
+
+
+SOURCE = StoreTable(
+    ranges=_ranges,
+    row=lambda key, value: _Row(key[1:25], int.from_bytes(key[25:29], "big"), decode_journal(value)),
+    columns=_COLUMNS,
+)

@@ -1,0 +1,36 @@
+"""Locks of objects. Pure: no I/O."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from shared.ids import encode_invocation_id
+from shared.storage.keys import LOCK, decode_object
+from shared.storage.values import decode_lock
+from sqld.tables.keyspace import ranges_by_object
+from sqld.tables.source import Columns, StoreTable
+
+__all__ = ["SOURCE"]
+
+
+class _Row(NamedTuple):
+    partition_key: int
+    service: str
+    key: str
+    holder: bytes
+
+
+def _row(key: bytes, value: bytes) -> _Row | None:
+    holder = decode_lock(value).holder
+    # A lock that nobody holds only keeps the bounds of an inbox: the oracle shows no row either.
+    return None if holder is None else _Row(*decode_object(key)[:3], holder)
+
+
+_COLUMNS: Columns = {
+    "partition_key": lambda row: row.partition_key,
+    "service_name": lambda row: row.service,
+    "service_key": lambda row: row.key,
+    "invocation_id": lambda row: encode_invocation_id(row.holder),
+}
+
+SOURCE = StoreTable(ranges=lambda constraints: ranges_by_object(LOCK, constraints), row=_row, columns=_COLUMNS)

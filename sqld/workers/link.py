@@ -1,0 +1,200 @@
+"""One worker process as its parent sees it. Owns: the process and the socket to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any, cast
+
+import multiprocess
+
+from shared.config import Settings
+from shared.errors import RemoteProtocolError
+from shared.rpc.frames import FrameReader, encode_frame
+from sqld.workers.protocol import Cancel, Chunk, Ready, WorkerReply, WorkerRequest, decode_reply, encode
+
+__all__ = ["WorkerDiedError", "WorkerLink"]
+
+_log = logging.getLogger(__name__)
+#: How soon a cancelled query must end by itself before its process is killed.
+_CANCEL_GRACE_S = 0.2
+#: What the parent holds of an answer that its client does not read. The socket's buffer comes on top.
+_READ_AT_ONCE = 256 * 1024
+
+
+class WorkerDiedError(Exception):
+    """The worker process is gone; so are all queries that were open in it."""
+
+
+class WorkerLink(asyncio.Protocol):
+    """Starts a worker and asks it one thing at a time. `on_change` is called when it is ready and when it died."""
+
+    def __init__(
+        self, settings: Settings, *, slot: int, memory_bytes: int, on_change: Callable[[WorkerLink], None]
+    ) -> None:
+        self.slot = slot
+        self._settings = settings
+        self._memory_bytes = memory_bytes
+        self._on_change = on_change
+        self._reader = FrameReader()
+        self._process: Any = None
+        self._transport: asyncio.Transport | None = None
+        self._answer: asyncio.Future[WorkerReply] | None = None
+        self._on_data: Callable[[bytes], None] | None = None
+        self.dead = False
+        #: It said that it can take requests.
+        self.ready = False
+        #: Somebody has it, from `WorkerPool.acquire` to `release`.
+        self.taken = False
+        #: Queries that are open in it.
+        self.portals = 0
+        #: When it was given back last, by the loop's clock.
+        self.last_used = 0.0
+
+    @property
+    def pid(self) -> int:
+        pid: int = self._process.pid
+        return pid
+
+    async def start(self) -> None:
+        """Start the process. It need not be ready: what is asked waits in the socket."""
+        ours, theirs = socket.socketpair()
+        context = multiprocess.get_context("spawn")
+        self._process = context.Process(
+            target=_run, args=(theirs, self._settings, self.slot, self._memory_bytes), daemon=True
+        )
+        # Takes 5-10 ms of the loop; the interpreter's own start is the child's.
+        self._process.start()
+        theirs.close()
+        ours.setblocking(False)
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=ours)
+        _log.info("query worker %d starts pid=%d", self.slot, self.pid)
+
+    def tell(self, message: WorkerRequest) -> None:
+        """Send what has no answer."""
+        if self._transport is not None and not self.dead:
+            self._transport.write(encode_frame(encode(message)))
+
+    async def ask(self, message: WorkerRequest, on_data: Callable[[bytes], None] | None = None) -> WorkerReply:
+        """Send one request and wait for its end; chunks go to `on_data`. Raises WorkerDiedError.
+
+        When the caller is cancelled, the worker is asked to stop and killed if it does not. In any case it is
+        free or dead when this returns.
+        """
+        assert self._answer is None, "a worker is asked one thing at a time"
+        if self.dead:
+            raise WorkerDiedError
+        self._answer = asyncio.get_running_loop().create_future()
+        self._on_data = on_data
+        self.tell(message)
+        try:
+            return await asyncio.shield(self._answer)
+        except asyncio.CancelledError:
+            await self._stop_running()
+            raise
+        finally:
+            self._answer = None
+            self._on_data = None
+
+    async def _stop_running(self) -> None:
+        assert self._answer is not None
+        self._on_data = None
+        self.tell(Cancel())
+        # Its client may not have been reading: what is left must flow for the query to see its end.
+        self.resume()
+        try:
+            done, _ = await asyncio.wait({self._answer}, timeout=_CANCEL_GRACE_S)
+        except asyncio.CancelledError:
+            self.kill()
+            raise
+        if not done:
+            _log.warning("query worker %d pid=%d does not stop: killed", self.slot, self.pid)
+            self.kill()
+        elif not self._answer.cancelled():
+            # Seen: a death here is no surprise to anybody.
+            self._answer.exception()
+
+    def pause(self) -> None:
+        """Read no more for now: the worker comes to a stop when the socket is full."""
+        if self._transport is not None and not self.dead:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._transport is not None and not self.dead:
+            self._transport.resume_reading()
+
+    def kill(self) -> None:
+        """End the process at once, whatever it does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self._died()
+
+    @property
+    def running(self) -> bool:
+        """The process has not ended yet."""
+        running: bool = self._process is not None and self._process.is_alive()
+        return running
+
+    def retire(self) -> None:
+        """Let the process go: it ends when its socket closes."""
+        self._died()
+
+    async def close(self) -> None:
+        """End the process: it leaves by itself when its socket closes, or is killed."""
+        self._died()
+        if self._process is None:
+            return
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._process.join, 1.0)
+        if self._process.is_alive():
+            self._process.kill()
+            await loop.run_in_executor(None, self._process.join, 5.0)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are none by inheritance.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            replies = [decode_reply(frame) for frame in self._reader.feed(data)]
+        except RemoteProtocolError:
+            _log.exception("query worker %d: unreadable answer", self.slot)
+            self.kill()
+            return
+        for reply in replies:
+            if isinstance(reply, Ready):
+                self.ready = True
+                self._on_change(self)
+            elif isinstance(reply, Chunk):
+                if self._on_data is not None:
+                    self._on_data(reply.data)
+            elif self._answer is not None and not self._answer.done():
+                self._answer.set_result(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.dead:
+            _log.error("query worker %d pid=%d died", self.slot, self.pid)
+        self._died()
+
+    def _died(self) -> None:
+        if self.dead:
+            return
+        self.dead = True
+        if self._transport is not None:
+            self._transport.abort()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(WorkerDiedError())
+        self._on_change(self)
+
+
+def _run(link: socket.socket, settings: Settings, slot: int, memory_bytes: int) -> None:
+    # Imported in the child alone: Arrow and DataFusion take 80 MB that the parent does without.
+    from sqld.workers.process import run_worker
+
+    run_worker(link, settings, slot, memory_bytes)

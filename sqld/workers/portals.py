@@ -1,0 +1,113 @@
+"""The worker's open queries. Runs in the query worker.
+
+A portal is planned by `Open` and runs while it is fetched; between fetches it holds its place at no cost, so one
+worker can keep many.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from sqld.engine.context import Engine
+from sqld.engine.failures import CANCELLED, QueryFailure
+from sqld.engine.queries import Query
+from sqld.engine.results import ArrowStream, BodyWriter, JsonRows
+from sqld.pgwire.catalogue.session import CatalogueSession
+from sqld.pgwire.parameters import infer_types
+from sqld.pgwire.rows import PgRows, pg_columns
+from sqld.pgwire.scalars import scalars
+from sqld.workers.protocol import Describe, Described, Fetch, Fetched, Open, Opened, Output
+
+__all__ = ["Portals"]
+
+
+class _Portal:
+    def __init__(self, query: Query, writer: BodyWriter) -> None:
+        self.query = query
+        self.writer = writer
+        self.begun = False
+
+
+class Portals:
+    """Carries out the parent's requests. `cancelled` is set while the running one should end."""
+
+    def __init__(self, engine: Engine, cancelled: threading.Event) -> None:
+        self._engine = engine
+        self._catalogue = CatalogueSession(engine)
+        self._cancelled = cancelled
+        self._portals: dict[int, _Portal] = {}
+
+    def describe(self, request: Describe) -> Described:
+        """Parameters and columns of a prepared statement. Parameters nobody typed are inferred, else text."""
+        types = infer_types(request.sql, request.parameter_types)
+        query = self._plan(request.sql, [None] * len(types), [], types, pg=True)
+        return Described(types, pg_columns(query.schema))
+
+    def open(self, request: Open) -> Opened:
+        """Plan a query."""
+        pg = request.output.kind == "pg"
+        types = request.parameter_types
+        if (pg and len(types) < len(request.parameters)) or 0 in types:
+            types = infer_types(request.sql, types)
+        query = self._plan(request.sql, request.parameters, request.parameter_formats, types, pg=pg)
+        self._portals[request.portal] = _Portal(query, _writer(request.output))
+        return Opened(pg_columns(query.schema) if pg else [])
+
+    def fetch(self, request: Fetch, send: Callable[[bytes], None]) -> Fetched:
+        """Run a query for some rows; their bytes go to `send`."""
+        portal = self._portals.get(request.portal)
+        if portal is None:
+            raise QueryFailure("this query is not open any more", sqlstate="34000", status=500)
+        rows = 0
+        for data, count in self._pieces(portal, request.max_rows):
+            if self._cancelled.is_set():
+                raise QueryFailure("canceling statement due to user request", sqlstate=CANCELLED, status=500)
+            rows += count
+            if data:
+                send(data)
+        complete = request.max_rows == 0 or rows < request.max_rows
+        if complete:
+            send(portal.writer.end())
+            self.close(request.portal)
+        return Fetched(rows, complete)
+
+    def _pieces(self, portal: _Portal, max_rows: int) -> Iterator[tuple[bytes, int]]:
+        # The first batch is awaited before the body begins: an error before it is a whole answer of its own.
+        for batch in portal.query.fetch(max_rows):
+            yield self._begin(portal), 0
+            count = batch.num_rows
+            for data in portal.writer.batch(batch):
+                yield data, count
+                count = 0
+        yield self._begin(portal), 0
+
+    def _begin(self, portal: _Portal) -> bytes:
+        if portal.begun:
+            return b""
+        portal.begun = True
+        return portal.writer.begin(portal.query.schema)
+
+    def close(self, number: int) -> None:
+        """Forget a query; one that is not open is none."""
+        self._portals.pop(number, None)
+
+    @property
+    def idle(self) -> bool:
+        """No query is open."""
+        return not self._portals
+
+    def _plan(
+        self, sql: str, parameters: list[bytes | None], formats: list[int], types: list[int], *, pg: bool
+    ) -> Query:
+        self._engine.begin_query(self._cancelled)
+        values = scalars(parameters, formats, types)
+        if pg and self._catalogue.answers(sql):
+            return Query(self._catalogue.plan(sql, values))
+        return Query(self._engine.plan(sql, values))
+
+
+def _writer(output: Output) -> BodyWriter:
+    if output.kind == "pg":
+        return PgRows(output.formats)
+    return ArrowStream() if output.kind == "arrow" else JsonRows()

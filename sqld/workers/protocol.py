@@ -1,0 +1,140 @@
+"""What the parent and a query worker say to each other. Pure: no I/O.
+
+The parent asks one thing at a time: `Describe`, `Open` and `Fetch` each have exactly one answer at their end
+(`Described`, `Opened`, `Fetched` or `Failed`), with `Chunk`s before it. `Cancel` asks that the end come soon.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.catalog.catalog import Catalog
+
+__all__ = [
+    "Cancel",
+    "Chunk",
+    "Close",
+    "Column",
+    "Describe",
+    "Described",
+    "Failed",
+    "Fetch",
+    "Fetched",
+    "Open",
+    "Opened",
+    "Output",
+    "Ready",
+    "SetCatalog",
+    "WorkerReply",
+    "WorkerRequest",
+    "decode_reply",
+    "decode_request",
+    "encode",
+]
+
+
+class _Message(msgspec.Struct, array_like=True):
+    """Both sides are of one version: they are started together."""
+
+
+class Output(_Message):
+    """How rows leave: `json`, `arrow`, or `pg` with one format code a column (none: all text; one: for all)."""
+
+    kind: str
+    formats: list[int] = []
+
+
+class SetCatalog(_Message, tag=1):
+    """Queries opened from now on see this catalog. No answer."""
+
+    catalog: Catalog
+
+
+class Describe(_Message, tag=2):
+    """A prepared statement: which parameters and columns has it? `parameter_types`: OIDs, 0 for unknown."""
+
+    sql: str
+    parameter_types: list[int]
+
+
+class Open(_Message, tag=3):
+    """Plan a query under a number of the parent's choice. Parameters as they came from the client's wire."""
+
+    portal: int
+    sql: str
+    output: Output
+    parameters: list[bytes | None] = []
+    parameter_formats: list[int] = []
+    parameter_types: list[int] = []
+
+
+class Fetch(_Message, tag=4):
+    """Send the next `max_rows` rows (0: all)."""
+
+    portal: int
+    max_rows: int
+
+
+class Close(_Message, tag=5):
+    """Forget a query. No answer."""
+
+    portal: int
+
+
+class Cancel(_Message, tag=6):
+    """End what is running, with `Failed`. No answer of its own; without effect when nothing runs."""
+
+
+WorkerRequest = SetCatalog | Describe | Open | Fetch | Close | Cancel
+
+
+class Column(_Message):
+    """One column of an answer, as PostgreSQL describes it."""
+
+    name: str
+    type_oid: int
+    type_size: int
+
+
+class Described(_Message, tag=65):
+    """`columns` None: the statement gives no rows."""
+
+    parameter_types: list[int]
+    columns: list[Column] | None
+
+
+class Opened(_Message, tag=66):
+    columns: list[Column]
+
+
+class Chunk(_Message, tag=67):
+    """The next bytes of the answer."""
+
+    data: bytes
+
+
+class Fetched(_Message, tag=68):
+    """So many rows were sent now; `complete`: there are no more, and the query is closed."""
+
+    rows: int
+    complete: bool
+
+
+class Ready(_Message, tag=70):
+    """The first message of a worker: it can take requests."""
+
+
+class Failed(_Message, tag=69):
+    """The query is closed. `position`: 1-based character of the statement, 0 when unknown."""
+
+    message: str
+    sqlstate: str
+    status: int
+    position: int = 0
+
+
+WorkerReply = Described | Opened | Chunk | Fetched | Failed | Ready
+
+encode = msgspec.msgpack.Encoder().encode
+decode_request = msgspec.msgpack.Decoder(WorkerRequest).decode
+decode_reply = msgspec.msgpack.Decoder(WorkerReply).decode

@@ -1,0 +1,143 @@
+"""One query as its client's session sees it: opened, fetched, closed, within its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from sqld.engine.failures import TIMED_OUT, UNAVAILABLE, QueryFailure
+from sqld.workers.link import WorkerDiedError, WorkerLink
+from sqld.workers.pool import WorkerPool
+from sqld.workers.protocol import (
+    Close,
+    Column,
+    Describe,
+    Described,
+    Failed,
+    Fetch,
+    Fetched,
+    Open,
+    Opened,
+    Output,
+    WorkerReply,
+    WorkerRequest,
+)
+
+__all__ = ["RemoteQuery", "describe"]
+
+
+class RemoteQuery:
+    """A query in some worker. All methods raise QueryFailure; after that, and after the last row, it is closed.
+
+    `timeout_s` is the time it may run and wait for its turn in all, over all fetches; what its client takes to
+    read counts as well, as in PostgreSQL.
+    """
+
+    _numbers = 0
+
+    def __init__(self, pool: WorkerPool, *, timeout_s: float) -> None:
+        RemoteQuery._numbers += 1
+        self._number = RemoteQuery._numbers
+        self._pool = pool
+        self._left_s = timeout_s
+        self._timeout_s = timeout_s
+        self._link: WorkerLink | None = None
+        self._running = False
+
+    async def open(
+        self,
+        sql: str,
+        output: Output,
+        *,
+        parameters: list[bytes | None] | None = None,
+        formats: list[int] | None = None,
+        types: list[int] | None = None,
+    ) -> list[Column]:
+        """Plan it; the columns of its rows."""
+        request = Open(self._number, sql, output, parameters or [], formats or [], types or [])
+        reply = await self._step(request)
+        assert isinstance(reply, Opened), reply
+        return reply.columns
+
+    async def fetch(self, max_rows: int, on_data: Callable[[bytes], None]) -> Fetched:
+        """Send the bytes of the next `max_rows` rows (0: all) to `on_data`."""
+        reply = await self._step(Fetch(self._number, max_rows), on_data)
+        assert isinstance(reply, Fetched), reply
+        if reply.complete:
+            self._forget()
+        return reply
+
+    def pause(self) -> None:
+        """The client does not read: let the worker come to a stop."""
+        if self._running and self._link is not None:
+            self._link.pause()
+
+    def resume(self) -> None:
+        """The client reads again."""
+        if self._running and self._link is not None:
+            self._link.resume()
+
+    def close(self) -> None:
+        """Nobody wants more of it."""
+        if self._link is not None:
+            self._link.tell(Close(self._number))
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._link is not None:
+            self._link.portals -= 1
+            self._link = None
+
+    async def _step(self, request: WorkerRequest, on_data: Callable[[bytes], None] | None = None) -> WorkerReply:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if isinstance(request, Fetch) and self._link is None:
+            raise QueryFailure("this query is closed", sqlstate="34000", status=500)
+        try:
+            async with asyncio.timeout(self._left_s):
+                link = await self._pool.acquire(self._link)
+                if self._link is None:
+                    self._link = link
+                    link.portals += 1
+                self._running = True
+                try:
+                    reply = await link.ask(request, on_data)
+                finally:
+                    self._running = False
+                    self._pool.release(link)
+        except (TimeoutError, WorkerDiedError, asyncio.CancelledError) as error:
+            self.close()
+            raise _translated(error, self._timeout_s) from error
+        self._left_s -= loop.time() - began
+        if isinstance(reply, Failed):
+            self._forget()
+            raise QueryFailure(reply.message, sqlstate=reply.sqlstate, status=reply.status)
+        return reply
+
+
+async def describe(pool: WorkerPool, sql: str, parameter_types: list[int], *, timeout_s: float) -> Described:
+    """What a prepared statement takes and gives. Raises QueryFailure."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            link = await pool.acquire()
+            try:
+                reply: Any = await link.ask(Describe(sql, parameter_types))
+            finally:
+                pool.release(link)
+    except (TimeoutError, WorkerDiedError) as error:
+        raise _translated(error, timeout_s) from error
+    if isinstance(reply, Failed):
+        raise QueryFailure(reply.message, sqlstate=reply.sqlstate, status=reply.status)
+    assert isinstance(reply, Described), reply
+    return reply
+
+
+def _translated(error: BaseException, timeout_s: float) -> BaseException:
+    if isinstance(error, TimeoutError):
+        text = f"canceling statement due to statement timeout: it took more than {timeout_s:g} s (query_timeout_s)"
+        return QueryFailure(text, sqlstate=TIMED_OUT, status=500)
+    if isinstance(error, WorkerDiedError):
+        text = "the process that ran this query was ended; nothing else is affected, run it again"
+        return QueryFailure(text, sqlstate=UNAVAILABLE, status=500)
+    return error

@@ -1,0 +1,35 @@
+"""A partition worker that only tells what it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shared.api.partition import InvocationState, InvocationStatesReply, InvocationStatesRequest, PartitionRequest
+from shared.rpc.connection import Connection
+from shared.rpc.server import RpcServer
+
+__all__ = ["StatesWorker"]
+
+
+class StatesWorker:
+    """Answers InvocationStatesRequest with `states`."""
+
+    def __init__(self, path: Path, states: list[InvocationState]) -> None:
+        self.states = states
+        self._server = RpcServer(path, msgspec.msgpack.Decoder(PartitionRequest).decode, self, name="fake worker")
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def close(self) -> None:
+        await self._server.close()
+
+    def on_messages(self, connection: Connection, messages: list[Any]) -> None:
+        for message in messages:
+            assert isinstance(message, InvocationStatesRequest)
+            connection.send(InvocationStatesReply(message.request_id, self.states))
+
+    def on_closed(self, connection: Connection) -> None: ...
