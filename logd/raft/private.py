@@ -249,11 +249,14 @@ class Engine(SyncObj):  # type: ignore[misc]
     def _SyncObj__getEntries(
         self, fromIDx: int | None, count: int | None = None, maxSizeBytes: int | None = None
     ) -> list[Entry]:
-        """Like pysyncobj's, but never the whole rest of the log: no caller looks at more than the first two of it."""
+        """Like pysyncobj's, but never the whole rest of the log."""
         if fromIDx is None or fromIDx < self._journal.first_index:
             return []
-        last = self._journal.last_index if count is None else fromIDx + count - 1
-        return self._journal.read(fromIDx, last, bytes_limit=None if count is not None else _MESSAGE_BYTES)
+        if maxSizeBytes is not None:
+            return self._journal.read(fromIDx, self._journal.last_index, bytes_limit=_MESSAGE_BYTES)
+        # Without a count a follower looks up the entry before those of an append, and would cut off what is behind it
+        # (correction 1): it is shown that one entry. Rolling back members, which we do not change, would need the rest.
+        return self._journal.read(fromIDx, fromIDx + (count or 1) - 1)
 
     def _SyncObj__tryLogCompaction(self) -> None:
         """Nothing: the owner of a group's state trims its log."""

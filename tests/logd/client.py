@@ -15,9 +15,16 @@ from shared.api.log import Append, Appended, Committed, Follow, Following, Leade
 from shared.config import Settings
 from shared.rpc.connection import Connection
 
-__all__ = ["LogClient", "make_settings", "running_service"]
+__all__ = ["LogClient", "eventually", "make_settings", "running_service"]
 
 _decode = msgspec.msgpack.Decoder(LogReply).decode
+
+
+async def eventually(condition: Callable[[], object], *, timeout_s: float = 10.0) -> None:
+    """Wait for what nobody announces."""
+    async with asyncio.timeout(timeout_s):
+        while not condition():  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0.005)
 
 
 def make_settings(data: Path, **changes: Any) -> Settings:
