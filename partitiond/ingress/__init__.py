@@ -15,7 +15,6 @@ Modules, in the order of a request's path:
     requests        route, headers and body -> Invoke command (pure)
     targets         JSON bodies of attach, output and lookup -> invocation id (pure)
     router          finds the worker of a partition, sends, retries
-    catalog_client  keeps the newest catalog from metad
     replies         results -> status, headers, body (pure)
     timestamps      milliseconds since the epoch -> RFC 3339 (pure)
     errors          everything that the ingress refuses, and in which words (pure)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from shared.catalog.catalog import Catalog, HandlerOptions
-from shared.catalog.partitions import PartitionTable
 from shared.catalog.services import Handler, InputRules, OutputRules, Service, ServiceKind
 from shared.wal.commands import HandlerKind
 
@@ -47,16 +46,11 @@ class ServiceEntry(msgspec.Struct, frozen=True):
 
 
 class Directory(msgspec.Struct, frozen=True):
-    """All services at one version of the catalog, and where each partition key lives."""
+    """All services at one version of the catalog. `health`: the JSON that lists them."""
 
     version: int
     services: dict[str, ServiceEntry]
-    partition_table: PartitionTable
     health: bytes
-
-    def partition_of(self, partition_key: int) -> int:
-        """The partition that holds this key."""
-        return self.partition_table.partition_of(partition_key).id
 
 
 def build_directory(catalog: Catalog) -> Directory:
@@ -64,7 +58,6 @@ def build_directory(catalog: Catalog) -> Directory:
     return Directory(
         version=catalog.version,
         services={name: _service_entry(catalog, service) for name, service in catalog.services.items()},
-        partition_table=catalog.partition_table,
         health=msgspec.json.encode({"services": list(catalog.services)}),
     )
 

@@ -6,13 +6,12 @@ import os
 from collections.abc import Awaitable, Callable
 
 from partitiond.ingress import replies
-from partitiond.ingress.catalog_client import CatalogClient
 from partitiond.ingress.directory import Directory, HandlerEntry
 from partitiond.ingress.errors import IngressError
 from partitiond.ingress.paths import AwakeableRoute, BodyRoute, CallRoute, ResultRoute, parse, split_target
 from partitiond.ingress.replies import Answer
-from partitiond.ingress.requests import check_call, make_invoke
-from partitiond.ingress.router import Router
+from partitiond.ingress.requests import ENTROPY_BYTES, check_call, make_invoke
+from partitiond.ingress.router import Exchange, Router
 from partitiond.ingress.targets import parse_target
 from shared.api.partition import (
     AttachRequest,
@@ -30,17 +29,19 @@ from shared.wal.commands import Failure, HandlerKind, Invoke
 __all__ = ["ReadBody", "RequestHandler"]
 
 ReadBody = Callable[[], Awaitable[bytes]]
-_CONFLICT = 409
 _REJECTED = 500
+_ENTROPY_PAGE_BYTES = 2600
 
 
 class RequestHandler:
     """Answers every request; what is wrong with one becomes an answer too."""
 
-    def __init__(self, catalog: CatalogClient, router: Router, clock: Clock) -> None:
-        self._catalog = catalog
+    def __init__(self, router: Router, clock: Clock) -> None:
         self._router = router
         self._clock = clock
+        self._entropy = b""
+        #: None until metad has spoken once.
+        self.directory: Directory | None = None
 
     async def answer(self, method: str, target: str, headers: dict[str, str], read_body: ReadBody) -> Answer:
         """`target`: path and query as sent; `headers`: lower-case names, first values, in order."""
@@ -56,7 +57,7 @@ class RequestHandler:
             return replies.error(IngressError(503, str(error)))
 
     async def _answer(self, method: str, target: str, headers: dict[str, str], read_body: ReadBody) -> Answer:
-        directory = self._catalog.directory
+        directory = self.directory
         if directory is None:
             raise UnavailableError("the ingress does not know the services yet: metad has not answered, retry shortly")
         path, query = split_target(target)
@@ -71,10 +72,11 @@ class RequestHandler:
                 path=path,
                 query=query,
                 now_ms=self._clock.now_ms(),
-                entropy=os.urandom(10),
+                entropy=self._random_bytes(ENTROPY_BYTES),
             )
-            fresh = _is_fresh(route, headers)
-            return await (self._send(invoke, fresh) if route.send else self._call(invoke, fresh, route.entry))
+            if route.send:
+                return await self._send(invoke)
+            return await self._call(invoke, route.entry, fresh=_is_fresh(route, headers))
         if isinstance(route, ResultRoute):
             return await self._result(route.invocation_id, route.entry, wait=route.wait)
         if isinstance(route, AwakeableRoute):
@@ -83,36 +85,40 @@ class RequestHandler:
             return await self._by_body(route, await read_body(), directory)
         return replies.health(directory.health)
 
-    async def _call(self, invoke: Invoke, fresh: bool, entry: HandlerEntry) -> Answer:
-        invocation_id = invoke.id
-        request = InvokeRequest(0, 0, invoke, True)
-        exchange = await self._router.exchange(partition_key_of(invocation_id), request, _repeat(invoke, wait=True))
+    async def _call(self, invoke: Invoke, entry: HandlerEntry, *, fresh: bool) -> Answer:
+        exchange = await self._invoke(invoke, wait=True)
         reply = exchange.reply
         assert isinstance(reply, ResultReply), reply
         if exchange.repeated:
             if not reply.found:
                 raise _unknown_outcome()
-            if _ran_already(invoke, reply):
-                # The conflict is most likely with our own first try: the result of the one run is what was asked for.
-                return await self._result(invocation_id, entry, wait=True)
             if fresh:
+                # It was our own first try that ended before.
                 reply.expires_at_ms = 0
-        return replies.result(invocation_id, entry, reply)
+        return replies.result(invoke.id, entry, reply)
 
-    async def _send(self, invoke: Invoke, fresh: bool) -> Answer:
-        request = InvokeRequest(0, 0, invoke, False)
-        exchange = await self._router.exchange(partition_key_of(invoke.id), request, _repeat(invoke, wait=False))
-        reply = exchange.reply
+    async def _send(self, invoke: Invoke) -> Answer:
+        reply = (await self._invoke(invoke, wait=False)).reply
         if isinstance(reply, ResultReply):
             # The answer to a repetition by AttachRequest.
             if not reply.found:
                 raise _unknown_outcome()
             reply = InvokeReply(0, True, invoke.start_at_ms)
         assert isinstance(reply, InvokeReply), reply
-        if exchange.repeated and fresh:
-            # Nobody else can have made this id: our own first try did.
-            reply.created = True
         return replies.send(invoke.id, reply)
+
+    async def _invoke(self, invoke: Invoke, *, wait: bool) -> Exchange:
+        """A repeated request is found by its id, as long as its result is kept.
+
+        One whose result is not kept may have come and gone: asking for it is safe, starting it again is not. So
+        first see that the partition is led, which leaves only a change of leader in between without an answer.
+        """
+        partition_key = partition_key_of(invoke.id)
+        request = InvokeRequest(0, 0, invoke, wait)
+        if invoke.completion_retention_ms:
+            return await self._router.exchange(partition_key, request)
+        await self._router.exchange(partition_key, AttachRequest(0, 0, invoke.id, False))
+        return await self._router.exchange(partition_key, request, AttachRequest(0, 0, invoke.id, wait))
 
     async def _result(self, invocation_id: bytes, entry: HandlerEntry | None, *, wait: bool) -> Answer:
         request = AttachRequest(0, 0, invocation_id, wait)
@@ -135,26 +141,17 @@ class RequestHandler:
             return replies.found_id(invocation_id)
         return await self._result(invocation_id, entry, wait=route.action == "attach")
 
-
-def _repeat(invoke: Invoke, *, wait: bool) -> AttachRequest | None:
-    """What to send once the invocation may exist. None: the same again, it is found by its id.
-
-    An invocation whose result is not kept may have come and gone: asking for it is safe, starting it again is not.
-    """
-    return None if invoke.completion_retention_ms else AttachRequest(0, 0, invoke.id, wait)
+    def _random_bytes(self, count: int) -> bytes:
+        """Asked of the system by the page: each question costs as much as parsing the request."""
+        if len(self._entropy) < count:
+            self._entropy = os.urandom(_ENTROPY_PAGE_BYTES)
+        taken, self._entropy = self._entropy[:count], self._entropy[count:]
+        return taken
 
 
 def _unknown_outcome() -> UnavailableError:
     return UnavailableError(
         "the partition's leader changed during the request, and the handler keeps no result: it may have run or not"
-    )
-
-
-def _ran_already(invoke: Invoke, reply: ResultReply) -> bool:
-    return (
-        invoke.target.kind == HandlerKind.WORKFLOW_RUN
-        and isinstance(reply.result, Failure)
-        and reply.result.code == _CONFLICT
     )
 
 

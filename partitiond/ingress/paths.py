@@ -151,8 +151,6 @@ def _new_call(kind: str, parts: list[str], directory: Directory, scope: str | No
         raise errors.unexpected_path(errors.EXPECTED_NEW)
     service = directory.services.get(parts[0])
     if service is None:
-        if len(parts) < 2:
-            raise errors.unexpected_path(errors.EXPECTED_NEW)
         raise errors.service_not_found(parts[0])
     return _call(service, parts[1:], errors.EXPECTED_NEW, send=kind == "send", scope=scope)
 

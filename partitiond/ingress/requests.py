@@ -1,9 +1,10 @@
-"""Route, headers and body -> the Invoke command. Pure: no I/O; time and randomness are passed in.
+"""Route, headers and body -> the Invoke command. Pure: no I/O. Time and randomness are passed in.
 
 Rules that always hold:
 - a call or send to a service or object has an idempotency key: the client's, or one made for this request, so
   that its result is kept and whoever repeats the request, we or the client, finds the same invocation;
-- what is wrong is told in the order: private, key header, workflow, scope, method, input, delay, limit key, headers.
+- what is wrong is told in the order: private, key header, workflow, scope, method, input, delay, limit key, other
+  headers, delay of a call.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from partitiond.ingress.validation import check_input
 from shared.ids import encode_ulid, key_partition_key
 from shared.wal.commands import HandlerKind, Invoke, Target
 
-__all__ = ["check_call", "make_invoke"]
+__all__ = ["ENTROPY_BYTES", "check_call", "make_invoke"]
 
+#: 10 for a ULID, 16 for the uid of the request.
+ENTROPY_BYTES = 26
+_ULID_ENTROPY_BYTES = 10
 _HOP_HEADERS = frozenset({"connection", "host", "idempotency-key", "idempotency-expires"})
 _TRACEPARENT_CHARS = 55
 _NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
@@ -61,26 +65,32 @@ def make_invoke(
     now_ms: int,
     entropy: bytes,
 ) -> Invoke:
-    """The command of a call that `check_call` let pass. `entropy`: 10 fresh random bytes."""
+    """The command of a call that `check_call` let pass. `entropy`: fresh random bytes."""
     entry = route.entry
     content_type = headers.get("content-type")
     if content_type is not None and not content_type.isascii():
         raise bad_header("content-type")
     check_input(entry.input, content_type, body)
-    start_at_ms = _delayed_start(route, query, now_ms) if query else 0
+    delay_ms = _delay(query) if query else None
     _refuse_limit_key(headers, query)
-    invocation_id, idempotency_key, retention = _identity(route, headers, now_ms, entropy)
+    given_headers = _handler_headers(headers, f"{path}?{query}" if query else path)
+    if delay_ms is not None and not route.send:
+        raise IngressError(
+            400, "cannot use the delay query parameter with calls. The delay is supported only with sends"
+        )
+    invocation_id, idempotency_key, retention = _identity(route, headers, now_ms, entropy[:_ULID_ENTROPY_BYTES])
     traceparent = headers.get("traceparent")
     return Invoke(
         id=invocation_id,
         target=Target(entry.service, entry.handler, route.key, entry.kind),
         payload=body,
-        headers=_handler_headers(headers, f"{path}?{query}" if query else path),
+        headers=given_headers,
         idempotency_key=idempotency_key,
-        start_at_ms=start_at_ms,
+        start_at_ms=0 if delay_ms is None else now_ms + delay_ms,
         completion_retention_ms=retention.completion_ms,
         journal_retention_ms=retention.journal_ms,
         traceparent=traceparent if traceparent is not None and len(traceparent) == _TRACEPARENT_CHARS else None,
+        request_uid=entropy[_ULID_ENTROPY_BYTES:],
     )
 
 
@@ -116,20 +126,15 @@ def _handler_headers(headers: dict[str, str], path: str) -> list[tuple[str, str]
     return given
 
 
-def _delayed_start(route: CallRoute, query: str, now_ms: int) -> int:
-    """0: no delay asked for."""
+def _delay(query: str) -> int | None:
+    """Milliseconds; None: not asked for."""
     text = _parameter(query, "delay")
     if text is None:
-        return 0
+        return None
     try:
-        delay_ms = parse_duration(text)
+        return parse_duration(text)
     except ValueError as error:
         raise IngressError(400, f"bad delay query parameter, must be a ISO8601 duration: {error}") from error
-    if not route.send:
-        raise IngressError(
-            400, "cannot use the delay query parameter with calls. The delay is supported only with sends"
-        )
-    return now_ms + delay_ms
 
 
 def _refuse_limit_key(headers: dict[str, str], query: str) -> None:

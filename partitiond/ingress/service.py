@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import logging
 
-from partitiond.ingress.catalog_client import CatalogClient
+from partitiond.ingress.directory import build_directory
 from partitiond.ingress.handlers import RequestHandler
 from partitiond.ingress.http_server import HttpServer
 from partitiond.ingress.router import Router
+from shared.catalog_client import CatalogClient
 from shared.clock import SystemClock
 from shared.config import Settings
 
@@ -21,18 +22,24 @@ _DRAIN_S = 5.0
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Until `stopping` is set. Raises ConfigError when the port cannot be had."""
-    catalog = CatalogClient(settings.socket("metad"))
+    catalog = CatalogClient(settings.socket("metad"), subscriber="ingress")
 
     def partition_of(partition_key: int) -> int:
-        assert catalog.directory is not None, "nothing is routed before there is a catalog"
-        return catalog.directory.partition_of(partition_key)
+        assert catalog.catalog is not None, "nothing is routed before there is a catalog"
+        return catalog.catalog.partition_table.partition_of(partition_key).id
 
     router = Router(
         partition_of=partition_of,
         worker_of=settings.worker_of,
         socket_of=lambda worker: settings.socket(f"partitiond-{worker}"),
     )
-    handler = RequestHandler(catalog, router, SystemClock())
+    handler = RequestHandler(router, SystemClock())
+
+    def on_catalog() -> None:
+        assert catalog.catalog is not None
+        handler.directory = build_directory(catalog.catalog)
+
+    catalog.on_change(on_catalog)
     server = HttpServer(handler, body_bytes_max=settings.request_bytes_limit)
     port = await server.listen_tcp(settings.bind, settings.ingress_port)
     path = settings.socket("ingress")

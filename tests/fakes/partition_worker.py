@@ -1,4 +1,4 @@
-"""A partition worker and a metad that answer what a test tells them to, on real Unix sockets."""
+"""A partition worker that answers what a test tells it to, on a real Unix socket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 
-from shared.api.meta import CatalogUpdate, MetaRequest
 from shared.api.partition import (
     AttachRequest,
     AwakeableReply,
@@ -19,12 +18,14 @@ from shared.api.partition import (
     PartitionRequest,
     ResultReply,
 )
-from shared.catalog.catalog import Catalog
 from shared.rpc.connection import Connection
 from shared.rpc.server import RpcServer
-from shared.wal.commands import Failure, HandlerKind
+from shared.wal.commands import Failure, HandlerKind, Invoke, Result
 
-__all__ = ["FakeMetad", "FakeWorker", "canned_result"]
+__all__ = ["FakeWorker", "canned_result"]
+
+#: When every canned result is forgotten.
+EXPIRES_AT_MS = 1_800_000_000_123
 
 #: A request -> a reply without its request id, or None: stay silent.
 Answers = Callable[[Any], Any]
@@ -69,53 +70,29 @@ class FakeWorker:
         pass
 
 
-class FakeMetad:
-    """Pushes its catalog to whoever subscribes."""
+def canned_result(result: Result | Callable[[Invoke], Result] = b'"done"') -> Answers:
+    """Answers of a worker where everything ends at once: results by invocation id, workflows that run once."""
+    started: dict[bytes, Invoke] = {}
 
-    def __init__(self, path: Path, catalog: Catalog) -> None:
-        self.catalog = catalog
-        self._subscribers: list[Connection] = []
-        self._server = RpcServer(path, msgspec.msgpack.Decoder(MetaRequest).decode, self, name="fake-metad")
-
-    async def start(self) -> None:
-        await self._server.start()
-
-    async def stop(self) -> None:
-        await self._server.close()
-
-    def publish(self, catalog: Catalog) -> None:
-        """A newer catalog."""
-        self.catalog = catalog
-        for connection in self._subscribers:
-            connection.send(CatalogUpdate(catalog))
-
-    def on_messages(self, connection: Connection, messages: list[Any]) -> None:
-        self._subscribers.append(connection)
-        connection.send(CatalogUpdate(self.catalog))
-
-    def on_closed(self, connection: Connection) -> None:
-        if connection in self._subscribers:
-            self._subscribers.remove(connection)
-
-
-def canned_result(result: bytes | Failure = b'"done"') -> Answers:
-    """A worker that remembers what it was asked: results by invocation id, workflows that run once."""
-    started: dict[bytes, int] = {}
+    def result_of(invoke: Invoke) -> Result:
+        return result(invoke) if callable(result) else result
 
     def answer(request: Any) -> Any:
         if isinstance(request, InvokeRequest):
-            invoke = request.invoke
-            known = invoke.id in started
-            start_at_ms = started.setdefault(invoke.id, invoke.start_at_ms)
+            invoke = started.setdefault(request.invoke.id, request.invoke)
+            same = invoke.request_uid == request.invoke.request_uid
             if not request.wait:
-                return InvokeReply(0, not known, start_at_ms)
-            if known and invoke.target.kind == HandlerKind.WORKFLOW_RUN:
+                return InvokeReply(0, same, invoke.start_at_ms)
+            if not same and invoke.target.kind == HandlerKind.WORKFLOW_RUN:
                 return ResultReply(0, Failure(409, "the workflow method was already invoked"))
-            return ResultReply(0, result, 1_800_000_000_123 if known else 0)
+            return ResultReply(0, result_of(invoke), 0 if same else EXPIRES_AT_MS)
         if isinstance(request, AttachRequest):
-            found = request.invocation_id in started
-            ready = found and not started[request.invocation_id]
-            return ResultReply(0, result if found else None, 1_800_000_000_123 if found else 0, found, ready)
+            if request.invocation_id not in started:
+                return ResultReply(0, None, found=False)
+            invoke = started[request.invocation_id]
+            if invoke.start_at_ms:
+                return ResultReply(0, None, ready=False)
+            return ResultReply(0, result_of(invoke), EXPIRES_AT_MS)
         if isinstance(request, AwakeableRequest):
             return AwakeableReply(0)
         return None

@@ -1,4 +1,7 @@
-"""Services of every kind of handler, for the comparison with the oracle. Run: `python oracle_services.py PORT`."""
+"""Services of every kind of handler, for the comparison with the oracle.
+
+Run: `python oracle_services.py PORT` serves them; a second argument prints their discovery answer instead.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ import sys
 from datetime import timedelta
 from typing import Any
 
+import hypercorn.asyncio
+import hypercorn.config
 import restate
 from restate.serde import BytesSerde
 
+MANIFEST_TYPE = "application/vnd.restate.endpointmanifest.v4+json"
 _BYTES = BytesSerde()
 
 service = restate.Service("IngSvc")
@@ -173,39 +179,53 @@ async def must_any(ctx: restate.Context, data: bytes) -> str:
 _inner = restate.app([service, hidden, keyed, flow, kept_flow])
 
 
-async def app(scope: Any, receive: Any, send: Any) -> None:
-    """The SDK's app, with `required` set on some inputs: the SDK itself never says so, others do."""
-    if scope["type"] != "http" or scope["path"] != "/discover":
-        await _inner(scope, receive, send)
-        return
+async def _manifest() -> bytes:
+    """The SDK's discovery answer, with `required` set on some inputs: the SDK itself never says so, others do."""
     messages: list[Any] = []
 
-    async def collect(message: Any) -> None:
+    async def send(message: Any) -> None:
         messages.append(message)
 
-    await _inner(scope, receive, collect)
-    body = b"".join(message.get("body", b"") for message in messages)
-    manifest = json.loads(body)
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {
+        "type": "http",
+        "http_version": "2",
+        "method": "GET",
+        "path": "/discover",
+        "headers": [(b"accept", MANIFEST_TYPE.encode())],
+    }
+    await _inner(scope, receive, send)  # type: ignore[arg-type]
+    manifest = json.loads(b"".join(message.get("body", b"") for message in messages))
     for declared in manifest["services"]:
         for handler in declared["handlers"]:
             if handler["name"].startswith("must"):
                 handler["input"]["required"] = True
-    start = messages[0]
-    start["headers"] = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
-    await send(start)
-    await send({"type": "http.response.body", "body": json.dumps(manifest).encode(), "more_body": False})
+    return json.dumps(manifest).encode()
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """The SDK's app, with our discovery answer."""
+    if scope["type"] != "http" or scope["path"] != "/discover":
+        await _inner(scope, receive, send)
+        return
+    body = await _manifest()
+    headers = [(b"content-type", MANIFEST_TYPE.encode()), (b"x-restate-server", b"restate-sdk-python")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 def main(port: int) -> None:
     """Serve over h2c, as the oracle calls it."""
-    import hypercorn.asyncio
-    import hypercorn.config
-
     config = hypercorn.config.Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.errorlog = None
-    asyncio.run(hypercorn.asyncio.serve(app, config))  # type: ignore[arg-type]
+    asyncio.run(hypercorn.asyncio.serve(app, config))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    if len(sys.argv) > 2:
+        sys.stdout.buffer.write(asyncio.run(_manifest()))
+    else:
+        main(int(sys.argv[1]))
