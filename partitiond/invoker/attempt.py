@@ -20,7 +20,6 @@ from partitiond.invoker.protocol.conversation import Conversation
 from partitiond.invoker.protocol.header import frame
 from partitiond.invoker.response import check_response
 from partitiond.invoker.routes import Route
-from shared.clock import Clock
 from shared.protocol.message_types import MessageType
 from shared.wal.commands import Effect
 
@@ -67,7 +66,7 @@ class Attempt:
     """Handler of one stream; see http2.stream.StreamHandler."""
 
     __slots__ = (
-        "_clock", "_conversation", "_owner", "_phase", "_queued", "_replay", "_route", "_stream",
+        "_conversation", "_now_ms", "_owner", "_phase", "_queued", "_replay", "_route", "_stream",
         "_ticker", "_time", "active_at",
     )  # fmt: skip
 
@@ -79,13 +78,13 @@ class Attempt:
         *,
         ticker: Ticker,
         time: Callable[[], float],
-        clock: Clock,
+        now_ms: Callable[[], int],
     ) -> None:
         self._owner = owner
         self._route = route
         self._conversation = conversation
         self._ticker = ticker
-        self._clock = clock
+        self._now_ms = now_ms
         self._phase = _Phase.OPEN
         #: What of the journal is not sent yet, and what must follow it.
         self._replay: Iterator[bytes] | None = None
@@ -152,7 +151,7 @@ class Attempt:
                 content_type=headers.get("content-type"),
                 wanted=wanted,
                 retry_after=headers.get("retry-after"),
-                now_ms=self._clock.now_ms(),
+                now_ms=self._now_ms(),
             )
             if failure is not None:
                 self._break_off(failure)

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from partitiond.invoker.attempt import Attempt
 from partitiond.invoker.deadlines import Deadlines
@@ -186,14 +187,19 @@ class Chain:
             target=row.target,
             traceparent=row.traceparent,
             command_count=row.command_count,
+            has_output=row.output_index >= 0,
             catalog=shared.catalog,
             message_bytes_limit=shared.settings.message_bytes_limit,
             random_bytes=shared.random_bytes,
         )
-        attempt = Attempt(self, route, conversation, ticker=shared.deadlines, time=shared.time, clock=shared.clock)
+        attempt = Attempt(
+            self, route, conversation, ticker=shared.deadlines, time=shared.time, now_ms=shared.clock.now_ms
+        )
         first = self._start_message(route, row, now_ms)
         journal = self.host.read_journal(self.id, row.journal_length)
         more = [("x-restate-invocation-id", self.debug_id)]
+        if row.target.key:
+            more.append(("x-restate-service-key", quote(row.target.key, safe="")))
         if row.traceparent is not None:
             more.append(("traceparent", row.traceparent))
         head = route.head.with_path(route.path, *more)

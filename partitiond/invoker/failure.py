@@ -28,8 +28,13 @@ class AttemptFailure(msgspec.Struct):
 
     @property
     def text(self) -> str:
-        """As SQL shows it."""
+        """As logs show it."""
         return f"[{self.code}] {self.message}"
+
+    @property
+    def full_text(self) -> str:
+        """As SQL shows it."""
+        return f"{self.text}\n{self.stacktrace}" if self.stacktrace else self.text
 
     def as_result(self) -> Failure:
         """As the invocation's result, or as the reason of a pause."""

@@ -130,7 +130,7 @@ def _state(chain: Chain) -> InvocationState:
         last_attempt_deployment_id=chain.deployment_id,
         last_attempt_server=chain.server,
         next_retry_at_ms=chain.next_retry_ms,
-        last_failure=failure.text if failure else None,
+        last_failure=failure.full_text if failure else None,
         last_failure_error_code=failure.doc_code if failure else None,
         last_failure_related_command_index=failure.related_index if failure else None,
         last_failure_related_command_name=failure.related_name if failure else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
 from partitiond.invoker.http2.request import RequestHead
@@ -62,4 +62,4 @@ class Endpoint(Protocol):
         self, head: RequestHead, handler: StreamHandler, body: bytes = b"", *, end: bool = False
     ) -> RequestStream: ...
 
-    async def close(self) -> None: ...
+    def close(self) -> Awaitable[None]: ...

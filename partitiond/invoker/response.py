@@ -22,7 +22,7 @@ def check_response(
 ) -> AttemptFailure | None:
     """None: the body is a conversation. `wanted` is the content type that the request named."""
     if 200 <= status < 300:
-        if content_type is not None and content_type.partition(";")[0].strip().lower() == wanted:
+        if content_type == wanted:
             return None
         return AttemptFailure("RT0012", f"the service answered with content-type {content_type!r}, want {wanted!r}")
     doc_code = _DOC_CODES.get(status, "RT0012")

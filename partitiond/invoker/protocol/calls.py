@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from partitiond.invoker.protocol.preconditions import BAD_ENTRY, NO_HANDLER, PreconditionError
+from partitiond.invoker.protocol.preconditions import BAD_ENTRY, NO_HANDLER, NO_SCOPE, PreconditionError
 from shared.catalog.catalog import Catalog, HandlerOptions
 from shared.ids import (
     SERVICE_BUCKETS,
@@ -95,10 +95,8 @@ class CallResolver:
         idempotency_key = message.idempotency_key if message.HasField("idempotency_key") else None
         if idempotency_key == "":
             raise PreconditionError(BAD_ENTRY, "the idempotency key is empty")
-        if idempotency_key is not None and handler.kind == HandlerKind.WORKFLOW_RUN:
-            raise PreconditionError(BAD_ENTRY, "a workflow's run takes no idempotency key: its key is one already")
         if message.scope or message.limit_key:
-            raise PreconditionError(BAD_ENTRY, "scope and limit key need service protocol v7")
+            raise PreconditionError(NO_SCOPE, "scope and limit key need service protocol v7")
         target = Target(message.service_name, message.handler_name, key, handler.kind)
         options = catalog.options_of(service, handler)
         completion_ms, journal_ms = retentions(options, handler.kind, idempotency_key)

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from partitiond.invoker.failure import AttemptFailure
 from partitiond.invoker.protocol.calls import CallResolver
 from partitiond.invoker.protocol.header import FrameReader
-from partitiond.invoker.protocol.preconditions import PreconditionError, plain_commands, refusal
+from partitiond.invoker.protocol.preconditions import BAD_MESSAGE, PreconditionError, plain_commands, refusal
 from shared.catalog.catalog import Catalog
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import ACK_FLAG, MessageType, command_name, is_command
@@ -43,6 +43,8 @@ class Conversation:
         "_catalog",
         "_command_index",
         "_frames",
+        "_has_output",
+        "_heard",
         "_kind",
         "_plain",
         "failure",
@@ -58,6 +60,7 @@ class Conversation:
         target: Target,
         traceparent: str | None,
         command_count: int,
+        has_output: bool,
         catalog: CatalogSource,
         message_bytes_limit: int,
         random_bytes: Callable[[int], bytes],
@@ -69,6 +72,9 @@ class Conversation:
             caller_id=invocation_id, caller_target=target, traceparent=traceparent, random_bytes=random_bytes
         )
         self._frames = FrameReader(message_bytes_limit)
+        #: An Output is in the journal or was sent: an End without one would leave the caller without an answer.
+        self._has_output = has_output
+        self._heard = False
         #: Index that the next command will have in the journal.
         self._command_index = command_count
         #: End, Suspension, Error or a failure was seen.
@@ -82,6 +88,7 @@ class Conversation:
     def receive(self, data: bytes) -> list[Effect]:
         """Effects of all messages that are whole now."""
         effects: list[Effect] = []
+        self._heard = True
         if self.over:
             self.trailing = True
             return effects
@@ -96,15 +103,17 @@ class Conversation:
                     read(raw)
                     effects.append(Entry(message_type, raw, flags >= ACK_FLAG))
                     self._command_index += 1
+                    if message_type == MessageType.OUTPUT:
+                        self._has_output = True
                 else:
                     self._read_other(message_type, flags, raw, effects)
             except DecodeError:
-                self._fail(message_type, b"", "RT0012", f"message {message_type:#06x} is no readable protobuf")
+                self._fail(message_type, None, BAD_MESSAGE, f"message {message_type:#06x} is no readable protobuf")
             except PreconditionError as error:
                 self._fail(message_type, raw, error.doc_code, error.message)
         if self._frames.oversized is not None and not self.over:
             message_type, length = self._frames.oversized
-            self._fail(message_type, b"", "RT0003", f"message {message_type:#06x} of {length} bytes is over the limit")
+            self._fail(message_type, None, "RT0003", f"message {message_type:#06x} of {length} bytes is over the limit")
         if self.over and self._frames.pending_bytes:
             self.trailing = not self.refused
         return effects
@@ -113,9 +122,10 @@ class Conversation:
         """The service closed its side. Before an end message this is a failure of the attempt."""
         if not self.over:
             self.over = True
-            self.failure = AttemptFailure(
-                "RT0012", "the service closed the response before it ended or suspended the invocation"
-            )
+            cut = self._frames.pending_bytes or not self._heard
+            how = "within a message" if self._frames.pending_bytes else "before it ended or suspended the invocation"
+            # A network that fails looks like this; a service that says something and then stops is at fault itself.
+            self.failure = AttemptFailure("RT0010" if cut else "RT0007", f"the service closed the response {how}")
 
     def _read_other(self, message_type: int, flags: int, raw: bytes, effects: list[Effect]) -> None:
         if message_type in _CALLS:
@@ -124,6 +134,8 @@ class Conversation:
             self._command_index += 1
         elif message_type == MessageType.END:
             pb.End.FromString(raw)
+            if not self._has_output:
+                raise PreconditionError(BAD_MESSAGE, "an End without an Output")
             self.over = True
             effects.append(_END)
         elif message_type == MessageType.PROPOSE_RUN_COMPLETION:
@@ -142,12 +154,12 @@ class Conversation:
         if refused is not None:
             raise refused
         name = message_type_name(message_type)
-        self._fail(message_type, b"", "RT0012", f"a service may not send {name} ({message_type:#06x})")
+        self._fail(message_type, None, BAD_MESSAGE, f"a service may not send {name} ({message_type:#06x})")
 
-    def _fail(self, message_type: int, raw: bytes, doc_code: str, message: str) -> None:
+    def _fail(self, message_type: int, raw: bytes | None, doc_code: str, message: str) -> None:
         self.over = self.refused = True
         self.failure = AttemptFailure(doc_code, message)
-        if raw and is_command(message_type):
+        if raw is not None and is_command(message_type):
             self.failure.related_index = self._command_index
             self.failure.related_type = command_name(message_type)
             self.failure.related_name = _entry_name(message_type, raw)
@@ -163,16 +175,19 @@ def message_type_name(message_type: int) -> str:
 
 def _entry_name(message_type: int, raw: bytes) -> str | None:
     """All commands but SendSignal have their name in field 12, as RunCommand has."""
-    if message_type == MessageType.SEND_SIGNAL:
-        return pb.SendSignalCommand.FromString(raw).entry_name or None
-    return pb.RunCommand.FromString(raw).name or None
+    try:
+        if message_type == MessageType.SEND_SIGNAL:
+            return pb.SendSignalCommand.FromString(raw).entry_name or None
+        return pb.RunCommand.FromString(raw).name or None
+    except DecodeError:
+        return None  # It was refused by its type, before anybody read it.
 
 
 def _read_run_completion(raw: bytes) -> RunCompletion:
     message = pb.ProposeRunCompletion.FromString(raw)
     kind = message.WhichOneof("result")
     if kind is None:
-        raise PreconditionError("RT0012", "a ProposeRunCompletion without a result")
+        raise PreconditionError(BAD_MESSAGE, "a ProposeRunCompletion without a result")
     result: Result = message.value if kind == "value" else _failure_of(message.failure)
     return RunCompletion(message.result_completion_id, result)
 
@@ -187,7 +202,7 @@ def _read_suspension(raw: bytes) -> Suspend:
         list(message.waiting_completions), list(message.waiting_signals), list(message.waiting_named_signals)
     )
     if not (suspend.completions or suspend.signals or suspend.names):
-        raise PreconditionError("RT0012", "a Suspension that waits for nothing")
+        raise PreconditionError(BAD_MESSAGE, "a Suspension that waits for nothing")
     return suspend
 
 

@@ -15,10 +15,22 @@ from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType, command_name
 from shared.wal.commands import HandlerKind
 
-__all__ = ["BAD_ENTRY", "NO_HANDLER", "PreconditionError", "plain_commands", "refusal"]
+__all__ = [
+    "BAD_ENTRY",
+    "BAD_MESSAGE",
+    "NO_HANDLER",
+    "NO_SCOPE",
+    "PreconditionError",
+    "plain_commands",
+    "refusal",
+]
 
 #: The entry cannot be processed: a precondition does not hold.
 BAD_ENTRY = "RT0017"
+#: The message breaks the protocol.
+BAD_MESSAGE = "RT0012"
+#: Scope and limit key are not to be had.
+NO_SCOPE = "RT0024"
 #: The handler that is called does not exist (yet).
 NO_HANDLER = "RT0018"
 
@@ -63,14 +75,14 @@ _ANYWHERE: _Table = {
 
 def _require(holds: bool, message: str) -> None:
     if not holds:
-        raise PreconditionError(BAD_ENTRY, message)
+        raise PreconditionError(BAD_MESSAGE, message)
 
 
-def _require_id(text: str) -> None:
+def _require_id(text: str, doc_code: str) -> None:
     try:
         decode_invocation_id(text)
     except ValueError as error:
-        raise PreconditionError(BAD_ENTRY, str(error)) from error
+        raise PreconditionError(doc_code, str(error)) from error
 
 
 def _read_output(raw: bytes) -> Message:
@@ -93,7 +105,7 @@ def _read_complete_promise(raw: bytes) -> Message:
 
 def _read_send_signal(raw: bytes) -> Message:
     message = pb.SendSignalCommand.FromString(raw)
-    _require_id(message.target_invocation_id)
+    _require_id(message.target_invocation_id, BAD_MESSAGE)
     _require(message.WhichOneof("signal_id") is not None, "a SendSignal without a signal")
     _require(message.WhichOneof("result") is not None, "a SendSignal without a result")
     return message
@@ -104,7 +116,7 @@ def _read_complete_awakeable(raw: bytes) -> Message:
     try:
         decode_signal_id(message.awakeable_id)
     except ValueError as error:
-        raise PreconditionError(BAD_ENTRY, str(error)) from error
+        raise PreconditionError(BAD_MESSAGE, str(error)) from error
     _require(message.WhichOneof("result") is not None, "a CompleteAwakeable without a result")
     return message
 
@@ -121,7 +133,7 @@ def _require_target(message: Any) -> Message:
     target = message.WhichOneof("target")
     _require(target is not None, "no target is named")
     if target == "invocation_id":
-        _require_id(message.invocation_id)
+        _require_id(message.invocation_id, BAD_ENTRY)
     assert isinstance(message, Message)
     return message
 

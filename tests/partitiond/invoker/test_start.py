@@ -1,0 +1,89 @@
+"""The Start message and the replay, read back by protobuf."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from partitiond.invoker.protocol.header import FrameReader
+from partitiond.invoker.protocol.start import encode_start, encode_state, random_seed, replay_chunks
+from shared.ids import encode_invocation_id
+from shared.protocol import service_pb2 as pb
+
+_ID = bytes(range(24))
+
+
+def _start(**changes: Any) -> pb.Start:
+    fields: dict[str, Any] = {
+        "invocation_id": _ID,
+        "debug_id": encode_invocation_id(_ID),
+        "known_entries": 1,
+        "state": b"",
+        "partial_state": False,
+        "key": None,
+        "retry_count": 0,
+        "stored_ago_ms": 0,
+        "protocol_version": 6,
+    }
+    messages = FrameReader(1 << 20).feed(encode_start(**(fields | changes)))
+    assert [message_type for message_type, _, _ in messages] == [0]
+    return pb.Start.FromString(messages[0][2])
+
+
+def test_start_of_version_6() -> None:
+    assert _start() == pb.Start(
+        id=_ID, debug_id=encode_invocation_id(_ID), known_entries=1, random_seed=random_seed(_ID)
+    )
+
+
+def test_version_5_has_no_random_seed() -> None:
+    assert _start(protocol_version=5).random_seed == 0
+
+
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 16383, 16384, 2**31])
+def test_numbers_of_every_length(number: int) -> None:
+    start = _start(known_entries=number, retry_count=number, stored_ago_ms=number * 1000)
+    assert start.known_entries == number
+    assert start.retry_count_since_last_stored_entry == number
+    assert start.duration_since_last_stored_entry == number * 1000
+
+
+def test_clock_that_went_back_is_no_duration() -> None:
+    assert _start(stored_ago_ms=-5).duration_since_last_stored_entry == 0
+
+
+@pytest.mark.parametrize("key", ["", "k", "ключ", "k" * 300])
+def test_key(key: str) -> None:
+    assert _start(key=key).key == key
+
+
+def test_state_is_sent_up_to_the_limit() -> None:
+    entries = [(b"a", b"1" * 10), (b"b", b"2" * 200), (b"c", b"")]
+    state, partial = encode_state(entries, bytes_limit=1000)
+    start = _start(state=state, partial_state=partial)
+    assert [(entry.key, entry.value) for entry in start.state_map] == entries
+    assert not start.partial_state
+    state, partial = encode_state(entries, bytes_limit=100)
+    start = _start(state=state, partial_state=partial)
+    assert [(entry.key, entry.value) for entry in start.state_map] == entries[:1]
+    assert start.partial_state
+
+
+def test_random_seed_is_stable_and_differs() -> None:
+    assert random_seed(_ID) == 16940073577698638202
+    assert random_seed(_ID) != random_seed(bytes(24))
+
+
+def test_replay_is_the_journal_in_order() -> None:
+    journal = [(0x0400, b"input"), (0x0401, b"x" * 300_000), (0x800C, b"n"), (0x0402, b"")]
+    chunks = list(replay_chunks(b"", journal, 4))
+    assert len(chunks) == 2
+    reader = FrameReader(1 << 20)
+    assert [(kind, raw) for chunk in chunks for kind, _, raw in reader.feed(chunk)] == journal
+
+
+@pytest.mark.parametrize("length", [0, 2])
+def test_journal_of_another_length_is_a_bug(length: int) -> None:
+    with pytest.raises(AssertionError, match="journal entries"):
+        list(replay_chunks(b"", [(0x0400, b"")], length))
