@@ -7,6 +7,7 @@ import logging
 
 from shared.config import Settings
 from sqld.catalog_feed import CatalogFeed
+from sqld.pgwire.server import PgServer
 from sqld.query_api import QueryApi
 from sqld.workers.pool import WorkerPool
 
@@ -23,13 +24,17 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     pool = WorkerPool(settings)
     feed = CatalogFeed(settings, pool.set_catalog)
     api = QueryApi(settings, pool)
+    server = PgServer(settings, pool)
     try:
+        # First, since this is what an operator can get wrong: nothing else has been started then.
+        await server.start()
         await pool.start()
         feed.start()
         await api.start()
         await stopping.wait()
-        await api.drain(_DRAIN_S)
+        await asyncio.gather(server.drain(_DRAIN_S), api.drain(_DRAIN_S))
     finally:
+        await server.close()
         await api.close()
         await feed.close()
         await pool.close()
