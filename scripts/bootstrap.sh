@@ -31,6 +31,15 @@ _make_venv() {
     fi
 }
 
+# pip, silent unless it fails.
+_pip() {
+    local said
+    said=$("$python" -m pip --disable-pip-version-check "$@" 2>&1) || {
+        echo "$said" >&2
+        return 1
+    }
+}
+
 _stamp_of() {
     cat "$1" "$root/pyproject.toml" | "$python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
 }
@@ -43,7 +52,7 @@ ensure_venv() {
         return
     fi
     echo "installing from $1" >&2
-    "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
-    "$python" -m pip install --quiet --disable-pip-version-check --no-deps -e "$root"
+    _pip install --require-hashes -r "$lock"
+    _pip install --no-deps -e "$root"
     echo "$now" >"$stamp"
 }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 
 import restate
+from restate.server import install_shutdown_hook
 
 from scripts.examples.counter import counter
 from scripts.examples.greeter import greeter
@@ -15,17 +17,26 @@ from scripts.examples.trip import trip
 app = restate.app([greeter, counter, sign_up, trip])
 
 
-def main() -> None:
+async def serve(bind: str) -> None:
     """Serve HTTP/2 without TLS (h2c) until SIGTERM or Ctrl-C."""
     import hypercorn.asyncio
     import hypercorn.config
 
+    config = hypercorn.config.Config()
+    config.bind = [bind]
+    config.graceful_timeout = 0.5
+    ending = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The SDK listens to SIGTERM too, and asyncio keeps one listener a signal: so both register with the SDK.
+        install_shutdown_hook(asyncio.get_running_loop(), ending.set, number)
+    await hypercorn.asyncio.serve(app, config, shutdown_trigger=ending.wait)
+
+
+def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m scripts.examples.app")
     parser.add_argument("--bind", default="127.0.0.1:9080", metavar="HOST:PORT")
-    config = hypercorn.config.Config()
-    config.bind = [parser.parse_args().bind]
-    config.graceful_timeout = 0.5
-    asyncio.run(hypercorn.asyncio.serve(app, config))
+    asyncio.run(serve(parser.parse_args().bind))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tests.tidy.sources import ROOT, Source, sources
+from tests.tidy.sources import ROOT, Source, settings, sources
 
 _ENTRY = re.compile(r"^    (\w+)(?: {2,}|$)", re.MULTILINE)
 
@@ -44,10 +44,13 @@ def test_map_names_nothing_else(package: Source) -> None:
     assert not gone, f"{package.name} names {sorted(gone)}, which are not there"
 
 
-@pytest.mark.parametrize("package", _packages(), ids=lambda package: package.name)
-def test_package_file_holds_only_its_map(package: Source) -> None:
-    code = [
-        node for node in package.tree.body if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+def test_package_files_hold_only_their_maps() -> None:
+    with_code = [
+        package.name
+        for package in _packages()
+        if not all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in package.tree.body)
     ]
-    assert package.docstring
-    assert not code, f"{package.name} has code; it holds only a docstring"
+    assert all(package.docstring for package in _packages())
+    assert with_code == settings()["ratchet"]["packages_with_code"], (
+        "an __init__.py holds only a docstring: move the code"
+    )
