@@ -35,7 +35,7 @@ from shared.api.log import (
     ReadReply,
 )
 from shared.config import Settings
-from shared.errors import CorruptionError, EverlogError, UnavailableError
+from shared.errors import CorruptionError, UnavailableError
 from shared.rpc.client import RpcCaller
 from shared.rpc.connection import Connection
 
@@ -157,6 +157,7 @@ class MetaLog:
         if self._catch_up_task is not None:
             self._catch_up_task.cancel()
         self._catch_up_task = asyncio.get_running_loop().create_task(self._catch_up(), name="meta-catch-up")
+        self._catch_up_task.add_done_callback(self._catch_up_done)
 
     async def _catch_up(self) -> None:
         """Wait until every batch that is committed now has come down the tail.
@@ -205,10 +206,16 @@ class MetaLog:
         if batch.group != META_GROUP or batch.lsn <= self.applied_lsn or self.failed.done():
             return
         try:
-            proposal = decode_proposal(batch.payload)
+            self._apply(batch)
         except CorruptionError as error:
             self._fail(CorruptionError(f"lsn={batch.lsn}: {error}"))
-            return
+        except Exception as error:
+            # A bug of ours. Going on after a record that could not be applied would fork the state.
+            error.add_note(f"applying lsn={batch.lsn} of group meta")
+            self._fail(error)
+
+    def _apply(self, batch: Committed) -> None:
+        proposal = decode_proposal(batch.payload)
         before = self.state.version
         self.state, outcome = apply(self.state, proposal)
         self.applied_lsn = batch.lsn
@@ -219,6 +226,10 @@ class MetaLog:
         if self.state.version != before and self._caught_up.is_set():
             self._on_change(self.state)
 
-    def _fail(self, error: EverlogError) -> None:
+    def _catch_up_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
         if not self.failed.done():
             self.failed.set_exception(error)

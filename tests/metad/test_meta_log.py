@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+import metad.meta_log
 from metad.meta_log import MetaLog
 from metad.registry.codec import encode_proposal
 from metad.registry.commands import CreatePartitionTable, Proposal, RemoveDeployment
@@ -179,3 +180,20 @@ def test_a_trimmed_log_ends_it(tmp_path: Path) -> None:
         assert not changes
 
     _run(tmp_path, story, log=log)
+
+
+def test_a_bug_in_applying_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception in the socket's callback would only close the connection, and the next one would fail again."""
+
+    def broken(state: RegistryState, proposal: Proposal) -> None:
+        raise AssertionError("an invariant does not hold")
+
+    monkeypatch.setattr(metad.meta_log, "apply", broken)
+
+    async def story(meta_log: MetaLog, server: FakeLogServer, changes: list[RegistryState]) -> None:
+        await meta_log.caught_up()
+        server.commit(META_GROUP, encode_proposal(Proposal(b"a" * 16, CreatePartitionTable(2))))
+        with pytest.raises(AssertionError, match="invariant"):
+            await asyncio.wait_for(asyncio.shield(meta_log.failed), 5)
+
+    _run(tmp_path, story)
