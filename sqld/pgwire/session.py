@@ -323,7 +323,8 @@ class Session:
         if self._connection.lost:
             self.cancel()
         try:
-            return await running
+            result: _T = await running
+            return result
         except asyncio.CancelledError:
             if not self._cancelled:
                 # Not the query but this session is cancelled: the daemon ends.

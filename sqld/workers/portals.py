@@ -102,8 +102,9 @@ class Portals:
     ) -> Query:
         self._engine.begin_query(self._cancelled)
         values = scalars(parameters, formats, types)
-        if pg and self._catalogue.answers(sql):
-            return Query(self._catalogue.plan(sql, values))
+        rewritten = self._catalogue.rewritten(sql) if pg else None
+        if rewritten is not None:
+            return Query(self._catalogue.plan(rewritten, values))
         return Query(self._engine.plan(sql, values))
 
 

@@ -1,0 +1,131 @@
+"""The functions that catalogue queries call. Runs in the query worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+from datafusion import SessionContext, udf
+
+from sqld.pgwire.catalogue.relations import DATABASE, RELATIONS, ROLE, relation_oids
+from sqld.pgwire.settings import SessionSettings
+from sqld.pgwire.types import TYPES, Oid
+
+__all__ = ["register_functions"]
+
+_KINDS = {"i": pa.int64(), "t": pa.string(), "b": pa.bool_()}
+
+
+def _format_type(oid: int | None, modifier: int | None) -> str | None:
+    if oid is None:
+        return None
+    return TYPES[Oid(oid)].title if oid in set(Oid) else "???"
+
+
+def _encoding(number: int | None) -> str:
+    return "UTF8"
+
+
+_NAMES = {oid: name for name, oid in relation_oids().items()}
+_COMMENTS: dict[tuple[int, int], str] = {(row[0], row[2]): row[3] for row in RELATIONS["pg_description"].rows()}
+
+
+def _oid_of(text: str | None) -> int | None:
+    if text is None:
+        return None
+    return int(text) if text.isdigit() else relation_oids().get(text.split(".")[-1].strip('"'))
+
+
+def _setting(name: str | None) -> str | None:
+    return SessionSettings({}).show(name or "")
+
+
+def _none(*_: Any) -> None:
+    return None
+
+
+#: (name, types of arguments and result, function). A number at the end of a name is its count of arguments.
+_FUNCTIONS: list[tuple[str, str, Callable[..., Any]]] = [
+    ("format_type", "ii>t", _format_type),
+    ("pg_get_userbyid", "i>t", lambda oid: ROLE),
+    ("pg_table_is_visible", "i>b", lambda oid: True),
+    ("pg_type_is_visible", "i>b", lambda oid: True),
+    ("pg_function_is_visible", "i>b", lambda oid: True),
+    ("pg_relation_is_publishable", "i>b", lambda oid: False),
+    ("pg_encoding_to_char", "i>t", _encoding),
+    ("pg_get_expr", "ti>t", _none),
+    ("pg_get_expr_3", "tib>t", _none),
+    ("pg_get_viewdef", "i>t", _none),
+    ("pg_get_viewdef_2", "ib>t", _none),
+    ("pg_get_constraintdef", "i>t", _none),
+    ("pg_get_constraintdef_2", "ib>t", _none),
+    ("pg_get_indexdef", "i>t", _none),
+    ("pg_get_indexdef_3", "iib>t", _none),
+    ("pg_get_triggerdef", "i>t", _none),
+    ("pg_get_triggerdef_2", "ib>t", _none),
+    ("pg_get_partkeydef", "i>t", _none),
+    ("pg_get_statisticsobjdef_columns", "i>t", _none),
+    ("pg_get_function_result", "i>t", _none),
+    ("pg_get_function_arguments", "i>t", _none),
+    ("pg_get_function_identity_arguments", "i>t", _none),
+    ("pg_get_serial_sequence", "tt>t", _none),
+    ("obj_description", "it>t", lambda oid, catalog: _COMMENTS.get((oid, 0))),
+    ("obj_description_1", "i>t", lambda oid: _COMMENTS.get((oid, 0))),
+    ("shobj_description", "it>t", _none),
+    ("col_description", "ii>t", lambda oid, number: _COMMENTS.get((oid, number))),
+    ("regclass_text", "i>t", lambda oid: _NAMES.get(oid)),
+    ("text_regclass", "t>i", _oid_of),
+    ("to_regclass", "t>i", _oid_of),
+    ("to_regtype", "t>i", _none),
+    ("has_schema_privilege", "tt>b", lambda schema, privilege: True),
+    ("has_schema_privilege_3", "ttt>b", lambda role, schema, privilege: True),
+    ("has_table_privilege", "tt>b", lambda table, privilege: privilege is None or privilege.upper() == "SELECT"),
+    (
+        "has_table_privilege_3",
+        "ttt>b",
+        lambda role, table, privilege: privilege is None or privilege.upper() == "SELECT",
+    ),
+    ("has_database_privilege", "tt>b", lambda database, privilege: True),
+    ("pg_tablespace_location", "i>t", _none),
+    ("pg_table_size", "i>i", lambda oid: 0),
+    ("pg_relation_size", "i>i", lambda oid: 0),
+    ("pg_total_relation_size", "i>i", lambda oid: 0),
+    ("pg_database_size", "t>i", lambda name: 0),
+    ("pg_size_pretty", "i>t", lambda size: f"{size} bytes"),
+    ("current_setting", "t>t", _setting),
+    ("current_setting_2", "tb>t", lambda name, missing_ok: _setting(name)),
+    ("set_config", "ttb>t", lambda name, value, local: value),
+    ("current_database", ">t", lambda: DATABASE),
+    ("pg_backend_pid", ">i", lambda: 0),
+    ("pg_is_in_recovery", ">b", lambda: False),
+    ("pg_my_temp_schema", ">i", lambda: 0),
+    ("pg_is_other_temp_schema", "i>b", lambda oid: False),
+    ("quote_ident", "t>t", lambda name: name),
+]
+
+
+def register_functions(context: SessionContext) -> None:
+    """Make them known to a session."""
+    for name, signature, function in _FUNCTIONS:
+        arguments, _, result = signature.partition(">")
+        context.register_udf(
+            udf(
+                _vectorised(function, _KINDS[result]),
+                [_KINDS[a] for a in arguments],
+                _KINDS[result],
+                "stable",
+                name=name,
+            )
+        )
+
+
+def _vectorised(function: Callable[..., Any], result: pa.DataType) -> Callable[..., pa.Array]:
+    def call(*arguments: Any) -> pa.Array:
+        # A constant comes as a scalar. Without an argument nobody says how many rows: one is repeated.
+        rows = max((len(a) for a in arguments if isinstance(a, pa.Array)), default=1)
+        columns = [a.to_pylist() if isinstance(a, pa.Array) else [a.as_py()] * rows for a in arguments]
+        values = [function(*row) for row in zip(*columns, strict=True)] if columns else [function()]
+        return pa.array(values, result)
+
+    return call
