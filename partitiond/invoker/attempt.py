@@ -164,7 +164,12 @@ class Attempt:
             conversation = self._conversation
             effects = conversation.receive(data)
             if effects:
-                self._owner.on_effects(effects)
+                if conversation.bulky:
+                    # The log cuts a batch between commands, not within one.
+                    for effect in effects:
+                        self._owner.on_effects([effect])
+                else:
+                    self._owner.on_effects(effects)
             if conversation.over:
                 self._conclude()
         except Exception as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -23,7 +24,6 @@ from partitiond.invoker.retry import Exhausted, RetryCounter
 from partitiond.invoker.routes import Route, Routes
 from partitiond.invoker.slots import Slots
 from shared.clock import Clock
-from shared.config import Settings
 from shared.ids import encode_invocation_id
 from shared.storage.values import InvocationRow, Status
 from shared.wal.commands import Effect, End, GiveUp, HandlerKind, InvokerEffects, Pause, Pin, Suspend
@@ -31,6 +31,9 @@ from shared.wal.commands import Effect, End, GiveUp, HandlerKind, InvokerEffects
 __all__ = ["Chain", "Surroundings"]
 
 _log = logging.getLogger(__name__)
+
+#: W3C Trace Context, section 3.2.
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+)+")
 
 
 @dataclass(slots=True)
@@ -45,7 +48,8 @@ class Surroundings:
     #: The loop's time, for time-outs; the clock's is for what is stored and shown.
     time: Callable[[], float]
     clock: Clock
-    settings: Settings
+    eager_state_bytes_limit: int
+    message_bytes_limit: int
     random_bytes: Callable[[int], bytes]
     #: A float in [0, 1).
     random: Callable[[], float]
@@ -181,7 +185,10 @@ class Chain:
         self._pin = route.pin if row.deployment_id is None else None
         deployment = route.deployment
         self.deployment_id = deployment.id
-        endpoint = shared.endpoints.of(deployment)
+        try:
+            endpoint = shared.endpoints.of(deployment)
+        except ValueError as error:
+            raise AttemptError(AttemptFailure("RT0010", f"deployment {deployment.id}: {error}")) from error
         conversation = Conversation(
             invocation_id=self.id,
             target=row.target,
@@ -189,7 +196,7 @@ class Chain:
             command_count=row.command_count,
             has_output=row.output_index >= 0,
             catalog=shared.catalog,
-            message_bytes_limit=shared.settings.message_bytes_limit,
+            message_bytes_limit=shared.message_bytes_limit,
             random_bytes=shared.random_bytes,
         )
         attempt = Attempt(
@@ -200,7 +207,8 @@ class Chain:
         more = [("x-restate-invocation-id", self.debug_id)]
         if row.target.key:
             more.append(("x-restate-service-key", quote(row.target.key, safe="")))
-        if row.traceparent is not None:
+        # It came from a client: an odd one must not keep the invocation from running.
+        if row.traceparent is not None and _TRACEPARENT.fullmatch(row.traceparent):
             more.append(("traceparent", row.traceparent))
         head = route.head.with_path(route.path, *more)
         attempt.start(endpoint, head, replay_chunks(first, journal, row.journal_length))
@@ -219,7 +227,7 @@ class Chain:
         state, partial = b"", True
         if target.kind != HandlerKind.SERVICE and not route.options.enable_lazy_state:
             entries = self.host.read_state(target)
-            state, partial = encode_state(entries, bytes_limit=self._shared.settings.eager_state_bytes_limit)
+            state, partial = encode_state(entries, bytes_limit=self._shared.eager_state_bytes_limit)
         return encode_start(
             invocation_id=self.id,
             debug_id=self.debug_id,
@@ -236,6 +244,7 @@ class Chain:
         """The slot goes back; the next attempt is planned, or the chain gives up."""
         shared = self._shared
         self._attempt = None
+        shared.slots.release()
         self.failure = failure
         next_step = self._counter.on_failure(failure, shared.routes.options_of(self._target), shared.random())
         if isinstance(next_step, Exhausted):
@@ -249,7 +258,6 @@ class Chain:
             self._log_failure(failure, f"retry in {next_step} ms")
             self.next_retry_ms = shared.clock.now_ms() + next_step
             self._timer = asyncio.get_running_loop().call_later(next_step / 1000, self._retry_due)
-        shared.slots.release()
 
     def _log_failure(self, failure: AttemptFailure, then: str) -> None:
         _log.warning(

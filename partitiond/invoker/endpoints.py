@@ -17,9 +17,13 @@ EndpointKey = tuple[bool, str, str]
 
 
 def endpoint_key(deployment: Deployment) -> EndpointKey:
-    """Deployments of one authority share connections."""
-    parts = urlsplit(deployment.uri)
-    return deployment.http_version == "HTTP/1.1", parts.scheme, parts.netloc.rpartition("@")[2]
+    """Deployments of one authority share connections. A URI that is none gives a key that cannot be opened."""
+    http1 = deployment.http_version == "HTTP/1.1"
+    try:
+        parts = urlsplit(deployment.uri)
+    except ValueError:
+        return http1, "", deployment.uri
+    return http1, parts.scheme, parts.netloc.rpartition("@")[2]
 
 
 class Endpoints:

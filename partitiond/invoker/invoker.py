@@ -24,6 +24,9 @@ from shared.storage.values import InvocationRow, Status
 
 __all__ = ["Invoker"]
 
+#: What a record holds beside one message. A message that fits no record would end the leadership at each attempt.
+_RECORD_OVERHEAD_BYTES = 64 * 1024
+
 
 class Invoker:
     """All calls must come from within the event loop, the first one included; none of them waits, but `close`."""
@@ -52,7 +55,8 @@ class Invoker:
             slots=Slots(max(1, settings.concurrent_invocations_limit // settings.worker_count), loop.call_soon),
             time=loop.time,
             clock=clock,
-            settings=settings,
+            eager_state_bytes_limit=settings.eager_state_bytes_limit,
+            message_bytes_limit=min(settings.message_bytes_limit, settings.record_bytes_limit - _RECORD_OVERHEAD_BYTES),
             random_bytes=random_bytes,
             random=random_float,
         )

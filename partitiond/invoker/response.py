@@ -12,7 +12,7 @@ from partitiond.invoker.failure import AttemptFailure
 
 __all__ = ["check_response", "retry_after_ms"]
 
-#: A service cannot put an invocation off for longer than this.
+#: Proxies have been seen to ask for years.
 RETRY_AFTER_MS_MAX = 24 * 60 * 60 * 1000
 _DOC_CODES = {415: "RT0015", 413: "RT0019", 502: "RT0010", 504: "RT0010", 429: "RT0023", 503: "RT0023"}
 

@@ -13,6 +13,10 @@ from shared.catalog.catalog import HandlerOptions
 __all__ = ["Exhausted", "RetryCounter"]
 
 
+#: A service cannot put its invocation off for longer than this.
+ASKED_DELAY_MS_MAX = 30 * 24 * 60 * 60 * 1000
+
+
 class Exhausted(msgspec.Struct):
     """No further attempt. `kill`: the invocation ends with the failure, else it is paused."""
 
@@ -43,7 +47,7 @@ class RetryCounter:
         self.failures += 1
         self.failures_since_stored += 1
         if failure.next_retry_delay_ms is not None:
-            return failure.next_retry_delay_ms
+            return min(failure.next_retry_delay_ms, ASKED_DELAY_MS_MAX)
         self.policy_failures += 1
         if options.retry_attempts is not None and self.policy_failures >= options.retry_attempts:
             return Exhausted(options.retry_kills)

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from partitiond.invoker.failure import AttemptFailure
 from partitiond.invoker.protocol.calls import CallResolver
 from partitiond.invoker.protocol.header import FrameReader
-from partitiond.invoker.protocol.preconditions import BAD_MESSAGE, PreconditionError, plain_commands, refusal
+from partitiond.invoker.protocol.preconditions import BAD_MESSAGE, TOO_LARGE, PreconditionError, plain_commands, refusal
 from shared.catalog.catalog import Catalog
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import ACK_FLAG, MessageType, command_name, is_command
@@ -24,6 +24,7 @@ __all__ = ["CatalogSource", "Conversation"]
 
 _CALLS = (MessageType.CALL, MessageType.ONE_WAY_CALL)
 _END = End()
+_BULKY_BYTES = 512 * 1024
 #: ErrorMessage.code values with a meaning of their own, and the page that explains each.
 _SDK_CODES = {570: "RT0016", 571: "RT0012"}
 
@@ -39,6 +40,7 @@ class Conversation:
     """What the SDK may say in one attempt, and what it means."""
 
     __slots__ = (
+        "_call_bytes_limit",
         "_calls",
         "_catalog",
         "_command_index",
@@ -47,6 +49,7 @@ class Conversation:
         "_heard",
         "_kind",
         "_plain",
+        "bulky",
         "failure",
         "over",
         "refused",
@@ -72,6 +75,8 @@ class Conversation:
             caller_id=invocation_id, caller_target=target, traceparent=traceparent, random_bytes=random_bytes
         )
         self._frames = FrameReader(message_bytes_limit)
+        #: A call goes to the log twice: as its entry, and within the invocation that it makes.
+        self._call_bytes_limit = message_bytes_limit // 2
         #: An Output is in the journal or was sent: an End without one would leave the caller without an answer.
         self._has_output = has_output
         self._heard = False
@@ -80,6 +85,8 @@ class Conversation:
         #: End, Suspension, Error or a failure was seen.
         self.over = False
         self.failure: AttemptFailure | None = None
+        #: The effects just returned are large together: report them one by one.
+        self.bulky = False
         #: It is over because of a message that we do not take; the service may still go on talking.
         self.refused = False
         #: Something came behind the last message; the caller logs it.
@@ -89,6 +96,7 @@ class Conversation:
         """Effects of all messages that are whole now."""
         effects: list[Effect] = []
         self._heard = True
+        self.bulky = self._frames.pending_bytes + len(data) > _BULKY_BYTES
         if self.over:
             self.trailing = True
             return effects
@@ -113,7 +121,9 @@ class Conversation:
                 self._fail(message_type, raw, error.doc_code, error.message)
         if self._frames.oversized is not None and not self.over:
             message_type, length = self._frames.oversized
-            self._fail(message_type, None, "RT0003", f"message {message_type:#06x} of {length} bytes is over the limit")
+            self._fail(
+                message_type, None, TOO_LARGE, f"message {message_type:#06x} of {length} bytes is over the limit"
+            )
         if self.over and self._frames.pending_bytes:
             self.trailing = not self.refused
         return effects
@@ -129,6 +139,8 @@ class Conversation:
 
     def _read_other(self, message_type: int, flags: int, raw: bytes, effects: list[Effect]) -> None:
         if message_type in _CALLS:
+            if len(raw) >= self._call_bytes_limit:
+                raise PreconditionError(TOO_LARGE, f"a call of {len(raw)} bytes is over the limit")
             catalog = self._catalog.catalog
             effects.append(self._calls.read(catalog, message_type, raw, ack=flags >= ACK_FLAG))
             self._command_index += 1

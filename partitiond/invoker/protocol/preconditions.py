@@ -20,6 +20,7 @@ __all__ = [
     "BAD_MESSAGE",
     "NO_HANDLER",
     "NO_SCOPE",
+    "TOO_LARGE",
     "PreconditionError",
     "plain_commands",
     "refusal",
@@ -27,6 +28,8 @@ __all__ = [
 
 #: The entry cannot be processed: a precondition does not hold.
 BAD_ENTRY = "RT0017"
+#: The message is over the limit.
+TOO_LARGE = "RT0003"
 #: The message breaks the protocol.
 BAD_MESSAGE = "RT0012"
 #: Scope and limit key are not to be had.

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from partitiond.invoker.http2.errors import ErrorKind
+from partitiond.invoker.invoker import Invoker
 from shared.catalog.deployments import ProtocolMode
 from shared.catalog.services import RetryPolicy
 from shared.clock import SystemClock
+from shared.config import Settings
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType as T
 from shared.storage.values import Status
@@ -28,7 +31,7 @@ from shared.wal.commands import (
     Terminate,
     TerminateMode,
 )
-from tests.fakes.invoker_host import MemoryHost
+from tests.fakes.invoker_host import MemoryCatalog, MemoryHost
 from tests.fakes.service_endpoint import ask_ack, join
 from tests.partitiond.invoker.builders import END, OUTPUT, catalog, deployment, invoke, value
 from tests.partitiond.invoker.stage import FAST, Stage, play, until
@@ -508,6 +511,57 @@ def test_long_journal_is_sent_as_the_stream_takes_it() -> None:
         assert kinds == [T.START, T.INPUT, T.RUN, T.RUN, T.RUN, T.SIGNAL]
 
     play(scene)
+
+
+def test_large_messages_are_proposed_one_by_one() -> None:
+    """One InvokerEffects is one command, which the log cannot cut: several large messages would not fit a record."""
+
+    async def scene(stage: Stage) -> None:
+        call, stream = await stage.start()
+        big = (int(T.RUN), pb.RunCommand(result_completion_id=1, name="x" * 400_000).SerializeToString())
+        stream.answer().data(join(big, big, OUTPUT, END)).end()
+        assert await stage.ended(call) == value("ok")
+        assert [len(effects.effects) for effects in stage.host.proposed] == [2, 1, 1, 1]
+
+    play(scene)
+
+
+def test_message_that_fits_no_record_is_refused() -> None:
+    async def scene(stage: Stage) -> None:
+        _, stream = await stage.start()
+        stream.answer().say((T.OUTPUT, bytes(100_000)))
+        assert stream.was_reset
+        assert stage.invoker.states()[0].last_failure_error_code == "RT0003"
+
+    play(scene, record_bytes_limit=150_000)
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "sent"), [("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True), ("odd\r\n", False)]
+)
+def test_traceparent_is_passed_on_if_it_is_one(traceparent: str, sent: bool) -> None:
+    async def scene(stage: Stage) -> None:
+        call = invoke("Greeter/greet")
+        call.traceparent = traceparent
+        stage.host.invoke(call)
+        stream = await stage.stream()
+        assert ("traceparent" in dict(stream.head.headers)) is sent
+
+    play(scene)
+
+
+@pytest.mark.parametrize("uri", ["http://[", "ftp://h:1", "http://h:99999", "nothing"])
+def test_uri_that_is_none_is_a_failure(uri: str) -> None:
+    async def scene() -> None:
+        host = MemoryHost()
+        view = MemoryCatalog(catalog())
+        host.invoker = invoker = Invoker(catalog=view, settings=Settings(workers=1), clock=SystemClock())
+        view.set(catalog(deployment(uri)))
+        host.invoke(invoke("Greeter/greet"))
+        await until(lambda: [s for s in invoker.states() if s.last_failure_error_code == "RT0010"])
+        await invoker.close()
+
+    uvloop.run(scene())
 
 
 def test_state_is_sent_eagerly_lazily_or_in_part() -> None:

@@ -64,6 +64,11 @@ def test_delay_that_the_service_asks_for_holds_once_and_uses_no_attempt_up() -> 
     assert counter.on_failure(AttemptFailure("RT0007", "x"), options, 0.0) == Exhausted(kill=False)
 
 
+def test_asked_delay_has_a_bound() -> None:
+    asked = AttemptFailure("RT0007", "x", next_retry_delay_ms=2**64 - 1)
+    assert RetryCounter().on_failure(asked, _options(), 0.0) == 30 * 24 * 3600 * 1000
+
+
 def test_what_is_stored_resets_only_what_the_service_is_told() -> None:
     counter = RetryCounter()
     for _ in range(3):
