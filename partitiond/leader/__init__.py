@@ -5,6 +5,7 @@ Modules:
     dispatch    action type -> performer, exhaustive
     requests    what clients of the worker's socket ask for
     replies     who waits for which invocation
+    answers     requests answered by the fate of their own command
     timers      the next due timer
     outbox      messages on their way to other partitions
     cleaner     proposes to forget what has expired

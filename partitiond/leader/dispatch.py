@@ -52,7 +52,5 @@ def _carry_out(leader: Leader, action: Action) -> None:
         case RunRefused():
             leader.replies.refused(action.id, action.request_uid, WORKFLOW_INVOKED)
         case TerminateOutcome():
-            waiting = leader.outcomes.pop(action.request, None)
-            if waiting is not None:
-                peer, request_id = waiting
-                peer.send(TerminateReply(request_id, action.outcome))
+            outcome = action.outcome
+            leader.answers.answer(action.request, lambda request_id: TerminateReply(request_id, outcome))

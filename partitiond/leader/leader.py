@@ -15,9 +15,10 @@ from enum import Enum
 from typing import Protocol
 
 from partitiond.leader import recovery
+from partitiond.leader.answers import Answers
 from partitiond.leader.cleaner import Cleaner
 from partitiond.leader.outbox import Outbox
-from partitiond.leader.replies import Peer, Replies
+from partitiond.leader.replies import Replies
 from partitiond.leader.timers import Timers
 from partitiond.log.proposer import Appender, Proposer
 from partitiond.machine.tables import Tables
@@ -93,9 +94,7 @@ class Leader:
             self.propose_command,
         )
         self._cleaner = Cleaner(tables, clock, self.propose_command, interval_s=cleanup_interval_s)
-        #: Requests that wait for the outcome of their own command: peer and request id by our number.
-        self.outcomes: dict[int, tuple[Peer, int]] = {}
-        self.next_outcome = 1
+        self.answers = Answers(self.when_applied)
 
     @property
     def leading(self) -> bool:
@@ -122,7 +121,7 @@ class Leader:
             self.timers.stop()
             self.outbox.stop()
             self._cleaner.stop()
-            self.outcomes.clear()
+            self.answers.moved(why)
             self.replies.moved(why)
         self.role = Role.FOLLOWING
         self._uid = b""
@@ -176,5 +175,5 @@ class Leader:
         """(name, value) of the object's or workflow's state, by name."""
         assert target.key is not None
         prefix = keys.object_prefix(keys.STATE, key_partition_key(target.key), target.service, target.key)
-        for key, value in self._tables.scan(prefix, prefix + b"\xff" * 256):
+        for key, value in self._tables.scan(prefix, keys.prefix_end(prefix)):
             yield key[len(prefix) :], value

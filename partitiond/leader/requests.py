@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from partitiond.leader.leader import Leader
 from partitiond.leader.replies import Peer
 from shared.api.partition import (
@@ -42,15 +44,13 @@ def handle(leader: Leader, peer: Peer, request: LeaderRequest) -> None:
             _attach(leader, peer, request)
         case AwakeableRequest():
             leader.propose_command(CompleteAwakeable(request.invocation_id, request.signal, request.result))
-            leader.when_applied(lambda: peer.send(AwakeableReply(request.request_id)))
+            leader.answers.once_applied(peer, request.request_id, AwakeableReply(request.request_id))
         case DeliverRequest():
             leader.propose_command(Deliver(request.sender, request.messages))
             upto_seq = request.messages[-1][0] if request.messages else 0
-            leader.when_applied(lambda: peer.send(DeliverReply(request.request_id, upto_seq)))
+            leader.answers.once_applied(peer, request.request_id, DeliverReply(request.request_id, upto_seq))
         case TerminateRequest():
-            number = leader.next_outcome
-            leader.next_outcome += 1
-            leader.outcomes[number] = (peer, request.request_id)
+            number = leader.answers.expect(peer, request.request_id)
             leader.propose_command(Terminate(request.invocation_id, request.mode, number))
         case ForgetRequest():
             leader.replies.forget(peer, request.request_id)
@@ -68,15 +68,21 @@ def _attach(leader: Leader, peer: Peer, request: AttachRequest) -> None:
         peer.send(ResultReply(request.request_id, None, ready=False))
 
 
+class _LocalPeer:
+    """Stands for this very worker among the peers of a leader."""
+
+    def __init__(self) -> None:
+        self.reply: asyncio.Future[msgspec.Struct] = asyncio.get_running_loop().create_future()
+
+    def send(self, message: msgspec.Struct) -> None:
+        if not self.reply.done():
+            self.reply.set_result(message)
+
+
 async def deliver_locally(leader: Leader, sender: int, messages: list[tuple[int, OutboxMessage]]) -> None:
     """Messages of another partition of this very worker. Raises UnavailableError when this one does not lead."""
-    if not leader.leading:
-        raise UnavailableError(f"partition {leader.partition.id} has no leader here yet")
-    stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    leader.propose_command(Deliver(sender, messages))
-    leader.when_applied(lambda: None if stored.done() else stored.set_result(None))
-    try:
-        async with asyncio.timeout(10):
-            await stored
-    except TimeoutError as error:
-        raise UnavailableError(f"partition {leader.partition.id} did not store messages within 10 s") from error
+    peer = _LocalPeer()
+    handle(leader, peer, DeliverRequest(0, leader.partition.id, sender, messages))
+    reply = await peer.reply
+    if isinstance(reply, Moved):
+        raise UnavailableError(reply.message)

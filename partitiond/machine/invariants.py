@@ -77,7 +77,7 @@ def _check_locks(tables: Tables) -> Iterator[str]:
         elif tables.get(keys.invocation_key(lock.holder)) is None:
             yield f"{service}/{object_key}: held by {lock.holder.hex()}, which does not exist"
         prefix = keys.object_prefix(keys.INBOX, partition_key, service, object_key)
-        for inbox_key, waiting in tables.scan(prefix, prefix + b"\xff" * 9):
+        for inbox_key, waiting in tables.scan(prefix, keys.prefix_end(prefix)):
             seq = int.from_bytes(inbox_key[len(prefix) :], "big")
             stored = tables.get(keys.invocation_key(waiting))
             if stored is None or values.decode_invocation(stored).status is not Status.INBOXED:

@@ -14,14 +14,7 @@ from partitiond.machine.tables import Tables
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, LockRow, PartitionMeta, PromiseRow
 
-__all__ = ["Txn", "prefix_end"]
-
-
-def prefix_end(prefix: bytes) -> bytes:
-    """The smallest key after all keys that begin with `prefix`."""
-    trimmed = prefix.rstrip(b"\xff")
-    assert trimmed, "a prefix of only 0xff has no end"
-    return trimmed[:-1] + bytes([trimmed[-1] + 1])
+__all__ = ["Txn"]
 
 
 class Txn:
@@ -56,7 +49,7 @@ class Txn:
 
     def scan_prefix(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All rows whose key begins with `prefix`."""
-        return self.scan(prefix, prefix_end(prefix))
+        return self.scan(prefix, keys.prefix_end(prefix))
 
     def invocation(self, invocation_id: bytes) -> InvocationRow | None:
         """The row itself: whoever changes it calls `changed`."""

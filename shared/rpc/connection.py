@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -85,6 +85,11 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """Close at once; what is queued is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+
     def _flush(self) -> None:
         self._flush_scheduled = False
         if self._out and self._transport is not None and not self._closed:
@@ -92,9 +97,9 @@ class Connection(asyncio.Protocol):
         self._out.clear()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=4 * 1024 * 1024)
+        # uvloop's transports are none of asyncio's classes, though they do what those promise.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=4 * 1024 * 1024)
         if self._out:
             self._flush()
 
@@ -104,8 +109,7 @@ class Connection(asyncio.Protocol):
             messages = [self._decode(frame) for frame in frames]
         except (RemoteProtocolError, msgspec.MsgspecError) as error:
             _log.error("%s: closing the connection, unreadable frame: %s", self.name, error)
-            assert self._transport is not None
-            self._transport.abort()
+            self.abort()
             return
         if messages:
             self._handler.on_messages(self, messages)

@@ -37,6 +37,7 @@ __all__ = [
     "notification_key",
     "object_prefix",
     "outbox_key",
+    "prefix_end",
     "promise_key",
     "state_key",
     "timer_key",
@@ -149,3 +150,10 @@ def decode_outbox(key: bytes) -> int:
 def dedup_key(sender: int) -> bytes:
     """The last sequence taken from a sending partition."""
     return DEDUP + sender.to_bytes(4, "big")
+
+
+def prefix_end(prefix: bytes) -> bytes:
+    """The smallest key after all keys that begin with `prefix`."""
+    trimmed = prefix.rstrip(b"\xff")
+    assert trimmed, "a prefix of only 0xff has no end"
+    return trimmed[:-1] + bytes([trimmed[-1] + 1])

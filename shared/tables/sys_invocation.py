@@ -64,7 +64,10 @@ _LAST = ["completion_result", "completion_failure"]
 _STATUS = (
     "arrow_cast(CASE "
     "WHEN ss.status = 'inboxed' THEN 'pending' "
-    "WHEN ss.status IN ('scheduled', 'completed', 'suspended', 'paused') THEN ss.status "
+    "WHEN ss.status = 'scheduled' THEN 'scheduled' "
+    "WHEN ss.status = 'completed' THEN 'completed' "
+    "WHEN ss.status = 'suspended' THEN 'suspended' "
+    "WHEN ss.status = 'paused' THEN 'paused' "
     "WHEN sis.in_flight THEN 'running' "
     "WHEN ss.status = 'invoked' AND sis.retry_count > 0 THEN 'backing-off' "
     "ELSE 'ready' END, 'LargeUtf8') AS status"
