@@ -156,7 +156,7 @@ def test_failed_attempt_is_repeated_from_the_journal() -> None:
 def test_retry_waits_until_what_was_proposed_is_applied() -> None:
     async def scene(stage: Stage) -> None:
         waiting: list[Callable[[], None]] = []
-        stage.host.when_applied = waiting.append  # type: ignore[method-assign]
+        stage.host.when_applied = waiting.append  # type: ignore[assignment, method-assign]
         _, stream = await stage.start()
         stream.answer().say(RUN, BOOM)
         await until(lambda: waiting)

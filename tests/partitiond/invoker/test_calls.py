@@ -74,7 +74,7 @@ def test_idempotent_calls_meet() -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"idempotency_key": "ik"}])
-def test_run_of_a_workflow_has_one_id_a_key(fields: dict[str, str]) -> None:
+def test_run_of_a_workflow_has_one_id_a_key(fields: dict[str, Any]) -> None:
     callee = call("Flow/w1/run", **fields).callee
     assert callee.id[8:] == workflow_uuid("Flow", "w1")
     assert callee.request_uid != b""
@@ -107,7 +107,7 @@ def test_one_way_call_may_wait_and_has_no_completion() -> None:
         ("Greeter/greet", {"limit_key": "s"}, "RT0024"),
     ],
 )
-def test_calls_that_cannot_be(path: str, fields: dict[str, str], code: str) -> None:
+def test_calls_that_cannot_be(path: str, fields: dict[str, Any], code: str) -> None:
     with pytest.raises(PreconditionError) as caught:
         call(path, **fields)
     assert caught.value.doc_code == code
@@ -139,7 +139,7 @@ def test_object_call_without_a_key_has_the_empty_one() -> None:
     ],
 )
 def test_retentions(
-    options: dict[str, int], kind: HandlerKind, idempotency_key: str | None, expected: tuple[int, int]
+    options: dict[str, Any], kind: HandlerKind, idempotency_key: str | None, expected: tuple[int, int]
 ) -> None:
     known = catalog(**options)
     merged = known.options_of(known.services["Greeter"], known.services["Greeter"].handlers["greet"])

@@ -28,7 +28,7 @@ from tests.partitiond.invoker.stage import until
 
 pytestmark = [pytest.mark.slow]
 
-MODES = {
+MODES: dict[str, dict[str, Any]] = {
     "bidi": {},
     "request-response": {"protocol_mode": ProtocolMode.REQUEST_RESPONSE},
     "http1": {"protocol_mode": ProtocolMode.REQUEST_RESPONSE, "http_version": "HTTP/1.1"},
