@@ -40,6 +40,7 @@ class Driver:
         self._syncing = False
         self._heartbeat: asyncio.TimerHandle | None = None
         self._housekeeping = self._loop.call_later(_HOUSEKEEPING_S, self._on_housekeeping)
+        self._closed = False
         self._quiet: asyncio.Event = asyncio.Event()
         self._quiet.set()
         #: Gets the first error as its exception.
@@ -76,6 +77,7 @@ class Driver:
 
     def close(self) -> None:
         """Tick no more; the store may be closed after this."""
+        self._closed = True
         self._housekeeping.cancel()
         if self._heartbeat is not None:
             self._heartbeat.cancel()
@@ -86,7 +88,7 @@ class Driver:
 
     def _pump(self) -> None:
         self._scheduled = False
-        if self.failed.done():
+        if self.failed.done() or self._closed:
             return
         try:
             self._turn()

@@ -77,6 +77,9 @@ class LogService:
             )
         if self._peers is not None:
             await self._peers.start()
+        else:
+            # Alone, this node leads by now and has committed all it holds: who follows gets the right tail at once.
+            await self._driver.quiet()
         await self._server.start()
 
     def on_peer_message(self, peer: str, group: str, message: dict[str, Any]) -> None:

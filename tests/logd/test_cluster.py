@@ -12,7 +12,7 @@ import pytest
 from logd.peers.options import ClusterOptions
 from logd.raft.timing import Timing
 from logd.service import LogService
-from shared.api.log import Append, Appended, Follow, LogError
+from shared.api.log import Append, Appended, Follow, LogError, Read, Trim
 from shared.config import Settings
 from tests.conftest import free_ports
 from tests.logd.client import LogClient, make_settings
@@ -120,6 +120,71 @@ def test_a_stopped_leader_is_replaced_and_catches_up_when_it_is_back(directory: 
             survivor = nodes.clients[await nodes.leader()]
             assert client.payloads("p-1") == survivor.payloads("p-1")
             assert client.payloads("p-1")[0] == b"before"
+
+    asyncio.run(main())
+
+
+def test_a_leader_without_a_quorum_steps_down_and_says_so(directory: Path) -> None:
+    """Its append was never committed here: nobody can tell whether it will be."""
+
+    async def main() -> None:
+        async with cluster(directory) as nodes:
+            await nodes.append(b"one")
+            leader = await nodes.leader()
+            client = nodes.clients[leader]
+            for name in NAMES:
+                if name != leader:
+                    await nodes.stop(name)
+            reply = await client.call(Append(0, "p-1", b"two"))
+            assert isinstance(reply, LogError)
+            assert (reply.code, "unknown" in reply.message) == ("not_leader", True)
+            await client.until(lambda: not client.leadership["p-1"][-1].is_leader)
+            assert client.payloads("p-1") == [b"one"]
+
+    asyncio.run(main())
+
+
+def test_a_follower_that_was_away_for_long_gets_all_it_lacks(directory: Path) -> None:
+    """More than one message, more than one turn's budget, and out of the store: the window is long past it."""
+
+    async def main() -> None:
+        async with cluster(directory) as nodes:
+            await nodes.append(b"one")
+            leader = await nodes.leader()
+            away = next(name for name in NAMES if name != leader)
+            await nodes.stop(away)
+            client = nodes.clients[leader]
+            payload = bytes(200_000)
+            for _ in range(8):
+                await asyncio.gather(*[client.send(Append(0, "p-1", payload)) for _ in range(10)])
+            last = await nodes.append(b"last")
+            await nodes.start(away)
+            back = nodes.clients[away]
+            await back.until(lambda: back.committed.get("p-1") and back.committed["p-1"][-1].lsn >= last)
+            assert back.payloads("p-1")[0] == b"one"
+            assert back.payloads("p-1")[-1] == b"last"
+            assert len(back.payloads("p-1")) >= 82
+
+    asyncio.run(main())
+
+
+def test_entries_that_a_peer_lacks_are_kept_by_the_leader(directory: Path) -> None:
+    """Checkpoints are not sent to peers yet: what is trimmed for good could never reach it."""
+
+    async def main() -> None:
+        async with cluster(directory) as nodes:
+            first = await nodes.append(b"one")
+            leader = await nodes.leader()
+            away = next(name for name in NAMES if name != leader)
+            await nodes.stop(away)
+            last = await nodes.append(b"two")
+            client = nodes.clients[leader]
+            await client.until(lambda: client.committed["p-1"][-1].lsn == last)
+            assert (await client.call(Trim(0, "p-1", last))).first_lsn == last + 1
+            assert (await client.call(Read(0, "p-1", first))).code == "trimmed"
+            await nodes.start(away)
+            back = nodes.clients[away]
+            await back.until(lambda: back.payloads("p-1") == [b"one", b"two"])
 
     asyncio.run(main())
 

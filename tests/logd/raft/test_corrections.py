@@ -5,6 +5,7 @@ Each test runs on both: a new version without a fault fails here on `stock`, a l
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -167,6 +168,18 @@ def test_5_a_follower_acknowledges_entries_that_are_not_on_disk(make: Make, stoc
     assert [message["next_node_idx"] for message in acks(member, "b")] == [3]
 
 
+def test_5_a_follower_publishes_only_what_is_on_its_own_disk() -> None:
+    """A quorum has the entries; but who replays them here must not be ahead of the log that is left after a crash."""
+    member = OurMember("b", "c")
+    entries = [(command(b"x"), 2, 1), (command(b"y"), 3, 1)]
+    member.receive("b", append_entries(term=1, previous=(1, 0), entries=entries, commit=3))
+    member.tick()
+    assert member.host.committed == []
+    member.sync()
+    member.tick()
+    assert member.host.committed == [2, 3]
+
+
 def test_5_an_acknowledgement_that_waited_into_another_term_is_dropped() -> None:
     """Its entries were replaced before they reached the disk."""
     member = OurMember("b", "c")
@@ -237,6 +250,8 @@ def test_8_who_is_no_member_is_not_heard() -> None:
     member.receive("b", {"type": "apply_command", "command": b"\2"})
     assert member.leads
     assert member.term == term
+    with pytest.raises(queue.Empty):
+        member.raft._SyncObj__commandsQueue.get_nowait()
 
 
 def test_a_restarted_member_applies_nothing_again() -> None:
