@@ -1,6 +1,7 @@
 """DataFusion's messages -> SQLSTATE and HTTP status. Pure: no I/O.
 
-DataFusion's errors carry their kind only in their text. What is not known is an internal error.
+DataFusion's errors carry their kind only in their text. What is not known is an internal error. A query that is wrong
+has status 400, always; the oracle answers 500 to some, by an accident of how DataFusion wraps its errors.
 """
 
 from __future__ import annotations

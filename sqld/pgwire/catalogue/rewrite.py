@@ -113,7 +113,7 @@ def _inner(node: Any) -> Any:
 
 def _is_array_query(node: Any) -> bool:
     """`ARRAY(SELECT …)`."""
-    items = node.expressions if isinstance(node, exp.Array | exp.List) else []
+    items: list[Any] = node.expressions if isinstance(node, exp.Array | exp.List) else []
     return any(isinstance(item, exp.Query) for item in items)
 
 
@@ -127,7 +127,7 @@ def _in_projection(node: Any) -> bool:
     child, parent = node, node.parent
     while parent is not None:
         if isinstance(parent, exp.Select):
-            return child.arg_key == "expressions"
+            return bool(child.arg_key == "expressions")
         child, parent = parent, parent.parent
     return False
 

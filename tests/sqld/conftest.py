@@ -1,0 +1,33 @@
+"""Nodes for sqld's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.partition_store import fill_with_examples
+from tests.sqld.node import Node
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node with the examples, for tests that change nothing."""
+    node = Node(tmp_path_factory.mktemp("node"))
+    try:
+        fill_with_examples(node.partitions)
+        node.start()
+        yield node
+    finally:
+        node.close()
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    """A node of one's own, without rows and not started."""
+    node = Node(tmp_path)
+    try:
+        yield node
+    finally:
+        node.close()
