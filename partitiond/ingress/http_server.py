@@ -28,6 +28,8 @@ __all__ = ["HttpServer"]
 
 _KEEP_ALIVE_S = 75.0
 _LINE_BYTES_MAX = 64 * 1024
+#: Path and headers travel in the record beside the body; logd leaves 64 KiB for all that is not body.
+_HEAD_BYTES_MAX = 60_000
 _BACKLOG = 1024
 _CORS = (
     b"vary: origin, access-control-request-method, access-control-request-headers\r\n"
@@ -94,15 +96,21 @@ class HttpServer:
 
     async def _handle(self, request: _Request) -> _Response:
         headers: dict[str, str] = {}
+        target = request.target
+        # The path may be in the record twice: as it is, and as the key that is part of it.
+        head_bytes = 2 * len(target)
         for raw_name, raw_value in request.raw_headers:
+            head_bytes += len(raw_name) + len(raw_value)
             name = raw_name.decode("latin-1").lower()
             if name not in headers:
                 headers[name] = raw_value.decode("latin-1")
         length = headers.get("content-length")
         if length is not None and int(length) > self._body_bytes_max:
             answer = replies.too_large()
+        elif head_bytes > _HEAD_BYTES_MAX:
+            answer = replies.error(IngressError(431, f"path and headers are over {_HEAD_BYTES_MAX} bytes"))
         else:
-            answer = await self._handler.answer(request.method, request.target, headers, request.read_body)
+            answer = await self._handler.answer(request.method, target, headers, request.read_body)
         return _Response(self._encode(request, headers.get("origin"), answer), request.keep_alive)
 
     def _encode(self, request: _Request, origin: str | None, answer: Answer) -> bytes:
@@ -149,6 +157,8 @@ class _Request(web.BaseRequest):
             if len(body) <= self.body_bytes_max:
                 return body
             raise _body_too_long()
+        if self.headers.get("expect", "").lower() == "100-continue":
+            await self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
             return await self.read()
         except web.HTTPRequestEntityTooLarge as error:

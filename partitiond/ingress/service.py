@@ -40,7 +40,8 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         handler.directory = build_directory(catalog.catalog)
 
     catalog.on_change(on_catalog)
-    server = HttpServer(handler, body_bytes_max=settings.request_bytes_limit)
+    # What the log cannot take must not get that far: it would be tried again for ever.
+    server = HttpServer(handler, body_bytes_max=min(settings.request_bytes_limit, settings.record_bytes_limit))
     port = await server.listen_tcp(settings.bind, settings.ingress_port)
     path = settings.socket("ingress")
     await server.listen_unix(path)

@@ -185,6 +185,39 @@ def test_body_over_the_limit_is_refused(tmp_path: Path, chunked: bool) -> None:
     uvloop.run(main())
 
 
+def test_head_over_the_limit_is_refused(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with Ingress(tmp_path) as ingress:
+            for path, headers in (
+                (f"/Counter/{'x' * 30_000}/add", {}),
+                ("/Greeter/none", {f"x-{number}": "y" * 4000 for number in range(15)}),
+            ):
+                reply = await ingress.request("GET", path, headers)
+                assert reply.status == 431
+            fits = await ingress.request("GET", "/Greeter/none", {"cookie": "y" * 50_000})
+            assert fits.status == 200
+
+    uvloop.run(main())
+
+
+def test_client_that_waits_for_leave_to_send_its_body_gets_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        head = b" HTTP/1.1\r\nHost: x\r\nContent-Type: a/b\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        async with Ingress(tmp_path) as ingress:
+            reader, writer = await asyncio.open_connection("127.0.0.1", ingress.settings.ingress_port)
+            writer.write(b"POST /Greeter/any" + head)
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"abc")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            assert ingress.worker.requests[-1].invoke.payload == b"abc"
+            await reader.readexactly(6)
+            writer.write(b"POST /Nope/any" + head)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404")
+            writer.close()
+
+    uvloop.run(main())
+
+
 def test_compressed_bodies_pass_as_they_are(tmp_path: Path) -> None:
     async def main() -> None:
         async with Ingress(tmp_path) as ingress:
