@@ -5,4 +5,5 @@ Modules:
     node          a node's data directory, its supervisord and its programs
     example_node  what `scripts/up` runs: a node with the example services on it
     examples      services written with the official SDK
+    benchmark     `scripts/bench`: Everlog and the oracle, measured in turn
 """

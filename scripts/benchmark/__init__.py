@@ -1,0 +1,23 @@
+"""`scripts/bench`: Everlog and the oracle measured in turn, on the same machine in one run.
+
+Modules:
+    main             arguments, the campaign, the report
+    campaign         the order of runs: row, round, configuration
+    session          one run: start, register, warm up, load, measure, stop
+    targets          how Everlog and the oracle are started and found
+    services         the services that the rows call
+    cheap            nginx with a fixed answer
+    endpoint_python  the service with the Python SDK
+    load             wrk, and what it counted
+    usage            CPU and memory of process trees
+    synced           are the data synced, and what does a sync cost
+    profiler         py-spy on each process
+    owned            processes that were started, and their end
+    net              free ports and HTTP calls on loopback
+    facts            the machine and the versions
+    rows             what is measured, and the budget
+    measurement      figures, medians, the best configuration, ratios
+    table            the report as text
+
+Not Python: wrk.lua (the load), node/ (the service with the TypeScript SDK).
+"""

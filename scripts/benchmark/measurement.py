@@ -1,0 +1,167 @@
+"""What one run found, and what many runs come to. Pure: no I/O.
+
+Rules that always hold:
+    - an invalid run (errors, a wrong answer, a start that failed) is counted and shown, and is in no median;
+    - the oracle is compared in its best configuration, chosen for each row or metric.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from scripts.benchmark.rows import BUDGET, METRICS, Budget, Row
+
+__all__ = [
+    "EVERLOG",
+    "ORACLE",
+    "Figures",
+    "Measurement",
+    "Summary",
+    "Verdict",
+    "best",
+    "ratio",
+    "summarize",
+    "verdicts",
+]
+
+EVERLOG = "everlog"
+ORACLE = "oracle"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures of one run."""
+
+    requests: int
+    seconds: float
+    rps: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    #: User and system time of the runtime's whole process tree for one call.
+    cpu_ms: float
+    #: Cores in use during the run: by the runtime, the service, the client and everything else on the machine.
+    runtime_cores: float
+    service_cores: float
+    client_cores: float
+    other_cores: float
+    #: Of the runtime's process tree, right after the load.
+    pss_mb: float
+    rss_mb: float
+    processes: int
+    #: Flushes of the disk under the data, by whomever. None: the kernel does not tell.
+    disk_flushes_per_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One run of one row on one configuration. Invariant: `figures` is None only when `invalid` says why."""
+
+    row: str
+    side: str
+    configuration: str
+    round: int
+    figures: Figures | None
+    #: From the start of the program to the first answered call. None: it was not reached.
+    start_s: float | None
+    #: Calls of fsync and its like a second by the runtime itself, during the warm-up. None: not counted.
+    syncs_per_s: float | None
+    #: Why this run does not count; empty when it does.
+    invalid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Medians over the valid runs of one row on one configuration; no figures when none was valid."""
+
+    row: str
+    side: str
+    configuration: str
+    medians: dict[str, float]
+    valid: int
+    invalid: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One line of the budget, measured. None: that side has no figure."""
+
+    budget: Budget
+    everlog: float | None
+    oracle: float | None
+    oracle_configuration: str
+    ratio: float | None
+    met: bool | None
+
+
+_FIGURES = tuple(Figures.__slots__)
+
+
+def summarize(measurements: Iterable[Measurement]) -> list[Summary]:
+    """One summary for each row and configuration, in the order of first appearance."""
+    groups: dict[tuple[str, str], list[Measurement]] = {}
+    for measurement in measurements:
+        groups.setdefault((measurement.row, measurement.configuration), []).append(measurement)
+    return [_summary(runs) for runs in groups.values()]
+
+
+def _summary(runs: Sequence[Measurement]) -> Summary:
+    valid = [run for run in runs if not run.invalid]
+    found: dict[str, list[float]] = {}
+    for run in valid:
+        assert run.figures is not None
+        for name in _FIGURES:
+            _collect(found, name, getattr(run.figures, name))
+        _collect(found, "start_s", run.start_s)
+        _collect(found, "syncs_per_s", run.syncs_per_s)
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    reasons = tuple(f"round {run.round}: {run.invalid}" for run in runs if run.invalid)
+    return Summary(runs[0].row, runs[0].side, runs[0].configuration, medians, len(valid), reasons)
+
+
+def _collect(found: dict[str, list[float]], name: str, value: float | None) -> None:
+    if value is not None:
+        found.setdefault(name, []).append(float(value))
+
+
+def best(summaries: Iterable[Summary], *, row: str, side: str, metric: str) -> Summary | None:
+    """The side's configuration with the best median of `metric` on this row; None when it has no valid run."""
+    candidates = [s for s in summaries if s.row == row and s.side == side and metric in s.medians]
+    if not candidates:
+        return None
+    choose: Callable[..., Summary] = max if METRICS[metric].more_is_better else min
+    return choose(candidates, key=lambda summary: summary.medians[metric])
+
+
+def ratio(summaries: Sequence[Summary], row: Row, metric: str) -> float | None:
+    """Everlog / oracle, the oracle in its best configuration for this row. None: a side has no figure."""
+    ours = best(summaries, row=row.name, side=EVERLOG, metric=row.metric)
+    theirs = best(summaries, row=row.name, side=ORACLE, metric=row.metric)
+    if ours is None or theirs is None:
+        return None
+    return _divide(ours.medians.get(metric), theirs.medians.get(metric))
+
+
+def verdicts(summaries: Sequence[Summary], rows: Iterable[Row]) -> list[Verdict]:
+    """The budget of the rows that were measured. The oracle's best configuration is chosen anew for each metric."""
+    names = {row.name for row in rows}
+    return [_verdict(summaries, budget) for budget in BUDGET if budget.row in names]
+
+
+def _verdict(summaries: Sequence[Summary], budget: Budget) -> Verdict:
+    metric = budget.metric
+    ours = best(summaries, row=budget.row, side=EVERLOG, metric=metric)
+    theirs = best(summaries, row=budget.row, side=ORACLE, metric=metric)
+    our_value = ours.medians[metric] if ours else None
+    their_value = theirs.medians[metric] if theirs else None
+    quotient = _divide(our_value, their_value)
+    met = None
+    if quotient is not None:
+        met = quotient >= budget.bound if METRICS[metric].more_is_better else quotient <= budget.bound
+    return Verdict(budget, our_value, their_value, theirs.configuration if theirs else "", quotient, met)
+
+
+def _divide(ours: float | None, theirs: float | None) -> float | None:
+    return ours / theirs if ours is not None and theirs else None

@@ -1,0 +1,178 @@
+"""One run of one row on one configuration: start, register, warm up, load, measure, stop. Owns: that runtime.
+
+Only one runtime is up at a time, on fresh data for every run: so neither disturbs the other, not even by what it does
+when idle. The service is the same process for all.
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.benchmark.load import LoadResult, run_load
+from scripts.benchmark.measurement import Figures, Measurement
+from scripts.benchmark.net import call, call_json, wait_for
+from scripts.benchmark.owned import Owned
+from scripts.benchmark.profiler import Profiler
+from scripts.benchmark.rows import Row
+from scripts.benchmark.services import Endpoint
+from scripts.benchmark.synced import SyncCount
+from scripts.benchmark.targets import Running, Target
+from scripts.benchmark.usage import cpu_seconds, disk_flushes, machine_busy_seconds, memory
+from shared.errors import EverlogError
+
+__all__ = ["Session", "Times"]
+
+_REGISTERED_WITHIN_S = 30.0
+_ANSWERED_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Lengths in whole seconds: wrk takes no others."""
+
+    warm_up_s: int
+    duration_s: int
+
+
+class Session:
+    """All runs, each in a folder of its own under `folder`."""
+
+    def __init__(self, *, folder: Path, times: Times) -> None:
+        self._folder = folder
+        self._times = times
+        self._number = 0
+
+    def measure(
+        self, row: Row, target: Target, endpoint: Endpoint, *, round_: int, profiler: Profiler | None = None
+    ) -> Measurement:
+        """Never raises what a runtime does wrong: that is an invalid measurement, with the reason."""
+        self._number += 1
+        # Short: Unix sockets in it have paths of at most 107 bytes.
+        folder = self._folder / f"n{self._number}"
+        folder.mkdir(mode=0o700)
+        owned = Owned()
+        start_s: float | None = None
+        syncs: float | None = None
+        figures: Figures | None = None
+        invalid = ""
+        try:
+            running = target.start(owned, folder)
+            start_s = _first_answer(row, running, endpoint)
+            syncs = self._warm_up(row, running)
+            figures, invalid = self._load(row, running, endpoint, folder, profiler)
+            invalid = invalid or _answer_problem(row, running) or _sync_problem(syncs)
+        except EverlogError as error:
+            invalid = str(error)
+        finally:
+            if profiler is not None:
+                profiler.end()
+            owned.end_all()
+            shutil.rmtree(folder, ignore_errors=True)
+        return Measurement(row.name, target.side, target.configuration, round_, figures, start_s, syncs, invalid)
+
+    def _warm_up(self, row: Row, running: Running) -> float | None:
+        """Load that is not measured, while the runtime's syncs are counted."""
+        seconds = self._times.warm_up_s
+        count = SyncCount(running.pid, seconds=max(0.5, seconds - 0.5))
+        try:
+            run_load(row, ingress=_url(running), seconds=seconds)
+            return count.result()
+        finally:
+            count.end()
+
+    def _load(
+        self, row: Row, running: Running, endpoint: Endpoint, folder: Path, profiler: Profiler | None
+    ) -> tuple[Figures, str]:
+        before = _Usage.now(running, endpoint, folder)
+        if profiler is not None:
+            profiler.start(row.name, running.pid, seconds=self._times.duration_s)
+        result = run_load(row, ingress=_url(running), seconds=self._times.duration_s)
+        after = _Usage.now(running, endpoint, folder)
+        if profiler is not None:
+            profiler.finish()
+        return _figures(result, before, after, running), result.invalid
+
+
+@dataclass(frozen=True, slots=True)
+class _Usage:
+    """Counters at one moment, in seconds of CPU."""
+
+    at: float
+    runtime: float
+    service: float
+    client: float
+    machine: float
+    flushes: int | None
+
+    @classmethod
+    def now(cls, running: Running, endpoint: Endpoint, folder: Path) -> _Usage:
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return cls(
+            at=time.monotonic(),
+            runtime=cpu_seconds(running.pid),
+            service=cpu_seconds(endpoint.pid),
+            client=children.ru_utime + children.ru_stime,
+            machine=machine_busy_seconds(),
+            flushes=disk_flushes(folder),
+        )
+
+
+def _figures(result: LoadResult, before: _Usage, after: _Usage, running: Running) -> Figures:
+    elapsed = after.at - before.at
+    runtime, service = after.runtime - before.runtime, after.service - before.service
+    client = after.client - before.client
+    others = max(0.0, after.machine - before.machine - runtime - service - client)
+    flushes = None if before.flushes is None or after.flushes is None else after.flushes - before.flushes
+    used = memory(running.pid)
+    return Figures(
+        requests=result.requests,
+        seconds=result.seconds,
+        rps=result.requests / result.seconds if result.seconds else 0.0,
+        p50_ms=result.p50_ms,
+        p99_ms=result.p99_ms,
+        max_ms=result.max_ms,
+        cpu_ms=runtime * 1e3 / max(1, result.requests),
+        runtime_cores=runtime / elapsed,
+        service_cores=service / elapsed,
+        client_cores=client / elapsed,
+        other_cores=others / elapsed,
+        pss_mb=used.pss_mb,
+        rss_mb=used.rss_mb,
+        processes=used.processes,
+        disk_flushes_per_s=None if flushes is None else flushes / elapsed,
+    )
+
+
+def _url(running: Running) -> str:
+    return f"http://127.0.0.1:{running.ingress_port}"
+
+
+def _first_answer(row: Row, running: Running, endpoint: Endpoint) -> float:
+    """Register the service and call it until it answers; seconds since the start. Raises UnavailableError."""
+
+    def register() -> str:
+        status, text = call_json(running.admin_port, "/deployments", {"uri": endpoint.uri}, timeout_s=10.0)
+        return "" if status in (200, 201) else f"{status} {text[:300]}"
+
+    wait_for(register, within_s=_REGISTERED_WITHIN_S, what=f"{endpoint.uri} is not registered")
+    wait_for(lambda: _answer_problem(row, running), within_s=_ANSWERED_WITHIN_S, what=f"{row.path} has no right answer")
+    return time.monotonic() - running.started_at
+
+
+def _sync_problem(syncs_per_s: float | None) -> str:
+    return "not one sync of data was seen during the warm-up: this runtime does not keep what it acknowledges" * (
+        syncs_per_s == 0
+    )
+
+
+def _answer_problem(row: Row, running: Running) -> str:
+    """What is wrong with the answer to one call; '' when it is right."""
+    status, text = call(running.ingress_port, row.path.format(key="first"), body=row.body)
+    if status == 200 and re.fullmatch(row.answer, text):
+        return ""
+    return f"wrong answer: {status} {text[:200]!r}, want {row.answer}"

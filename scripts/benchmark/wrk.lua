@@ -1,0 +1,30 @@
+-- Driven by scripts/benchmark/load.py:
+--   wrk -s wrk.lua URL -- PATH BODY KEYS       PATH may hold {key}: then each call takes one of KEYS keys at random
+-- All requests are made before the load begins, so that the client costs as little as it can.
+local requests = {}
+local count = 1
+
+function init(args)
+  local path, body, keys = args[1], args[2], tonumber(args[3])
+  local headers = { ["Content-Type"] = "application/json" }
+  count = math.max(1, keys)
+  for key = 1, count do
+    requests[key] = wrk.format("POST", (path:gsub("{key}", "key-" .. key)), headers, body)
+  end
+  math.randomseed(4711)
+end
+
+function request()
+  return requests[count == 1 and 1 or math.random(count)]
+end
+
+-- Latencies in microseconds. wrk adds, for a call that took long, the calls that a steady client would have made
+-- meanwhile; it does so for whatever it measures.
+function done(summary, latency, _)
+  local errors = summary.errors
+  io.write(string.format(
+    'RESULT {"requests": %d, "duration_us": %d, "p50_us": %d, "p99_us": %d, "max_us": %d, "status": %d, ' ..
+    '"connect": %d, "read": %d, "write": %d, "timeout": %d}\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency.max, errors.status,
+    errors.connect, errors.read, errors.write, errors.timeout))
+end
