@@ -44,7 +44,7 @@ def run_node(
     node = start_node(settings, programs, detach=detach)
     signals.watch(node)
     try:
-        ready = wait_ready(node, report=_report, stopping=lambda: signals.received > 0, within_s=_READY_WITHIN_S)
+        ready = wait_ready(node, _Progress(signals, settings), within_s=_READY_WITHIN_S)
         if ready:
             _say_ready(node)
             if when_ready is not None:
@@ -87,8 +87,21 @@ class _Signals:
             self.node.supervisord.send_signal(signal.SIGTERM)
 
 
-def _report(program: Program, seconds: float) -> None:
-    print(f"  {program.name:<11} answers after {seconds:.2f} s", flush=True)
+class _Progress:
+    """What people see while the node starts."""
+
+    def __init__(self, signals: _Signals, settings: Settings) -> None:
+        self._signals = signals
+        self._settings = settings
+
+    def answers(self, program: Program, seconds: float) -> None:
+        print(f"  {program.name:<11} answers after {seconds:.2f} s", flush=True)
+
+    def still_waiting(self, what: str) -> None:
+        print(f"  still waiting: {what} (see: everlog logs --data-dir {self._settings.data_dir})", flush=True)
+
+    def stopping(self) -> bool:
+        return self._signals.received > 0
 
 
 def _say_ready(node: Node) -> None:

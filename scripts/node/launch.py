@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from scripts.node.conf import checkout_path, supervisord_conf
 from scripts.node.layout import NodeLock, lock_holder, open_data_dir
@@ -21,7 +22,7 @@ from scripts.node.readiness import fetch_health, program_answers
 from shared.config import Settings, write_settings
 from shared.errors import EverlogError, UnavailableError
 
-__all__ = ["Node", "StartError", "start_node", "stop_node", "stop_pid", "wait_ready"]
+__all__ = ["Node", "StartError", "StartReporter", "start_node", "stop_node", "stop_pid", "wait_ready"]
 
 #: The lock's descriptor in supervisord and the programs: over supervisord's `minfds`, up to which it closes all.
 _LOCK_DESCRIPTOR_MIN = 100
@@ -31,6 +32,7 @@ _FAILED_STARTS_MAX = 3
 #: supervisord is first asked after this long: a good start is over by then.
 _ASK_AFTER_S = 1.0
 _ASK_EVERY_S = 0.5
+_TELL_EVERY_S = 5.0
 STOP_WITHIN_S = 20.0
 
 
@@ -98,20 +100,32 @@ def _spawn(settings: Settings, conf: Path, lock: NodeLock, *, detach: bool) -> s
     return process
 
 
-def wait_ready(
-    node: Node, *, report: Callable[[Program, float], None], stopping: Callable[[], bool], within_s: float
-) -> bool:
-    """Wait for /health and for every program. False: `stopping` said so.
+class StartReporter(Protocol):
+    """Who is told how a start goes on, and may end the wait."""
 
-    `report(program, seconds)` is called as each program first answers. Raises StartError when one cannot start.
+    def answers(self, program: Program, seconds: float) -> None:
+        """This program accepts connections for the first time."""
+
+    def still_waiting(self, what: str) -> None:
+        """Told every few seconds while the node is not ready."""
+
+    def stopping(self) -> bool:
+        """True: wait no longer."""
+
+
+def wait_ready(node: Node, reporter: StartReporter, *, within_s: float) -> bool:
+    """Wait for /health and for every program; False when the reporter ended it.
+
+    Raises StartError when a program cannot start, or after `within_s`.
     """
     waiting = list(node.programs)
     ask_at = node.started_at + _ASK_AFTER_S
-    while not stopping():
+    tell_at = node.started_at + _TELL_EVERY_S
+    while not reporter.stopping():
         for program in list(waiting):
             if program_answers(program, node.settings):
                 waiting.remove(program)
-                report(program, time.monotonic() - node.started_at)
+                reporter.answers(program, time.monotonic() - node.started_at)
         if not waiting and fetch_health(node.settings)[0] == 200:
             return True
         now = time.monotonic()
@@ -120,8 +134,12 @@ def wait_ready(
         if now >= ask_at:
             ask_at = now + _ASK_EVERY_S
             _raise_if_failing(node)
+        if now >= tell_at:
+            tell_at = now + _TELL_EVERY_S
+            reporter.still_waiting(_missing(node, waiting))
         if now > node.started_at + within_s:
-            raise StartError(_late(node, waiting, within_s))
+            name = waiting[0].name if waiting else "metad"
+            raise StartError(_with_log(node, f"not ready after {within_s:.0f} s: {_missing(node, waiting)}", name))
         time.sleep(_POLL_S)
     return False
 
@@ -138,12 +156,12 @@ def _raise_if_failing(node: Node) -> None:
             raise StartError(_with_log(node, f"{status.name} does not start ({status.last_exit})", status.name))
 
 
-def _late(node: Node, waiting: Sequence[Program], within_s: float) -> str:
+def _missing(node: Node, waiting: Sequence[Program]) -> str:
     if waiting:
-        name = waiting[0].name
-        return _with_log(node, f"{name} does not answer after {within_s:.0f} s", name)
+        return f"{', '.join(program.name for program in waiting)} does not answer"
     status, body = fetch_health(node.settings)
-    return _with_log(node, f"the node is not ready after {within_s:.0f} s (/health: {status} {body})", "metad")
+    reasons = body.get("not_ready", []) if isinstance(body, dict) else []
+    return "; ".join(map(str, reasons)) or f"/health of the admin API answers {status}"
 
 
 def _with_log(node: Node, text: str, name: str) -> str:
