@@ -14,6 +14,5 @@ Modules, in the order that a batch takes:
     syncer     fsync, in the loop or beside it
     reclaimer  gives the disk space of trimmed entries back
     peers      connections to the other nodes
-    connection connections that work under uvloop
     followers  committed batches to those who follow
 """

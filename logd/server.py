@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from logd.connection import LogRpcServer
 from logd.followers import CHUNK_BYTES, is_batch
 from logd.group import Group
 from logd.registry import valid_name
@@ -31,6 +30,7 @@ from shared.api.log import (
     Trimmed,
 )
 from shared.rpc.connection import Connection
+from shared.rpc.server import RpcServer
 
 __all__ = ["ENVELOPE_BYTES", "LogServer"]
 
@@ -66,7 +66,7 @@ class LogServer:
         self._stopping = False
         self._reads: set[asyncio.Task[None]] = set()
         decoder: msgspec.msgpack.Decoder[LogRequest] = msgspec.msgpack.Decoder(LogRequest)
-        self._server = LogRpcServer(path, decoder.decode, self, name="logd")
+        self._server = RpcServer(path, decoder.decode, self, name="logd")
 
     async def start(self) -> None:
         await self._server.start()

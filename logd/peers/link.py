@@ -10,7 +10,6 @@ from typing import Any, Protocol
 
 import msgspec
 
-from logd.connection import LogConnection
 from logd.peers.handshake import Handshake
 from logd.peers.wire import Ping, RaftFrame, decode
 from shared.errors import RemoteProtocolError
@@ -41,7 +40,7 @@ class LinkOwner(Protocol):
         """Called once, also for a link that was never up."""
 
 
-class PeerLink(LogConnection):
+class PeerLink(Connection):
     """A connection that reports to its owner."""
 
     def __init__(self, owner: LinkOwner, handshake: Handshake) -> None:
@@ -97,6 +96,11 @@ class PeerLink(LogConnection):
             self.abort()
         elif self.up:
             self.send(Ping())
+
+    def abort(self) -> None:
+        """Close at once; what is queued is lost."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

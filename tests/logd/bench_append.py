@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 
 from shared.api.log import Append, Appended, Follow, LogReply, LogStatus, LogStatusReply
 from shared.config import Settings, write_settings
@@ -118,7 +119,7 @@ def main() -> None:
         write_settings(settings, settings.run_path / "settings.json")
         with subprocess.Popen([sys.executable, "-m", "logd", "--data-dir", directory]) as process:
             try:
-                asyncio.run(_measure(settings, process.pid, arguments))
+                uvloop.run(_measure(settings, process.pid, arguments))
             finally:
                 process.terminate()
                 process.wait()
