@@ -54,5 +54,7 @@ ensure_venv() {
     echo "installing from $1" >&2
     _pip install --require-hashes -r "$lock"
     _pip install --no-deps -e "$root"
+    # So that the first start need not: every program imports its own modules.
+    (cd "$root" && "$python" -m compileall -q logd partitiond metad sqld shared scripts) || true
     echo "$now" >"$stamp"
 }
