@@ -18,6 +18,7 @@ from partitiond.ingress.names import idempotent_invocation_id, workflow_invocati
 from partitiond.ingress.paths import CallRoute
 from partitiond.ingress.validation import check_input
 from shared.ids import encode_ulid, key_partition_key
+from shared.protocol.input import encode_input
 from shared.wal.commands import HandlerKind, Invoke, Target
 
 __all__ = ["ENTROPY_BYTES", "check_call", "make_invoke"]
@@ -83,8 +84,7 @@ def make_invoke(
     return Invoke(
         id=invocation_id,
         target=Target(entry.service, entry.handler, route.key, entry.kind),
-        payload=body,
-        headers=given_headers,
+        input=encode_input(given_headers, body),
         idempotency_key=idempotency_key,
         start_at_ms=0 if delay_ms is None else now_ms + delay_ms,
         completion_retention_ms=retention.completion_ms,

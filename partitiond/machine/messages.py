@@ -15,7 +15,6 @@ __all__ = [
     "WORKFLOW_INVOKED",
     "failure_from_pb",
     "failure_to_pb",
-    "input_raw",
     "invocation_id_raw",
     "notification_raw",
     "signal_raw",
@@ -41,13 +40,6 @@ def failure_to_pb(failure: Failure) -> pb.Failure:
 def failure_from_pb(failure: pb.Failure) -> Failure:
     """The protocol's failure as ours."""
     return Failure(failure.code, failure.message, [(item.key, item.value) for item in failure.metadata])
-
-
-def input_raw(headers: Sequence[tuple[str, str]], payload: bytes) -> bytes:
-    """The Input command: first entry of every journal."""
-    return pb.InputCommand(
-        headers=[pb.Header(key=key, value=value) for key, value in headers], value=pb.Value(content=payload)
-    ).SerializeToString()
 
 
 def _fill(notification: pb.Notification, result: Result | None) -> bytes:

@@ -3,5 +3,6 @@
 Modules:
     versions        the protocol versions that we speak
     message_types   numbers, names and roles of all messages
+    input           the Input command's bytes, made the fast way
     service_pb2     generated from service.proto
 """

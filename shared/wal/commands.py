@@ -101,8 +101,9 @@ class Invoke(msgspec.Struct, array_like=True, tag=2):
 
     id: bytes
     target: Target
-    payload: bytes
-    headers: list[tuple[str, str]]
+    #: The Input command as the journal begins with it (shared.protocol.input). Empty only within a `CallEntry`,
+    #: whose `raw` holds headers and parameter already.
+    input: bytes
     #: None: not idempotent. Ingress calls without a key carry a generated one.
     idempotency_key: str | None = None
     #: Start not before this time; 0: at once.

@@ -105,8 +105,7 @@ class CallResolver:
         return Invoke(
             id=callee_id(target, idempotency_key, self._random_bytes),
             target=target,
-            payload=message.parameter,
-            headers=[(header.key, header.value) for header in message.headers],
+            input=b"",
             idempotency_key=idempotency_key,
             completion_retention_ms=completion_ms,
             journal_retention_ms=journal_ms,

@@ -40,7 +40,6 @@ class Conversation:
     """What the SDK may say in one attempt, and what it means."""
 
     __slots__ = (
-        "_call_bytes_limit",
         "_calls",
         "_catalog",
         "_command_index",
@@ -75,8 +74,6 @@ class Conversation:
             caller_id=invocation_id, caller_target=target, traceparent=traceparent, random_bytes=random_bytes
         )
         self._frames = FrameReader(message_bytes_limit)
-        #: A call goes to the log twice: as its entry, and within the invocation that it makes.
-        self._call_bytes_limit = message_bytes_limit // 2
         #: An Output is in the journal or was sent: an End without one would leave the caller without an answer.
         self._has_output = has_output
         self._heard = False
@@ -139,8 +136,6 @@ class Conversation:
 
     def _read_other(self, message_type: int, flags: int, raw: bytes, effects: list[Effect]) -> None:
         if message_type in _CALLS:
-            if len(raw) >= self._call_bytes_limit:
-                raise PreconditionError(TOO_LARGE, f"a call of {len(raw)} bytes is over the limit")
             catalog = self._catalog.catalog
             effects.append(self._calls.read(catalog, message_type, raw, ack=flags >= ACK_FLAG))
             self._command_index += 1

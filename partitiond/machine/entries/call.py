@@ -6,6 +6,8 @@ from partitiond.machine.context import Context
 from partitiond.machine.journal import append_command, append_notification
 from partitiond.machine.messages import invocation_id_raw
 from shared.ids import encode_invocation_id
+from shared.protocol import service_pb2 as pb
+from shared.protocol.input import encode_input
 from shared.protocol.message_types import MessageType
 from shared.storage.values import InvocationRow
 from shared.wal.commands import CallEntry, InvokeMessage
@@ -16,6 +18,12 @@ __all__ = ["on_call"]
 def on_call(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: CallEntry) -> int:
     """Tell the caller the callee's id at once, and send the invocation on its way."""
     callee = effect.callee
+    command: pb.CallCommand | pb.OneWayCallCommand
+    if effect.entry_type == MessageType.CALL:
+        command = pb.CallCommand.FromString(effect.raw)
+    else:
+        command = pb.OneWayCallCommand.FromString(effect.raw)
+    callee.input = encode_input(((header.key, header.value) for header in command.headers), command.parameter)
     index = append_command(
         ctx, invocation_id, row, effect.entry_type, effect.raw, callee_id=callee.id, callee_target=callee.target
     )

@@ -7,7 +7,7 @@ from partitiond.machine.context import Context
 from partitiond.machine.journal import append_command, resume
 from partitiond.machine.lifecycle.complete import answer
 from partitiond.machine.lifecycle.inbox import enqueue, take_lock
-from partitiond.machine.messages import WORKFLOW_INVOKED, input_raw
+from partitiond.machine.messages import WORKFLOW_INVOKED
 from shared.protocol.message_types import MessageType
 from shared.storage import keys
 from shared.storage.values import InvocationRow, Sink, Status
@@ -48,7 +48,7 @@ def on_invoke(ctx: Context, command: Invoke) -> None:
         request_uid=command.request_uid,
     )
     ctx.txn.put_invocation(command.id, row)
-    append_command(ctx, command.id, row, MessageType.INPUT, input_raw(command.headers, command.payload))
+    append_command(ctx, command.id, row, MessageType.INPUT, command.input)
     if command.start_at_ms > ctx.now_ms:
         row.status = Status.SCHEDULED
         row.scheduled_at_ms = ctx.now_ms

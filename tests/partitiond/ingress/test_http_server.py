@@ -15,6 +15,7 @@ import uvloop
 from partitiond.ingress.names import idempotent_invocation_id, workflow_invocation_id
 from shared.api.partition import AwakeableRequest, InvokeRequest, ResultReply
 from shared.ids import awakeable_id, decode_invocation_id, encode_invocation_id
+from shared.protocol.input import input_headers, input_payload
 from shared.wal.commands import Failure
 from tests.fakes.partition_worker import canned_result
 from tests.partitiond.ingress.harness import Ingress, until
@@ -35,8 +36,8 @@ def test_call_answers_with_the_result_and_its_id(tmp_path: Path) -> None:
             assert "server" not in reply.headers
             [request] = [r for r in ingress.worker.requests if isinstance(r, InvokeRequest)]
             assert reply.headers["x-restate-id"] == encode_invocation_id(request.invoke.id)
-            assert request.invoke.payload == b'"x"'
-            assert request.invoke.headers[0] == ("x-restate-ingress-path", "/Greeter/greet")
+            assert input_payload(request.invoke.input) == b'"x"'
+            assert input_headers(request.invoke.input)[0] == ("x-restate-ingress-path", "/Greeter/greet")
             assert "idempotency-expires" not in reply.headers
 
     uvloop.run(main())
@@ -209,7 +210,7 @@ def test_client_that_waits_for_leave_to_send_its_body_gets_it(tmp_path: Path) ->
             assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
             writer.write(b"abc")
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
-            assert ingress.worker.requests[-1].invoke.payload == b"abc"
+            assert input_payload(ingress.worker.requests[-1].invoke.input) == b"abc"
             await reader.readexactly(6)
             writer.write(b"POST /Nope/any" + head)
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404")
@@ -224,7 +225,7 @@ def test_compressed_bodies_pass_as_they_are(tmp_path: Path) -> None:
             headers = {"content-type": "a/b", "content-encoding": "gzip"}
             reply = await ingress.request("POST", "/Greeter/any", headers, b"no gzip at all")
             assert reply.status == 200
-            assert ingress.worker.requests[-1].invoke.payload == b"no gzip at all"
+            assert input_payload(ingress.worker.requests[-1].invoke.input) == b"no gzip at all"
 
     uvloop.run(main())
 
@@ -252,7 +253,10 @@ def test_connection_stays_open_between_requests(tmp_path: Path) -> None:
                 head = await reader.readuntil(b"\r\n\r\n")
                 assert head.startswith(b"HTTP/1.1 200 OK\r\n")
                 assert await reader.readexactly(6) == b'"done"'
-            assert ingress.worker.requests[-1].invoke.headers[0] == ("x-restate-ingress-path", "/Greeter/none?a")
+            assert input_headers(ingress.worker.requests[-1].invoke.input)[0] == (
+                "x-restate-ingress-path",
+                "/Greeter/none?a",
+            )
             writer.write(b"GET /Greeter/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             answer = await reader.read()
             assert b"\r\nconnection: close\r\n" in answer
@@ -272,7 +276,7 @@ def test_only_the_first_of_repeated_headers_is_given_on(tmp_path: Path) -> None:
                 b"Connection: close\r\nIdempotency-Expires: z\r\n\r\n"
             )
             assert (await reader.read()).startswith(b"HTTP/1.1 200")
-            given = ingress.worker.requests[-1].invoke.headers
+            given = input_headers(ingress.worker.requests[-1].invoke.input)
             assert given == [("x-restate-ingress-path", "/Greeter/none"), ("x-a", "1")]
             writer.close()
             await writer.wait_closed()

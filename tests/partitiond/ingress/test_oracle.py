@@ -12,6 +12,7 @@ import uvloop
 from partitiond.ingress.durations import parse_duration
 from shared.api.partition import InvokeRequest
 from shared.ids import encode_invocation_id
+from shared.protocol.input import input_headers, input_payload
 from shared.wal.commands import Failure, Invoke, Result
 from tests.fakes.partition_worker import canned_result
 from tests.partitiond.ingress.catalogs import discovered
@@ -37,11 +38,11 @@ def _result(invoke: Invoke) -> Result:
     """What the handlers of `oracle_services` answer."""
     match invoke.target.handler:
         case "fail":
-            return Failure(int(invoke.payload), "failed on purpose")
+            return Failure(int(input_payload(invoke.input)), "failed on purpose")
         case "silent":
             return b""
         case "raw" | "anything":
-            return invoke.payload
+            return input_payload(invoke.input)
         case _:
             return b'"done"'
 
@@ -162,7 +163,7 @@ async def _check_headers(oracle: Oracle, ingress: Ingress) -> None:
         theirs = await fetch(ingress.client, oracle.ingress, "GET", path, sent | {"idempotency-key": path})
         await ingress.request("GET", path, sent | {"idempotency-key": path})
         invoke = ingress.worker.requests[-1].invoke
-        assert [list(pair) for pair in invoke.headers] == json.loads(theirs.body)
+        assert [list(pair) for pair in input_headers(invoke.input)] == json.loads(theirs.body)
         assert invoke.traceparent == sent["traceparent"]
 
 

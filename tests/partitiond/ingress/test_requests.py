@@ -11,6 +11,7 @@ from partitiond.ingress.names import idempotent_invocation_id, workflow_invocati
 from partitiond.ingress.paths import CallRoute, parse
 from partitiond.ingress.requests import ENTROPY_BYTES, check_call, make_invoke
 from shared.ids import encode_ulid, key_partition_key, partition_key_of
+from shared.protocol.input import encode_input, input_headers
 from shared.wal.commands import HandlerKind, Invoke, Target
 from tests.partitiond.ingress.catalogs import directory
 
@@ -39,13 +40,15 @@ def test_call_of_a_service_carries_everything() -> None:
     assert invoke_of("/Greeter/greet", headers, b'"x"', "a=b") == Invoke(
         id=idempotent_invocation_id("Greeter", None, "greet", ULID),
         target=Target("Greeter", "greet", None, HandlerKind.SERVICE),
-        payload=b'"x"',
-        headers=[
-            ("x-restate-ingress-path", "/Greeter/greet?a=b"),
-            ("content-type", "application/json"),
-            ("x-a", "b"),
-            ("content-length", "3"),
-        ],
+        input=encode_input(
+            [
+                ("x-restate-ingress-path", "/Greeter/greet?a=b"),
+                ("content-type", "application/json"),
+                ("x-a", "b"),
+                ("content-length", "3"),
+            ],
+            b'"x"',
+        ),
         idempotency_key=ULID,
         completion_retention_ms=DAY_MS,
         journal_retention_ms=DAY_MS,
@@ -59,7 +62,7 @@ def test_own_key_decides_the_id_and_is_not_given_to_the_handler() -> None:
     assert invoke.id == idempotent_invocation_id("Counter", "k", "add", "i")
     assert partition_key_of(invoke.id) == key_partition_key("k")
     assert invoke.idempotency_key == "i"
-    assert [name for name, _ in invoke.headers] == ["x-restate-ingress-path", "content-type"]
+    assert [name for name, _ in input_headers(invoke.input)] == ["x-restate-ingress-path", "content-type"]
 
 
 @pytest.mark.parametrize(
@@ -172,4 +175,4 @@ def test_other_methods_are_refused(method: str) -> None:
 
 def test_header_that_no_handler_sees_may_be_anything() -> None:
     headers: dict[str, Any] = {"connection": "\xe9"}
-    assert invoke_of("/Greeter/none", headers).headers == [("x-restate-ingress-path", "/Greeter/none")]
+    assert input_headers(invoke_of("/Greeter/none", headers).input) == [("x-restate-ingress-path", "/Greeter/none")]

@@ -12,6 +12,7 @@ from shared.catalog.partitions import PartitionTable, even_partitions
 from shared.catalog.services import Handler, RetryPolicy, Service, ServiceKind
 from shared.ids import idempotent_uuid, key_partition_key, workflow_uuid
 from shared.protocol import service_pb2 as pb
+from shared.protocol.input import encode_input
 from shared.protocol.message_types import MessageType
 from shared.storage.values import InvocationRow, Status
 from shared.wal.commands import HandlerKind, Invoke, Target
@@ -107,8 +108,9 @@ def invoke(path: str, argument: object = "Bob", *, idempotency_key: str | None =
     return Invoke(
         prefix + uuid,
         goal,
-        b"" if argument is None else value(argument),
-        [] if argument is None else [("content-type", "application/json")],
+        encode_input([], b"")
+        if argument is None
+        else encode_input([("content-type", "application/json")], value(argument)),
         completion_retention_ms=DAY_MS,
         journal_retention_ms=DAY_MS,
     )

@@ -54,7 +54,7 @@ def test_call_of_a_service_has_a_random_id_on_one_of_its_buckets() -> None:
     assert callee.id[8:] == (1).to_bytes(16, "big")
     assert callee.target == target("Greeter/greet")
     assert callee.caller == Caller(_CALLER, 2, target("Steps/call"))
-    assert (callee.payload, callee.traceparent, callee.request_uid) == (b"p", "00-a-b-01", b"")
+    assert (callee.input, callee.traceparent, callee.request_uid) == (b"", "00-a-b-01", b"")
 
 
 def test_call_of_an_object_goes_where_its_key_is() -> None:
@@ -82,7 +82,7 @@ def test_run_of_a_workflow_has_one_id_a_key(fields: dict[str, Any]) -> None:
 
 def test_headers_and_completion_ids_are_passed_on() -> None:
     effect = call("Greeter/greet", headers=[pb.Header(key="a", value="b"), pb.Header(key="a", value="c")])
-    assert effect.callee.headers == [("a", "b"), ("a", "c")]
+    assert [(h.key, h.value) for h in pb.CallCommand.FromString(effect.raw).headers] == [("a", "b"), ("a", "c")]
     assert effect.id_completion_id == 1
     assert effect.callee.start_at_ms == 0
 

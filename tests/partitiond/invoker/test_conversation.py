@@ -224,14 +224,6 @@ def test_too_large_a_message_is_refused_and_earlier_ones_are_kept() -> None:
     assert _code(talk) == "RT0003"
 
 
-def test_call_is_bounded_to_half_for_it_is_logged_twice() -> None:
-    for size, code in ((20, None), (60, "RT0003")):
-        raw = pb.CallCommand(service_name="Greeter", handler_name="greet", parameter=bytes(size)).SerializeToString()
-        talk = conversation(message_bytes_limit=120)
-        assert len(talk.receive(frame(T.CALL, raw))) == (0 if code else 1)
-        assert _code(talk) == code
-
-
 @pytest.mark.parametrize(("code", "doc_code"), [(500, "RT0007"), (409, "RT0007"), (570, "RT0016"), (571, "RT0012")])
 def test_error_message_is_a_failure_of_the_attempt(code: int, doc_code: str) -> None:
     error = pb.Error(

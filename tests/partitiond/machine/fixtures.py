@@ -11,6 +11,7 @@ from partitiond.machine.txn import Txn
 from partitiond.store.memory import MemoryStore
 from shared.ids import encode_invocation_id, key_partition_key
 from shared.protocol import service_pb2 as pb
+from shared.protocol.input import encode_input
 from shared.protocol.message_types import MessageType
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, JournalRow
@@ -137,8 +138,7 @@ def invoke(
     return Invoke(
         invocation_id,
         target,
-        payload,
-        [("content-type", "application/json")],
+        encode_input([("content-type", "application/json")], payload),
         completion_retention_ms=retention_ms,
         journal_retention_ms=retention_ms,
         start_at_ms=start_at_ms,
@@ -163,7 +163,7 @@ def call(caller_id: bytes, caller_target: Target, callee: Invoke, *, id_completi
     raw = pb.CallCommand(
         service_name=callee.target.service,
         handler_name=callee.target.handler,
-        parameter=callee.payload,
+        parameter=b"p",
         key=callee.target.key or "",
         invocation_id_notification_idx=id_completion,
         result_completion_id=completion,
@@ -176,7 +176,7 @@ def one_way_call(caller_id: bytes, caller_target: Target, callee: Invoke, *, id_
     raw = pb.OneWayCallCommand(
         service_name=callee.target.service,
         handler_name=callee.target.handler,
-        parameter=callee.payload,
+        parameter=b"p",
         key=callee.target.key or "",
         invocation_id_notification_idx=id_completion,
     ).SerializeToString()
