@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import re
+import tomllib
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,35 @@ def test_readme_has_every_verb(verb: str) -> None:
     assert callable(module.add_arguments)
 
 
+def _project() -> dict[str, Any]:
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return project
+
+
+def test_architecture_gives_a_reason_for_every_dependency() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text().partition("## Dependencies")[2]
+    names = [requirement.partition("==")[0] for requirement in _project()["dependencies"]]
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_architecture_and_readmes_name_only_files_that_exist() -> None:
+    """Paths in the pages are whole from the root, or follow one of the same table row or paragraph."""
+    for page in ("ARCHITECTURE.md", "README.md", "tests/README.md"):
+        for line in (ROOT / page).read_text().splitlines():
+            folder = ROOT
+            for name in re.findall(r"`([a-z_0-9/]+\.(?:py|md|lock)|[a-z_0-9/]+/)`", line):
+                if name == "__init__.py":
+                    continue
+                candidates = [
+                    ROOT / name,
+                    (ROOT / page).parent / name,
+                    *(parent / name for parent in (folder, *folder.parents)),
+                ]
+                found = next((path for path in candidates if path.exists()), None)
+                assert found is not None, f"{page}: there is no {name}: {line}"
+                folder = found if found.is_dir() else found.parent
+
+
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
 def test_lock_file_is_pinned_by_hash_and_names_no_place(name: str) -> None:
     text = (ROOT / name).read_text()
@@ -56,9 +87,7 @@ def test_lock_file_is_pinned_by_hash_and_names_no_place(name: str) -> None:
 
 
 def test_lock_files_have_every_dependency_of_pyproject() -> None:
-    import tomllib
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = _project()
     extras = project["optional-dependencies"]
     for name, wanted in {
         "requirements.lock": project["dependencies"] + extras["examples"],
