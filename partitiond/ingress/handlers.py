@@ -24,7 +24,7 @@ from shared.api.partition import (
 from shared.clock import Clock
 from shared.errors import UnavailableError
 from shared.ids import partition_key_of
-from shared.wal.commands import Failure, HandlerKind, Invoke
+from shared.wal.commands import Failure, HandlerKind, Invoke, Target
 
 __all__ = ["ReadBody", "RequestHandler"]
 
@@ -124,7 +124,16 @@ class RequestHandler:
         request = AttachRequest(0, 0, invocation_id, wait)
         reply = (await self._router.exchange(partition_key_of(invocation_id), request)).reply
         assert isinstance(reply, ResultReply), reply
+        if entry is None and reply.target is not None:
+            # Asked for by a bare id: only the worker knows which handler it was.
+            entry = self._handler_of(reply.target)
         return (replies.result if wait else replies.output)(invocation_id, entry, reply)
+
+    def _handler_of(self, target: Target) -> HandlerEntry | None:
+        """None: the handler was removed since."""
+        assert self.directory is not None, "nothing is answered before there is a catalog"
+        service = self.directory.services.get(target.service)
+        return service.handlers.get(target.handler) if service is not None else None
 
     async def _complete(self, route: AwakeableRoute, body: bytes) -> Answer:
         if route.signal is not None:

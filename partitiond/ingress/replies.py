@@ -115,7 +115,7 @@ def _failure(headers: bytes, failure: Failure) -> Answer:
 def _content_type(entry: HandlerEntry | None, value: bytes) -> bytes:
     if entry is not None:
         return entry.content_type if value else entry.empty_content_type
-    # Attached by a bare id: which handler it was is not told. JSON is what SDKs send, unless it plainly is not.
+    # The handler was removed since it answered. JSON is what SDKs send, unless it plainly is not.
     return _JSON if _is_json(value) else b""
 
 

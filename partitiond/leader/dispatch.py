@@ -36,7 +36,7 @@ def _carry_out(leader: Leader, action: Action) -> None:
             if action.row.status is Status.INVOKED:
                 leader.invoker.start(leader, action.id, action.row)
         case InvocationEnded():
-            leader.replies.ended(action.id, action.result, action.expires_at_ms)
+            leader.replies.ended(action.id, action.target, action.result, action.expires_at_ms)
         case InvocationStored():
             leader.replies.stored(action.id, action.request_uid, created=action.created, start_at_ms=action.start_at_ms)
         case ForwardNotification():

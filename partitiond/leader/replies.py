@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from shared.api.partition import InvokeReply, Moved, ResultReply
-from shared.wal.commands import Result
+from shared.wal.commands import Result, Target
 
 __all__ = ["Peer", "Replies"]
 
@@ -47,10 +47,10 @@ class Replies:
             requests = self._by_peer[peer] = {}
         requests[request_id] = invocation_id
 
-    def ended(self, invocation_id: bytes, result: Result, expires_at_ms: int) -> None:
+    def ended(self, invocation_id: bytes, target: Target, result: Result, expires_at_ms: int) -> None:
         """Answer all who wait for the result."""
         for waiter in self._take(invocation_id, lambda waiter: waiter.wants_result):
-            waiter.peer.send(ResultReply(waiter.request_id, result, expires_at_ms))
+            waiter.peer.send(ResultReply(waiter.request_id, result, expires_at_ms, target=target))
 
     def stored(self, invocation_id: bytes, request_uid: bytes, *, created: bool, start_at_ms: int) -> None:
         """Answer the request that asked only for this."""

@@ -61,7 +61,7 @@ def _attach(leader: Leader, peer: Peer, request: AttachRequest) -> None:
     if row is None:
         peer.send(ResultReply(request.request_id, None, found=False))
     elif row.status is Status.COMPLETED:
-        peer.send(ResultReply(request.request_id, row.result, row.expires_at_ms))
+        peer.send(ResultReply(request.request_id, row.result, row.expires_at_ms, target=row.target))
     elif request.wait:
         leader.replies.wait(peer, request.request_id, request.invocation_id, b"", wants_result=True)
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.storage.values import InvocationRow, OutboxRow
-from shared.wal.commands import Result
+from shared.wal.commands import Result, Target
 
 __all__ = [
     "AbortAttempt",
@@ -83,6 +83,7 @@ class InvocationEnded(msgspec.Struct, gc=False):
     """Answer those who wait for the result. `expires_at_ms` is 0 unless it had ended before the command came."""
 
     id: bytes
+    target: Target
     result: Result
     expires_at_ms: int
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.wal.commands import Invoke, OutboxMessage, Result, TerminateMode
+from shared.wal.commands import Invoke, OutboxMessage, Result, Target, TerminateMode
 
 __all__ = [
     "AttachRequest",
@@ -126,6 +126,8 @@ class ResultReply(_Message, tag=65):
     expires_at_ms: int = 0
     found: bool = True
     ready: bool = True
+    #: What was invoked: the ingress takes the answer's content type from it. None where there is no result.
+    target: Target | None = None
 
 
 class InvokeReply(_Message, tag=66):

@@ -85,14 +85,14 @@ def canned_result(result: Result | Callable[[Invoke], Result] = b'"done"') -> An
                 return InvokeReply(0, same, invoke.start_at_ms)
             if not same and invoke.target.kind == HandlerKind.WORKFLOW_RUN:
                 return ResultReply(0, Failure(409, "the workflow method was already invoked"))
-            return ResultReply(0, result_of(invoke), 0 if same else EXPIRES_AT_MS)
+            return ResultReply(0, result_of(invoke), 0 if same else EXPIRES_AT_MS, target=invoke.target)
         if isinstance(request, AttachRequest):
             if request.invocation_id not in started:
                 return ResultReply(0, None, found=False)
             invoke = started[request.invocation_id]
             if invoke.start_at_ms:
                 return ResultReply(0, None, ready=False)
-            return ResultReply(0, result_of(invoke), EXPIRES_AT_MS)
+            return ResultReply(0, result_of(invoke), EXPIRES_AT_MS, target=invoke.target)
         if isinstance(request, AwakeableRequest):
             return AwakeableReply(0)
         return None

@@ -186,3 +186,9 @@ def test_state_and_what_waits_survive_a_restart(client: Client) -> None:
     assert client.call(f"/Box/{key}/look", "kept") == "yes"
     client.request(f"/restate/awakeables/{awakeable}/resolve", "after the restart")
     assert client.call(f"/restate/invocation/{sent['invocationId']}/attach") == "after the restart"
+
+
+def test_an_answer_asked_for_by_its_bare_id_has_the_handlers_content_type(client: Client) -> None:
+    sent = client.call(f"/Box/{fresh()}/put/send", ["x", 1])
+    _, _, headers = client.request(f"/restate/invocation/{sent['invocationId']}/attach")
+    assert headers["content-type"] == "application/json"

@@ -46,7 +46,7 @@ def end(ctx: Context, invocation_id: bytes, row: InvocationRow, result: Result) 
     row.result = result
     row.completed_at_ms = ctx.now_ms
     ctx.txn.changed(invocation_id)
-    ctx.act(InvocationEnded(invocation_id, result, 0))
+    ctx.act(InvocationEnded(invocation_id, row.target, result, 0))
     for sink in row.sinks:
         answer(ctx, sink, result)
     row.sinks = []

@@ -80,7 +80,7 @@ def _attach(ctx: Context, command: Invoke, row: InvocationRow) -> None:
         return
     if row.status is Status.COMPLETED:
         assert row.result is not None
-        ctx.act(InvocationEnded(command.id, row.result, row.expires_at_ms))
+        ctx.act(InvocationEnded(command.id, row.target, row.result, row.expires_at_ms))
         if sink is not None:
             answer(ctx, sink, row.result)
     elif sink is not None and sink not in row.sinks:

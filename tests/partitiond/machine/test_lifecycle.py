@@ -80,7 +80,7 @@ def test_output_and_end_complete_it_and_keep_the_result(machine: Machine) -> Non
     a = new_id()
     machine.apply(invoke(a))
     actions = machine.report(a, Pin("dp_1", 5), output(), End())
-    assert actions == [InvocationEnded(a, b'"done"', 0)]
+    assert actions == [InvocationEnded(a, GREETER, b'"done"', 0)]
     row = machine.row(a)
     assert (row.status, row.result, row.deployment_id, row.protocol_version) == (Status.COMPLETED, b'"done"', "dp_1", 5)
 
@@ -102,7 +102,7 @@ def test_the_last_output_counts_and_a_failure_is_a_result(machine: Machine) -> N
         failure=pb.Failure(code=418, message="teapot", metadata=[pb.FailureMetadata(key="k", value="v")])
     )
     actions = machine.report(a, output(), Entry(M.OUTPUT, failed.SerializeToString()), End())
-    assert actions == [InvocationEnded(a, Failure(418, "teapot", [("k", "v")]), 0)]
+    assert actions == [InvocationEnded(a, GREETER, Failure(418, "teapot", [("k", "v")]), 0)]
 
 
 def test_a_repeated_idempotent_request_gets_the_stored_result(machine: Machine) -> None:
@@ -111,7 +111,10 @@ def test_a_repeated_idempotent_request_gets_the_stored_result(machine: Machine) 
     assert machine.apply(invoke(a)) == [InvocationStored(a, b"", False, 0)]
     machine.report(a, output(), End())
     expires = machine.now_ms + HOUR_MS
-    assert machine.apply(invoke(a)) == [InvocationStored(a, b"", False, 0), InvocationEnded(a, b'"done"', expires)]
+    assert machine.apply(invoke(a)) == [
+        InvocationStored(a, b"", False, 0),
+        InvocationEnded(a, GREETER, b'"done"', expires),
+    ]
 
 
 def test_the_same_request_sent_again_counts_as_created(machine: Machine) -> None:
@@ -152,7 +155,7 @@ def test_one_that_leaves_the_inbox_leaves_the_others_in_order(machine: Machine) 
     ids = [new_id(COUNTER) for _ in range(4)]
     machine.apply(*(invoke(i, COUNTER) for i in ids))
     actions = machine.apply(Terminate(ids[1], TerminateMode.CANCEL, 5))
-    assert actions == [InvocationEnded(ids[1], Failure(409, "canceled"), 0), TerminateOutcome(5, "done")]
+    assert actions == [InvocationEnded(ids[1], COUNTER, Failure(409, "canceled"), 0), TerminateOutcome(5, "done")]
     started = []
     for current in (ids[0], ids[2], ids[3]):
         started += [a.id for a in machine.report(current, output(), End()) if isinstance(a, StartInvocation)]
@@ -304,7 +307,9 @@ def test_kill_ends_the_whole_tree(machine: Machine) -> None:
 def test_give_up_ends_with_the_last_failure(machine: Machine) -> None:
     a = new_id()
     machine.apply(invoke(a))
-    assert machine.report(a, GiveUp(Failure(500, "no more"))) == [InvocationEnded(a, Failure(500, "no more"), 0)]
+    assert machine.report(a, GiveUp(Failure(500, "no more"))) == [
+        InvocationEnded(a, GREETER, Failure(500, "no more"), 0)
+    ]
 
 
 def test_attach_and_output_by_id(machine: Machine) -> None:
