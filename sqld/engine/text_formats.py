@@ -110,15 +110,10 @@ def json_interval(months: int, days: int, nanos: int) -> str:
 
 def pg_interval(months: int, days: int, micros: int) -> str:
     """`1 mon 2 days 03:04:05.5`, PostgreSQL's IntervalStyle `postgres`."""
-    parts = []
+    sign = -1 if months < 0 else 1
     years, rest = divmod(abs(months), 12)
-    sign = "-" if months < 0 else ""
-    if years:
-        parts.append(f"{sign}{years} year{'s' if years != 1 else ''}")
-    if rest:
-        parts.append(f"{sign}{rest} mon{'s' if rest != 1 else ''}")
-    if days:
-        parts.append(f"{days} day{'s' if abs(days) != 1 else ''}")
+    counts = ((sign * years, "year"), (sign * rest, "mon"), (days, "day"))
+    parts = [f"{count} {unit}{'' if count == 1 else 's'}" for count, unit in counts if count]
     if micros or not parts:
         seconds, part = divmod(abs(micros), 1_000_000)
         fraction = _fraction(part, 1_000_000).rstrip("0") if part else ""

@@ -14,6 +14,9 @@ from shared.errors import RemoteProtocolError
 
 __all__ = ["ClientConnection", "ConnectionLostError"]
 
+#: The largest message that is taken: a query string with its parameters. Before startup, as PostgreSQL has it.
+_MESSAGE_LIMIT = 32 * 1024 * 1024
+_STARTUP_MESSAGE_LIMIT = 10_000
 #: A client may send so much ahead of what is answered.
 _UNREAD_LIMIT = 4 * 1024 * 1024
 #: What is held for a client that reads slowly, before its query comes to a stop.
@@ -38,6 +41,9 @@ class ClientConnection(asyncio.Protocol):
         self._wire = BackendConnection(strict=False)
         self._transport: asyncio.Transport | None = None
         self._unread = bytearray()
+        #: Bytes of a message that is not whole yet.
+        self._incomplete = 0
+        self._message_limit = _STARTUP_MESSAGE_LIMIT
         self._arrived: asyncio.Event = asyncio.Event()
         self._drained: asyncio.Event = asyncio.Event()
         self._drained.set()
@@ -61,12 +67,20 @@ class ClientConnection(asyncio.Protocol):
             except (ValueError, IndexError, UnicodeDecodeError) as error:
                 raise RemoteProtocolError(f"unreadable message: {error}") from error
             if message is not None:
+                self._incomplete = 0
                 return message
+            self._incomplete += len(data)
+            if self._incomplete > self._message_limit:
+                raise RemoteProtocolError(f"a message has more than {self._message_limit} bytes")
             if self.lost:
                 raise ConnectionLostError
             self._arrived.clear()
             self.flush()
             await self._arrived.wait()
+
+    def started(self) -> None:
+        """The client is known: it may send large messages."""
+        self._message_limit = _MESSAGE_LIMIT
 
     def send(self, *messages: PGMessage) -> None:
         """Queue messages; `flush` writes them."""

@@ -59,7 +59,9 @@ def _bool(text: str) -> bool:
     raise ValueError(f"{text!r} is neither true nor false")
 
 
-_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,{}"\\]+))\s*(?:,|$)')
+#: What PostgreSQL takes for space: less than Python does.
+_SPACE = " \t\n\r\v\f"
+_ITEM = re.compile(rf'[{_SPACE}]*(?:"((?:[^"\\]|\\.)*)"|([^,{{}}"\\]+))[{_SPACE}]*(?:,|$)', re.DOTALL)
 
 
 def _array_items(text: str) -> list[str | None]:
@@ -74,9 +76,10 @@ def _array_items(text: str) -> list[str | None]:
             raise ValueError(f"{text[:40]!r} is no array of one dimension")
         quoted, bare = match[1], match[2]
         if quoted is not None:
-            items.append(re.sub(r"\\(.)", r"\1", quoted))
+            items.append(re.sub(r"\\(.)", r"\1", quoted, flags=re.DOTALL))
         else:
-            items.append(None if bare.strip().upper() == "NULL" else bare.strip())
+            bare = bare.strip(_SPACE)
+            items.append(None if bare.upper() == "NULL" else bare)
         at = match.end()
     return items
 

@@ -129,6 +129,7 @@ class PgServer:
             failure = QueryFailure(text, sqlstate=sqlstate, status=503)
             connection.send(m.ErrorResponse(fields=error_fields(failure, fatal=True)))
             return
+        connection.started()
         session = Session(connection, self._pool, timeout_s=self._settings.query_timeout_s)
         self._sessions[connection] = session
         self._keys[session.key] = session

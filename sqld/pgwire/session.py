@@ -79,6 +79,10 @@ class Session:
                     self._sync()
                 elif isinstance(message, m.Query):
                     await self._query(message.query_string)
+                elif isinstance(message, m.FunctionCall):
+                    # The one message beside Query that is answered without Sync.
+                    self._fail(QueryFailure("function calls are not supported", sqlstate="0A000", status=400))
+                    self._ready()
                 elif not skipping:
                     skipping = not await self._extended(message)
                 await self._connection.drained()

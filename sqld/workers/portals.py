@@ -17,6 +17,7 @@ from sqld.pgwire.catalogue.session import CatalogueSession
 from sqld.pgwire.parameters import infer_types
 from sqld.pgwire.rows import PgRows, pg_columns
 from sqld.pgwire.scalars import scalars
+from sqld.pgwire.types import ARRAYS
 from sqld.workers.protocol import Describe, Described, Fetch, Fetched, Open, Opened, Output
 
 __all__ = ["Portals"]
@@ -41,7 +42,9 @@ class Portals:
     def describe(self, request: Describe) -> Described:
         """Parameters and columns of a prepared statement. Parameters nobody typed are inferred, else text."""
         types = infer_types(request.sql, request.parameter_types)
-        query = self._plan(request.sql, [None] * len(types), [], types, pg=True)
+        # Null stands for any value, but DataFusion cannot plan `= ANY(NULL)`.
+        values = [b"{}" if oid in ARRAYS else None for oid in types]
+        query = self._plan(request.sql, values, [], types, pg=True)
         return Described(types, pg_columns(query.schema))
 
     def open(self, request: Open) -> Opened:

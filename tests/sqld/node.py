@@ -113,9 +113,10 @@ class Node:
         assert self.process.poll() is None, self.log()
         try:
             socket.create_connection(("127.0.0.1", self.settings.sql_port), 1).close()
+            self.connect().close()
         except OSError:
             return False
-        return self.settings.socket("sqld").exists()
+        return True
 
     def workers(self) -> list[int]:
         """Pids of the query workers."""
@@ -123,7 +124,7 @@ class Node:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in children if b"spawn_main" in _command_line(pid)]
 
-    def query(self, sql: str, *, format: str = "json", timeout: float = 5.0) -> bytes:
+    def query(self, sql: str, *, format: str = "json", timeout: float = 20.0) -> bytes:
         """The body of an answer, over the socket that metad uses. Raises QueryFailedError."""
         with self.connect(timeout) as peer:
             peer.sendall(encode_frame(msgspec.msgpack.encode(QueryRequest(7, sql, format))))
@@ -133,10 +134,14 @@ class Node:
         rows: list[dict[str, Any]] = msgspec.json.decode(self.query(sql))["rows"]
         return rows
 
-    def connect(self, timeout: float = 5.0) -> socket.socket:
+    def connect(self, timeout: float = 20.0) -> socket.socket:
         peer = socket.socket(socket.AF_UNIX)
         peer.settimeout(timeout)
-        peer.connect(str(self.settings.socket("sqld")))
+        try:
+            peer.connect(str(self.settings.socket("sqld")))
+        except OSError:
+            peer.close()
+            raise
         return peer
 
     def psql_environment(self) -> dict[str, str]:

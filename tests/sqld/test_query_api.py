@@ -280,13 +280,13 @@ def _run_away(node: Node, peer: socket.socket) -> int:
     """Have a query that never ends run; the pid of its worker."""
     node.query("SELECT 1")
     (worker,) = node.workers()
-    warm = _cpu_s(worker)
+    warm = cpu_s(worker)
     peer.sendall(encode_frame(msgspec.msgpack.encode(QueryRequest(7, RUNAWAY, "json"))))
-    eventually(lambda: _cpu_s(worker) > warm + 0.1, what="the query runs")
+    eventually(lambda: cpu_s(worker) > warm + 0.1, what="the query runs")
     return worker
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -297,6 +297,6 @@ def _rss_mb(pid: int) -> float:
 
 def _is_still(pid: int) -> bool:
     """It uses no CPU over a fifth of a second."""
-    before = _cpu_s(pid)
+    before = cpu_s(pid)
     time.sleep(0.2)
-    return _cpu_s(pid) == before
+    return cpu_s(pid) == before

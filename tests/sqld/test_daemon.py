@@ -1,0 +1,107 @@
+"""How sqld starts, ends, and what it costs while nobody asks."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import psycopg
+import pytest
+
+from shared.api.sql import QueryRequest
+from shared.rpc.frames import encode_frame
+from tests.conftest import eventually
+from tests.sqld.node import ROOT, Node, read_answer
+from tests.sqld.test_query_api import LONG
+
+pytestmark = pytest.mark.processes
+
+
+def test_a_taken_port_is_named_with_its_remedy(node: Node) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", node.settings.sql_port))
+        taken.listen()
+        command = [sys.executable, "-m", "sqld", "--data-dir", str(node.data)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert f"sql_port {node.settings.sql_port}" in done.stderr
+    assert "choose another with --sql-port" in done.stderr
+
+
+def test_it_ends_at_once_when_idle(node: Node) -> None:
+    node.start()
+    node.query("SELECT 1")
+    workers = node.workers()
+    idle = psycopg.connect(node.dsn, autocommit=True)
+    assert node.stop_sqld(timeout=5) == 0
+    with pytest.raises(psycopg.OperationalError):
+        idle.execute("SELECT 1")
+    idle.close()
+    assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+
+def test_it_lets_queries_end(node: Node) -> None:
+    node.start()
+    node.query("SELECT 1")
+    with node.connect() as peer:
+        peer.sendall(encode_frame(msgspec.msgpack.encode(QueryRequest(7, LONG.format(500_000), "json"))))
+        assert node.process is not None
+        eventually(lambda: peer.recv(1, socket.MSG_PEEK), what="the answer begins")
+        node.process.send_signal(signal.SIGTERM)
+        rows = msgspec.json.decode(read_answer(peer))["rows"]
+    assert len(rows) == 500_000
+    assert node.stop_sqld() == 0
+
+
+def test_a_killed_parent_leaves_no_worker(node: Node) -> None:
+    node.start()
+    node.query("SELECT 1")
+    workers = node.workers()
+    assert workers
+    assert node.process is not None
+    node.process.kill()
+    node.process.wait()
+    eventually(lambda: not [pid for pid in workers if _runs(pid)], what="the workers end")
+    node.process = None
+    node.start_sqld()
+    assert node.rows("SELECT 1 AS a") == [{"a": 1}]
+
+
+def test_the_parent_does_without_arrow(node: Node) -> None:
+    """Arrow and DataFusion take 80 MB: only the worker loads them."""
+    node.start()
+    node.query("SELECT 1")
+    assert node.process is not None
+    maps = Path(f"/proc/{node.process.pid}/maps").read_text()
+    assert "pyarrow" not in maps
+    assert "datafusion" not in maps
+    assert "pyarrow" in Path(f"/proc/{node.workers()[0]}/maps").read_text()
+
+
+@pytest.mark.slow
+def test_idle_costs_no_cpu(node: Node) -> None:
+    node.start()
+    node.query("SELECT count(*) FROM sys_invocation")
+    assert node.process is not None
+    pids = [node.process.pid, *node.workers()]
+    before = [_ticks(pid) for pid in pids]
+    time.sleep(1.0)
+    assert sum(_ticks(pid) for pid in pids) - sum(before) <= 0.02 * os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
