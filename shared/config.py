@@ -6,6 +6,7 @@ merged settings to `<data>/run/settings.json`; every daemon reads that and nothi
 
 from __future__ import annotations
 
+import functools
 import os
 import tomllib
 import types
@@ -81,7 +82,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def worker_count(self) -> int:
         """`workers`, or one a core."""
-        return self.workers or max(1, len(os.sched_getaffinity(0)))
+        return self.workers or _cores()
 
     def socket(self, name: str) -> Path:
         """`logd`, `metad`, `sqld`, `ingress` or `partitiond-<worker>`."""
@@ -90,6 +91,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def worker_of(self, partition_id: int) -> int:
         """Which worker of a node hosts a partition: every program of the node computes the same."""
         return partition_id % self.worker_count
+
+
+@functools.cache
+def _cores() -> int:
+    """Cores that this process may use; asked once, for routers ask with every request."""
+    return max(1, len(os.sched_getaffinity(0)))
 
 
 def load_settings(
