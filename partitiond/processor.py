@@ -64,10 +64,10 @@ class Processor:
             self.leader.step_down(f"{message.leader or 'nobody yet'} leads {self.group}")
 
     def on_append_failed(self, error: LogError) -> None:
-        if error.code == "trimmed":
+        if error.code in ("trimmed", "bad_request"):
             raise CorruptionError(
-                f"{self.group}: the store ends at lsn={self.applied_lsn}, but the log no longer has what follows: "
-                f"{error.message}; restore the partition's store"
+                f"{self.group}: the store ends at lsn={self.applied_lsn}, and the log cannot go on from there: "
+                f"{error.message}; restore the partition's store or the log from one backup"
             )
         if self.leader.leading:
             self.leader.announce()
@@ -79,10 +79,14 @@ class Processor:
         """Apply, store, and only then act."""
         txn = Txn(self._store, self._meta)
         actions: list[Action] = []
+        own_actions = -1
         applied: list[tuple[int, Batch, bool]] = []
         log_bytes = 0
         for message in batches:
             batch = decode_batch(message.payload)
+            if batch.epoch == 0 and own_actions < 0:
+                # What follows is asked for by another leader, or by this one in its next epoch.
+                own_actions = len(actions)
             counts = apply(txn, message.lsn, batch, actions)
             applied.append((message.lsn, batch, not counts))
             log_bytes += len(message.payload)
@@ -90,7 +94,7 @@ class Processor:
         self._store.commit(txn.finish())
         # A leader that begins with these batches finds in the store what earlier ones asked for.
         if self.leader.leading:
-            carry_out(self.leader, actions)
+            carry_out(self.leader, actions if own_actions < 0 else actions[:own_actions])
         for lsn, batch, fenced in applied:
             self.leader.on_applied(self._meta, lsn, batch, fenced=fenced)
         self._checkpointer.on_committed(log_bytes)

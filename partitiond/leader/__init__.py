@@ -9,5 +9,6 @@ Modules:
     timers      the next due timer
     outbox      messages on their way to other partitions
     cleaner     proposes to forget what has expired
+    tasks       background tasks that fail loudly
     recovery    what a new leader finds in the store
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from partitiond.leader.tasks import spawn
 from partitiond.machine.tables import Tables
 from shared.clock import Clock
 from shared.storage import keys, values
@@ -46,7 +47,7 @@ class Cleaner:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="cleaner")
+        self._task = spawn(self._run(), name="cleaner")
 
     def stop(self) -> None:
         if self._task is not None:

@@ -127,17 +127,27 @@ class Leader:
         self._uid = b""
 
     def on_applied(self, meta: PartitionMeta, lsn: int, batch: Batch, *, fenced: bool) -> None:
-        """A batch was applied (or fenced) and is stored. Decides who leads from here on."""
+        """A batch was applied (or fenced) and is stored. Decides who leads from here on.
+
+        `meta` is as of the last batch of the same commit, which may be a later one.
+        """
         if batch.epoch == 0:
-            if self.role is not Role.FOLLOWING and meta.leader_uid == self._uid and self.role is Role.ANNOUNCING:
-                self._begin(lsn)
-            elif self.role is Role.LEADING:
-                self.announce()
+            self._on_announcement(meta, lsn, batch)
         elif self.role is Role.LEADING and batch.epoch == self.epoch:
             if fenced:
                 self.announce()
             else:
                 self._proposer.on_applied(batch.seq)
+
+    def _on_announcement(self, meta: PartitionMeta, lsn: int, batch: Batch) -> None:
+        (command,) = batch.commands
+        assert isinstance(command, AnnounceLeader)
+        own = self.role is Role.ANNOUNCING and command.uid == self._uid
+        if own and meta.epoch == lsn:
+            self._begin(lsn)
+        elif own or self.role is Role.LEADING:
+            # Somebody announced after us. If Raft still says that we lead, it was an old leader's last word.
+            self.announce()
 
     def _begin(self, epoch: int) -> None:
         self.role = Role.LEADING

@@ -2,7 +2,8 @@
 
 Rules that always hold:
 - to each receiver one delivery is in flight; what gathers meanwhile goes with the next, in order;
-- a message leaves the store only after its receiver has stored it.
+- a message leaves the store only after its receiver has stored it;
+- a delivery fits a record of the receiver's log, however large its messages are.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from partitiond.leader.tasks import spawn
 from shared.errors import UnavailableError
-from shared.storage.values import OutboxRow
+from shared.storage.values import OutboxRow, encode
 from shared.wal.commands import Command, OutboxMessage, TruncateOutbox
 
 __all__ = ["Deliverer", "Outbox"]
 
 _log = logging.getLogger(__name__)
 _MESSAGES_MAX = 256
+#: A delivery of more than one message ends before this.
+_BYTES_TARGET = 1024 * 1024
 _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MAX_S = 1.0
 
@@ -36,17 +40,16 @@ class Outbox:
         self._partition_of = partition_of
         self._deliver = deliver
         self._propose = propose
-        self._queues: dict[int, deque[tuple[int, OutboxMessage]]] = {}
+        #: By receiver: (sequence, message, bytes).
+        self._queues: dict[int, deque[tuple[int, OutboxMessage, int]]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def send(self, seq: int, row: OutboxRow) -> None:
         """Queue a stored message for whoever holds its key now."""
         receiver = self._partition_of(row.partition_key)
-        self._queues.setdefault(receiver, deque()).append((seq, row.message))
+        self._queues.setdefault(receiver, deque()).append((seq, row.message, len(encode(row))))
         if receiver not in self._tasks:
-            self._tasks[receiver] = asyncio.get_running_loop().create_task(
-                self._run(receiver), name=f"outbox-to-{receiver}"
-            )
+            self._tasks[receiver] = spawn(self._run(receiver), name=f"outbox-to-{receiver}")
 
     def stop(self) -> None:
         """Leadership is lost: the next leader sends what is still in the store."""
@@ -59,7 +62,7 @@ class Outbox:
         queue = self._queues[receiver]
         backoff_s = _BACKOFF_FIRST_S
         while queue:
-            messages = [queue[i] for i in range(min(len(queue), _MESSAGES_MAX))]
+            messages = _next_delivery(queue)
             try:
                 await self._deliver(receiver, messages)
             except UnavailableError as error:
@@ -75,3 +78,15 @@ class Outbox:
         # No await since the queue was seen empty: `send` starts a new task from here on.
         del self._tasks[receiver]
         del self._queues[receiver]
+
+
+def _next_delivery(queue: deque[tuple[int, OutboxMessage, int]]) -> list[tuple[int, OutboxMessage]]:
+    """The first messages, as many as one record holds; at least one."""
+    messages: list[tuple[int, OutboxMessage]] = []
+    total = 0
+    for seq, message, size in queue:
+        total += size
+        if messages and (total > _BYTES_TARGET or len(messages) == _MESSAGES_MAX):
+            break
+        messages.append((seq, message))
+    return messages

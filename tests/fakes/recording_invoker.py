@@ -1,0 +1,38 @@
+"""An invoker that only writes down what it was asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.storage.values import InvocationRow
+
+__all__ = ["RecordingInvoker"]
+
+
+class RecordingInvoker:
+    """`calls` holds (verb, invocation id, generation), in order."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, bytes, int]] = []
+        self.rows: dict[bytes, InvocationRow] = {}
+
+    @property
+    def started(self) -> list[bytes]:
+        """Ids in the order of their starts."""
+        return [invocation_id for verb, invocation_id, _ in self.calls if verb == "start"]
+
+    def start(self, host: Any, invocation_id: bytes, row: InvocationRow) -> None:
+        self.calls.append(("start", invocation_id, row.generation))
+        self.rows[invocation_id] = row
+
+    def notify(self, host: Any, invocation_id: bytes, generation: int, entry_type: int, raw: bytes) -> None:
+        self.calls.append(("notify", invocation_id, generation))
+
+    def ack(self, host: Any, invocation_id: bytes, generation: int, command_index: int) -> None:
+        self.calls.append(("ack", invocation_id, command_index))
+
+    def abort(self, host: Any, invocation_id: bytes, generation: int) -> None:
+        self.calls.append(("abort", invocation_id, generation))
+
+    def abort_all(self, host: Any) -> None:
+        self.calls.append(("abort_all", b"", 0))
