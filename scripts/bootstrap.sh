@@ -41,20 +41,25 @@ _pip() {
 }
 
 _stamp_of() {
-    cat "$1" "$root/pyproject.toml" | "$python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
+    cat "$root/$1" "$root/pyproject.toml" | "$python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'
+}
+
+_is_installed() {
+    local stamp=$venv/everlog-$1.stamp
+    [[ -f $stamp && $(<"$stamp") == $(_stamp_of "$1") ]]
 }
 
 ensure_venv() {
-    local lock=$root/$1 stamp=$venv/everlog-$1.stamp now
+    local lock=$1
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || _make_venv
-    now=$(_stamp_of "$lock")
-    if [[ -f $stamp && $(<"$stamp") == "$now" ]] && "$python" -P -c 'import scripts.cli.main' 2>/dev/null; then
+    # The development lock has all that the other one has.
+    if { _is_installed "$lock" || _is_installed requirements-dev.lock; } && "$python" -P -c 'import scripts.cli.main' 2>/dev/null; then
         return
     fi
-    echo "installing from $1" >&2
-    _pip install --require-hashes -r "$lock"
+    echo "installing from $lock" >&2
+    _pip install --require-hashes -r "$root/$lock"
     _pip install --no-deps -e "$root"
     # So that the first start need not: every program imports its own modules.
     (cd "$root" && "$python" -m compileall -q logd partitiond metad sqld shared scripts) || true
-    echo "$now" >"$stamp"
+    _stamp_of "$lock" >"$venv/everlog-$lock.stamp"
 }

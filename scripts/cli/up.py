@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -82,7 +84,9 @@ class _Signals:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.received += 1
         if self.received == 1:
-            print("\nEverlog stops…", flush=True)
+            # Not `print`: the signal may have come in the middle of one.
+            with contextlib.suppress(OSError):
+                os.write(sys.stdout.fileno(), "\nEverlog stops…\n".encode())
         if self.node is not None:
             self.node.supervisord.send_signal(signal.SIGTERM)
 
