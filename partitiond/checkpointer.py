@@ -42,19 +42,23 @@ class Checkpointer:
         self._bytes = 0
         self._alarm: asyncio.TimerHandle | None = None
         self._running: asyncio.Task[None] | None = None
+        self._closed = False
         self.durable_lsn = 0
 
     def on_committed(self, log_bytes: int) -> None:
         """So many bytes of the log were applied."""
         self._bytes += log_bytes
+        self._plan()
+
+    def _plan(self) -> None:
+        if self._running is not None:
+            return  # It plans the next one when it ends.
         if self._bytes >= self._log_bytes:
             self._start()
         elif self._alarm is None:
             self._alarm = self._loop.call_later(self._interval_s, self._start)
 
     def _start(self) -> None:
-        if self._running is not None:
-            return
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -64,10 +68,14 @@ class Checkpointer:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running = None
-        if not task.cancelled() and task.exception() is not None:
+        if task.cancelled():
+            return
+        if task.exception() is not None:
             # The store is in doubt: the process ends, and the log heals it.
             _log.critical("checkpoint failed", exc_info=task.exception())
             raise SystemExit(1)
+        if self._bytes and not self._closed:
+            self._plan()
 
     async def checkpoint(self) -> None:
         """Flush in a thread; processing goes on meanwhile."""
@@ -77,7 +85,8 @@ class Checkpointer:
         self._trim(lsn)
 
     async def close(self) -> None:
-        """Wait for a running checkpoint."""
+        """Wait for a running checkpoint; begin no other."""
+        self._closed = True
         if self._alarm is not None:
             self._alarm.cancel()
         if self._running is not None:

@@ -13,7 +13,8 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from rocksdict import DBCompressionType, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
+import msgspec
+from rocksdict import DBCompressionType, Options, Rdict, RdictIter, ReadOptions, WriteBatch, WriteOptions
 
 from shared.errors import CorruptionError
 from shared.storage import keys, values
@@ -49,7 +50,11 @@ class RocksStore:
         self._check_format()
 
     def _check_format(self) -> None:
-        meta = self.meta()
+        try:
+            meta = self.meta()
+        except msgspec.MsgspecError as error:
+            self._db.close()
+            raise CorruptionError(f"{self._path}: unreadable partition row: {error}; restore the store") from error
         if meta is not None and meta.format > STORE_FORMAT:
             self._db.close()
             raise CorruptionError(
@@ -67,11 +72,14 @@ class RocksStore:
         return value
 
     def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """See `machine.tables.Tables`. Raises CorruptionError when RocksDB cannot read a block."""
+        """See `machine.tables.Tables`. Rows are as of this call. Raises CorruptionError for a block that is damaged."""
         options = ReadOptions()
         options.set_iterate_upper_bound(end)
         iterator = self._db.iter(options)
         iterator.seek(start)
+        return self._rows(iterator)
+
+    def _rows(self, iterator: RdictIter) -> Iterator[tuple[bytes, bytes]]:
         while iterator.valid():
             yield iterator.key(), iterator.value()
             iterator.next()
