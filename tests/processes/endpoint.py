@@ -36,7 +36,16 @@ class Endpoint:
         """Returns once it listens."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{self.port}", self._application],
+                [
+                    sys.executable,
+                    "-m",
+                    "hypercorn",
+                    "--workers",
+                    "0",
+                    "--bind",
+                    f"127.0.0.1:{self.port}",
+                    self._application,
+                ],
                 env=self._environ,
                 cwd=_ROOT,
                 stdout=log,

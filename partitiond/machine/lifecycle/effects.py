@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from partitiond.machine.actions import AckCommand
 from partitiond.machine.context import Context
-from partitiond.machine.entries import ENTRY_HANDLERS
 from partitiond.machine.entries.call import on_call
+from partitiond.machine.entries.table import ENTRY_HANDLERS
 from partitiond.machine.journal import complete
 from partitiond.machine.lifecycle.complete import end, output_of
 from partitiond.machine.lifecycle.pause import on_pause

@@ -108,7 +108,7 @@ async def nginx(folder: Path) -> AsyncIterator[tuple[int, int]]:
 async def hypercorn(folder: Path, *, tls: bool = False) -> AsyncIterator[int]:
     (folder / "echoing.py").write_text(ASGI_APP)
     port = free_port()
-    command = [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "echoing:app"]
+    command = [sys.executable, "-m", "hypercorn", "--workers", "0", "--bind", f"127.0.0.1:{port}", "echoing:app"]
     if tls:
         cert, key = certificate(folder)
         command += ["--certfile", str(cert), "--keyfile", str(key)]
