@@ -5,6 +5,7 @@ Modules:
     datasets        a table as DataFusion scans it: columns and keys that the query needs, no more
     expressions     DataFusion's filter -> predicate
     predicates      predicate -> what it says about each column (pure)
+    hints           lists that DataFusion keeps to itself, read out of its plan
     scope           what one query reads: catalog, stores caught up once, cancelling
     stores          the partitions' stores, read beside their owner
     volatile        what the partition workers know and nobody stores

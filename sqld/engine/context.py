@@ -15,6 +15,8 @@ from shared.tables.registry import TABLES, VIEWS
 from sqld.engine.arrow_types import schema_of
 from sqld.engine.datasets import TableDataset
 from sqld.engine.failures import failure_of, refusal_of
+from sqld.engine.hints import hints_of
+from sqld.engine.queries import Query
 from sqld.engine.scope import Scope, Stores
 from sqld.tables.registry import SOURCES
 
@@ -59,7 +61,7 @@ class Engine:
     def register_tables(self, context: SessionContext) -> None:
         """Make all tables and views known to a session."""
         for table in TABLES.values():
-            dataset = TableDataset(schema_of(table.columns), SOURCES[table.name], self._current_scope)
+            dataset = TableDataset(table.name, schema_of(table.columns), SOURCES[table.name], self._current_scope)
             context.register_dataset(table.name, dataset)
         for view in VIEWS.values():
             context.sql(f"CREATE VIEW {view.name} AS {view.sql}")
@@ -68,25 +70,37 @@ class Engine:
         """Queries planned from now on see this one."""
         self._catalog = catalog
 
-    def plan(self, sql: str, parameters: list[pa.Scalar], *, context: SessionContext | None = None) -> DataFrame:
-        """A statement's plan. Raises QueryFailure when it is wrong or refused."""
+    def query(
+        self,
+        sql: str,
+        parameters: list[pa.Scalar],
+        cancelled: threading.Event,
+        *,
+        context: SessionContext | None = None,
+    ) -> Query:
+        """Plan a statement. It ends early once `cancelled` is set. Raises QueryFailure when it is wrong or refused."""
+        plan = self._plan(sql, parameters, context or self._context)
+        scope = Scope(self._settings, self._stores, self._catalog, cancelled)
+        scope.hints = hints_of(sql, plan)
+        return Query(plan, lambda: self._enter(scope))
+
+    def _plan(self, sql: str, parameters: list[pa.Scalar], context: SessionContext) -> DataFrame:
         refused = refusal_of(sql)
         if refused is not None:
             raise refused
         values: dict[str, Any] = {str(number): value for number, value in enumerate(parameters, 1)}
         try:
-            return (context or self._context).sql_with_options(sql, _READ_ONLY, param_values=values or None)
+            return context.sql_with_options(sql, _READ_ONLY, param_values=values or None)
         except Exception as error:
             raise failure_of(str(error)) from error
-
-    def begin_query(self, cancelled: threading.Event) -> None:
-        """What is planned from now on reads one view of its own."""
-        self._scope = Scope(self._settings, self._stores, self._catalog, cancelled)
 
     def rest(self) -> None:
         """Nobody has asked for a while: give memory back."""
         self._stores.close()
         pa.default_memory_pool().release_unused()
+
+    def _enter(self, scope: Scope) -> None:
+        self._scope = scope
 
     def _current_scope(self) -> Scope:
         assert self._scope is not None, "a scan is planned within a query"

@@ -17,7 +17,7 @@ import pyarrow.dataset as ds
 
 from shared.errors import CorruptionError
 from sqld.engine.expressions import predicate_of
-from sqld.engine.predicates import bounds_of_columns, fields_of
+from sqld.engine.predicates import bounds_of_columns, fields_of, narrowed
 from sqld.engine.scope import Scope
 from sqld.tables.keyspace import Constraints, clip
 from sqld.tables.source import CatalogTable, Source, StoreTable
@@ -32,8 +32,9 @@ _BATCH_ROWS_MAX = 4096
 class TableDataset(ds.Dataset):  # type: ignore[misc]
     """One table. `scope` gives what the query that is being planned reads."""
 
-    def __init__(self, schema: pa.Schema, source: Source, scope: Callable[[], Scope]) -> None:
+    def __init__(self, name: str, schema: pa.Schema, source: Source, scope: Callable[[], Scope]) -> None:
         # No super().__init__(): pyarrow forbids it for this class.
+        self._name = name
         self._schema = schema
         self._source = source
         self._scope = scope
@@ -47,7 +48,8 @@ class TableDataset(ds.Dataset):  # type: ignore[misc]
         return _Scanner(_project(self._schema, columns), iter(()))
 
     def get_fragments(self, filter: pc.Expression | None = None) -> list[_Fragment]:
-        return [_Fragment(self._schema, self._source, self._scope())]
+        scope = self._scope()
+        return [_Fragment(self._schema, self._source, scope, scope.hints.get(self._name, {}))]
 
 
 class _Scanner:
@@ -62,10 +64,11 @@ class _Scanner:
 class _Fragment:
     """The whole table: one fragment, so that a LIMIT pulls no more than it needs."""
 
-    def __init__(self, schema: pa.Schema, source: Source, scope: Scope) -> None:
+    def __init__(self, schema: pa.Schema, source: Source, scope: Scope, hints: Constraints) -> None:
         self._schema = schema
         self._source = source
         self._scope = scope
+        self._hints = hints
 
     def scanner(
         self,
@@ -81,7 +84,7 @@ class _Fragment:
         predicate = None if filter is None else predicate_of(filter)
         extra = sorted(fields_of(predicate) - set(wanted)) if predicate is not None else []
         schema = _project(self._schema, [*wanted, *extra])
-        rows = self._rows(bounds_of_columns(predicate))
+        rows = self._rows(narrowed(bounds_of_columns(predicate), self._hints))
         for count in _batch_sizes():
             self._scope.check()
             chunk = list(islice(rows, count))

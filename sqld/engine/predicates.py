@@ -6,11 +6,12 @@ list of values as its last item. Whatever is not understood says nothing, so the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqld.tables.keyspace import Bounds
 
-__all__ = ["Predicate", "bounds_of_columns", "fields_of"]
+__all__ = ["Predicate", "bounds_of_columns", "fields_of", "narrowed"]
 
 Predicate = tuple[Any, ...]
 
@@ -29,6 +30,8 @@ def bounds_of_columns(predicate: Predicate | None) -> dict[str, Bounds]:
     if predicate is None:
         return {}
     name, *arguments = predicate
+    if not arguments:
+        return {}
     if name in ("and", "and_kleene"):
         return _all_of(bounds_of_columns(arguments[0]), bounds_of_columns(arguments[1]))
     if name in ("or", "or_kleene"):
@@ -62,6 +65,11 @@ def _all_of(first: dict[str, Bounds], second: dict[str, Bounds]) -> dict[str, Bo
 def _any_of(first: dict[str, Bounds], second: dict[str, Bounds]) -> dict[str, Bounds]:
     # A column that one side leaves free is free.
     return {column: _union(first[column], second[column]) for column in first.keys() & second.keys()}
+
+
+def narrowed(first: dict[str, Bounds], second: Mapping[str, Bounds]) -> dict[str, Bounds]:
+    """Bounds of rows that keep both."""
+    return _all_of(first, dict(second))
 
 
 def _intersection(first: Bounds, second: Bounds) -> Bounds:

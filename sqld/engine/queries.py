@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 from datafusion import DataFrame
@@ -14,11 +14,15 @@ __all__ = ["Query"]
 
 
 class Query:
-    """A plan and where its rows stand. `schema` is known at once; the first `fetch` starts it."""
+    """A plan and where its rows stand. `schema` is known at once; the first `fetch` starts it.
 
-    def __init__(self, plan: DataFrame) -> None:
+    `enter` makes its scope the current one: DataFusion asks for fragments while it starts a plan, and only then.
+    """
+
+    def __init__(self, plan: DataFrame, enter: Callable[[], None]) -> None:
         self.schema: pa.Schema = plan.schema()
         self._plan = plan
+        self._enter = enter
         self._stream: Iterator[pa.RecordBatch] | None = None
         self._rest: pa.RecordBatch | None = None
 
@@ -43,6 +47,7 @@ class Query:
             return batch
         try:
             if self._stream is None:
+                self._enter()
                 self._stream = (batch.to_pyarrow() for batch in self._plan.execute_stream())
             return next(self._stream, None)
         except Exception as error:

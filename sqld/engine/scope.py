@@ -11,6 +11,7 @@ from shared.catalog.partitions import KEY_SPACE
 from shared.config import Settings
 from sqld.engine.stores import PartitionStore, StoreSnapshot
 from sqld.engine.volatile import invocation_states
+from sqld.tables.keyspace import Constraints
 
 __all__ = ["QueryCancelledError", "Scope", "Stores"]
 
@@ -62,6 +63,8 @@ class Scope:
         self._states: list[InvocationState] | None = None
         self._cancelled = cancelled
         self.catalog = catalog
+        #: By table: what holds for every scan of it, beyond the filter that the scan is given.
+        self.hints: dict[str, Constraints] = {}
 
     def check(self) -> None:
         """Called between batches: ends the query when it was cancelled."""

@@ -115,9 +115,8 @@ class WorkerLink(asyncio.Protocol):
         if not done:
             _log.warning("query worker %d pid=%d does not stop: killed", self.slot, self.pid)
             self.kill()
-        elif not self._answer.cancelled():
-            # Seen: a death here is no surprise to anybody.
-            self._answer.exception()
+        # Seen: a death here is no surprise to anybody.
+        self._answer.exception()
 
     def pause(self) -> None:
         """Read no more for now: the worker comes to a stop when the socket is full."""

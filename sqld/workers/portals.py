@@ -103,12 +103,11 @@ class Portals:
     def _plan(
         self, sql: str, parameters: list[bytes | None], formats: list[int], types: list[int], *, pg: bool
     ) -> Query:
-        self._engine.begin_query(self._cancelled)
         values = scalars(parameters, formats, types)
         rewritten = self._catalogue.rewritten(sql) if pg else None
         if rewritten is not None:
-            return Query(self._catalogue.plan(rewritten, values))
-        return Query(self._engine.plan(sql, values))
+            return self._catalogue.query(rewritten, values, self._cancelled)
+        return self._engine.query(sql, values, self._cancelled)
 
 
 def _writer(output: Output) -> BodyWriter:

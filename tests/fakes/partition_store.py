@@ -24,7 +24,7 @@ from shared.storage.values import (
 )
 from shared.wal.commands import Caller, Failure, HandlerKind, Target
 
-__all__ = ["FakePartition", "fill_with_examples", "invocation_id", "journal_entry"]
+__all__ = ["EXAMPLES", "FakePartition", "fill_with_examples", "invocation_id", "journal_entry"]
 
 T0 = 1_790_000_000_000
 DAY_MS = 86_400_000

@@ -43,15 +43,24 @@ def _is_up() -> bool:
         return False
 
 
-def _post(sql: str) -> bytes:
+def _post(sql: str, *, again: bool = True) -> bytes:
     request = urllib.request.Request(
         f"{ADMIN}/query",
         data=json.dumps({"query": sql}).encode(),
         headers={"accept": "application/json", "content-type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        body: bytes = answer.read()
-        return body
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            body: bytes = answer.read()
+            return body
+    except urllib.error.HTTPError:
+        raise
+    except OSError:
+        if not again:
+            raise
+        # Somebody else who uses it has just started it anew.
+        need_oracle()
+        return _post(sql, again=False)
 
 
 def ask(sql: str) -> list[dict[str, Any]]:

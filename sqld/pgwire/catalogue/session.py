@@ -6,12 +6,14 @@ It is a session of its own, so that `information_schema` shows other queries wha
 from __future__ import annotations
 
 import functools
+import threading
 
 import pyarrow as pa
-from datafusion import DataFrame, SessionContext
+from datafusion import SessionContext
 from datafusion.catalog import Schema
 
 from sqld.engine.context import CATALOG, Engine, new_context
+from sqld.engine.queries import Query
 
 __all__ = ["CatalogueSession"]
 
@@ -38,9 +40,9 @@ class CatalogueSession:
 
         return rewrite(sql) if is_catalogue_query(sql) else None
 
-    def plan(self, rewritten: str, parameters: list[pa.Scalar]) -> DataFrame:
-        """The plan of a query that `rewritten` gave. Raises QueryFailure."""
-        return self._engine.plan(rewritten, parameters, context=self._context)
+    def query(self, rewritten: str, parameters: list[pa.Scalar], cancelled: threading.Event) -> Query:
+        """Plan a query that `rewritten` gave. Raises QueryFailure."""
+        return self._engine.query(rewritten, parameters, cancelled, context=self._context)
 
     @functools.cached_property
     def _context(self) -> SessionContext:
