@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import multiprocess
+from multiprocess import resource_tracker
 
 from partitiond import worker
 from shared.config import Settings
@@ -22,13 +25,18 @@ _STEADY_S = 10.0
 _DRAIN_S = 15.0
 
 
+#: (index, data directory): the main function of a worker process.
+WorkerTarget = Callable[[int, str], None]
+
+
 class WorkerKeeper:
     """One worker process and its successors."""
 
-    def __init__(self, index: int, settings: Settings) -> None:
+    def __init__(self, index: int, settings: Settings, target: WorkerTarget) -> None:
         self._index = index
         self._settings = settings
-        self._context = multiprocess.get_context("spawn")
+        self._target = target
+        self._context = _spawn_context()
         self._process: Any = None
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -53,12 +61,12 @@ class WorkerKeeper:
                 self._process.exitcode,
                 backoff_s,
             )
-            await asyncio.wait({asyncio.ensure_future(stopping.wait())}, timeout=backoff_s)
+            await _wait(stopping, backoff_s)
             backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
 
     def _start(self) -> asyncio.Future[None]:
         self._process = self._context.Process(
-            target=worker.main, args=(self._index, self._settings.data_dir), name=f"partitiond-{self._index}"
+            target=self._target, args=(self._index, self._settings.data_dir), name=f"partitiond-{self._index}"
         )
         self._process.start()
         loop = asyncio.get_running_loop()
@@ -85,7 +93,27 @@ class WorkerKeeper:
         self._process.join()
 
 
-async def serve(settings: Settings, stopping: asyncio.Event) -> None:
+def _spawn_context() -> Any:
+    """Processes started afresh: a fork of a running event loop would share its sockets and signals.
+
+    `spawn` would start one more process, of 10 MB, to clean up semaphores and shared memory that ours leave behind.
+    They have none, so it is made believe that its tracker runs already.
+    """
+    tracker = resource_tracker._resource_tracker
+    if tracker._fd is None:
+        tracker._fd = os.open(os.devnull, os.O_WRONLY)
+    return multiprocess.get_context("spawn")
+
+
+async def _wait(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        pass
+
+
+async def serve(settings: Settings, stopping: asyncio.Event, target: WorkerTarget = worker.main) -> None:
     """Run all workers until `stopping` is set."""
-    keepers = [WorkerKeeper(index, settings) for index in range(settings.worker_count)]
+    keepers = [WorkerKeeper(index, settings, target) for index in range(settings.worker_count)]
     await asyncio.gather(*(keeper.run(stopping) for keeper in keepers))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,6 @@ from shared.catalog.partitions import Partition
 from shared.catalog_client import CatalogClient
 from shared.clock import SystemClock
 from shared.config import Settings, read_settings
-from shared.daemon import watch_signals
 from shared.logs import setup_logging
 from shared.rpc.connection import Connection
 from shared.rpc.server import RpcServer
@@ -71,10 +71,13 @@ class Worker:
         await stopping.wait()
         await self._catalog.close()
         for processor in self._processors.values():
+            processor.leader.step_down("the worker ends")
+        # Before the stores: nothing may arrive that a closed one would have to take.
+        await self._log.close()
+        for processor in self._processors.values():
             await processor.close()
         await self._invoker.close()
         await self._peers.close()
-        await self._log.close()
         await self._server.close()
 
     def _open_partitions(self) -> None:
@@ -158,8 +161,11 @@ def main(index: int, data_dir: str) -> None:
 
 
 async def _run(index: int, settings: Settings) -> None:
-    stopping = watch_signals(f"partitiond-{index}")
     loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Often twice: from supervisord, who tells the whole group, and from the parent, who kills what is too slow.
+        loop.add_signal_handler(number, stopping.set)
     loop.set_exception_handler(_die)
     parent = multiprocess.parent_process()
     if parent is not None:

@@ -1,0 +1,46 @@
+"""The parent of the partition workers with the workers of a test.
+
+    python -m tests.partitiond.parent_process TARGET --data-dir D
+
+TARGET: `real`, `dies` (at once, after it wrote down the time), `stuck` (does not drain).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from partitiond import worker
+from partitiond.parent import WorkerTarget, serve
+from shared.config import Settings
+from shared.daemon import run_daemon
+
+
+def dies(index: int, data_dir: str) -> None:
+    """A worker that cannot start."""
+    with (Path(data_dir) / f"starts-{index}").open("a") as file:
+        file.write(f"{time.monotonic()}\n")
+    os._exit(3)
+
+
+def stuck(index: int, data_dir: str) -> None:
+    """A worker that hears no signal but SIGKILL."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    (Path(data_dir) / f"starts-{index}").write_text("0\n")
+    time.sleep(60)
+
+
+TARGETS: dict[str, WorkerTarget] = {"real": worker.main, "dies": dies, "stuck": stuck}
+
+
+async def _serve(settings: Settings, stopping: asyncio.Event) -> None:
+    await serve(settings, stopping, TARGETS[_name])
+
+
+if __name__ == "__main__":
+    _name = sys.argv.pop(1)
+    run_daemon("partitiond", _serve)

@@ -1,0 +1,239 @@
+"""One worker within the test's process, between a fake logd and a fake metad on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import uvloop
+
+from partitiond.worker import Worker
+from shared.api.partition import (
+    DeliverReply,
+    DeliverRequest,
+    InvocationStatesReply,
+    InvocationStatesRequest,
+    InvokeReply,
+    InvokeRequest,
+    Moved,
+    PartitionReply,
+    TerminateReply,
+    TerminateRequest,
+    WorkerStatusReply,
+    WorkerStatusRequest,
+)
+from shared.config import Settings
+from shared.errors import UnavailableError
+from shared.rpc.client import RpcCaller
+from shared.storage.values import STORE_FORMAT, PartitionMeta, encode
+from shared.wal.batch import Batch, encode_batch
+from shared.wal.commands import FireTimers, KillMessage, TerminateMode
+from tests.fakes.log_server import FakeLogServer, MemoryLog
+from tests.fakes.meta_push import MetaPush, example_catalog
+from tests.partitiond.machine.fixtures import invoke, new_id
+
+HALF = 1 << 63
+
+
+class Bench:
+    """A worker, what it talks to, and a client of its socket."""
+
+    def __init__(self, path: Path, *, workers: int = 1) -> None:
+        self.settings = Settings(data_dir=str(path), workers=workers, checkpoint_interval_s=0.05)
+        self.settings.run_path.mkdir(exist_ok=True)
+        self.log = MemoryLog()
+        self.logd = FakeLogServer(self.settings.socket("logd"), self.log)
+        self.metad = MetaPush(self.settings.socket("metad"), example_catalog(partitions=2))
+        self.stopping = asyncio.Event()
+        self.client = RpcCaller(
+            self.settings.socket("partitiond-0"), msgspec.msgpack.Decoder(PartitionReply).decode, name="worker"
+        )
+        self.failures: list[Any] = []
+        self._running: asyncio.Task[None] | None = None
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: self.failures.append(context))
+
+    def start(self) -> None:
+        self.worker = Worker(0, self.settings)
+        self._running = asyncio.create_task(self.worker.run(self.stopping))
+
+    async def stop(self) -> None:
+        """SIGTERM."""
+        if self._running is None:
+            return
+        self.stopping.set()
+        async with asyncio.timeout(10):
+            await self._running
+        self.stopping.clear()
+        self._running = None
+
+    async def call(self, request: msgspec.Struct) -> Any:
+        return await self.client.call(request)
+
+    async def status(self) -> WorkerStatusReply:
+        reply = await self.call(WorkerStatusRequest(0))
+        assert isinstance(reply, WorkerStatusReply)
+        return reply
+
+    async def ready(self, partitions: int) -> None:
+        """Until it leads this many partitions."""
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(UnavailableError):
+                    if [p.ready for p in (await self.status()).partitions] == [True] * partitions:
+                        return
+                await asyncio.sleep(0.005)
+
+
+def run(path: Path, scenario: Callable[[Bench], Awaitable[None]], **options: int) -> None:
+    async def main() -> None:
+        bench = Bench(path, **options)
+        await bench.logd.start()
+        await bench.metad.start()
+        bench.start()
+        bench.client.start()
+        try:
+            await scenario(bench)
+        finally:
+            await bench.stop()
+            await bench.client.close()
+            await bench.metad.close()
+            await bench.logd.close()
+            await asyncio.sleep(0.01)
+        assert bench.failures == []
+
+    uvloop.run(main())
+
+
+async def soon(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
+
+
+def test_it_leads_all_partitions_of_the_table_and_says_so(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(2)
+        status = await bench.status()
+        assert [(p.partition_id, p.start_key, p.end_key) for p in status.partitions] == [
+            (0, 0, HALF - 1),
+            (1, HALF, 2 * HALF - 1),
+        ]
+        assert all(p.epoch == p.applied_lsn == p.tail_lsn == 2 for p in status.partitions)
+        assert isinstance(await bench.call(InvocationStatesRequest(0)), InvocationStatesReply)
+
+    run(tmp_path, scenario)
+
+
+def test_a_partition_of_another_worker_is_not_opened_and_requests_for_it_are_moved(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(1)
+        assert [p.partition_id for p in (await bench.status()).partitions] == [0]
+        reply = await bench.call(InvokeRequest(0, 1, invoke(new_id(place=HALF)), True))
+        assert isinstance(reply, Moved)
+        assert reply.message == "partition 1 is not on worker 0"
+        assert not (tmp_path / "partitions" / "1").exists()
+
+    run(tmp_path, scenario, workers=2)
+
+
+def test_requests_are_answered_over_the_socket(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(2)
+        a = new_id(place=5)
+        assert await bench.call(InvokeRequest(0, 0, invoke(a), False)) == InvokeReply(bench.client._next_id - 1, True)
+        reply = await bench.call(TerminateRequest(0, 0, a, TerminateMode.KILL))
+        assert isinstance(reply, TerminateReply)
+        assert reply.outcome == "done"
+        reply = await bench.call(DeliverRequest(0, 0, 9, [(4, KillMessage(a))]))
+        assert isinstance(reply, DeliverReply)
+        assert reply.upto_seq == 4
+
+    run(tmp_path, scenario)
+
+
+def test_after_a_restart_it_goes_on_behind_its_applied_lsn_and_trims_what_is_durable(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(2)
+        a = new_id(place=5)
+        await bench.call(InvokeRequest(0, 0, invoke(a), False))
+        await soon(lambda: bench.log.group("p-0").trimmed_lsn == 3)
+        durable = (await bench.status()).partitions[0].durable_lsn
+        assert durable == 3
+        await bench.stop()
+        bench.start()
+        await bench.ready(2)
+        reply = await bench.call(TerminateRequest(0, 0, a, TerminateMode.KILL))
+        assert reply.outcome == "done"
+
+    run(tmp_path, scenario)
+
+
+def test_logd_away_and_back(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(2)
+        a = new_id(place=5)
+        assert isinstance(await bench.call(InvokeRequest(0, 0, invoke(a), False)), InvokeReply)
+        waiting = asyncio.create_task(bench.call(InvokeRequest(0, 0, invoke(a), True)))
+        await asyncio.sleep(0.02)
+        await bench.logd.close()
+        assert isinstance(await waiting, Moved)
+        assert [p.ready for p in (await bench.status()).partitions] == [False, False]
+        bench.logd = FakeLogServer(bench.settings.socket("logd"), bench.log)
+        await bench.logd.start()
+        await bench.ready(2)
+        reply = await bench.call(InvokeRequest(0, 0, invoke(a), False))
+        assert reply.created is False
+
+    run(tmp_path, scenario)
+
+
+def test_sigterm_under_load_answers_who_waits_and_fails_in_nothing(tmp_path: Path) -> None:
+    """Batches go on arriving from logd while the stores are closed."""
+
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(2)
+        a = new_id(place=5)
+        await bench.call(InvokeRequest(0, 0, invoke(a), False))
+        waiting = asyncio.create_task(bench.call(InvokeRequest(0, 0, invoke(a), True)))
+        await asyncio.sleep(0.02)
+        ended = asyncio.Event()
+
+        async def load() -> None:
+            while not ended.is_set():
+                for group in ("p-0", "p-1"):
+                    bench.logd.commit(group, encode_batch(Batch(999, 1, 1, [FireTimers(1)])))
+                await asyncio.sleep(0)
+
+        loading = asyncio.create_task(load())
+        await asyncio.sleep(0.05)
+        await bench.stop()
+        assert isinstance(await waiting, Moved)
+        await asyncio.sleep(0.05)
+        ended.set()
+        await loading
+
+    run(tmp_path, scenario)
+
+
+def test_a_store_of_a_newer_format_is_not_opened(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from partitiond.store.rocksdb import RocksStore
+
+    store = RocksStore(tmp_path / "partitions" / "0" / "store")
+    store.commit({b"\x30": encode(PartitionMeta(STORE_FORMAT + 1, 0, 0, HALF - 1, 5, 0, 0, b"", 0, 0))})
+    store.close()
+
+    async def scenario(bench: Bench) -> None:
+        await soon(lambda: bench.failures)
+        error = bench.failures[0]["exception"]
+        assert "use a newer build" in str(error)
+        bench.failures.clear()
+        await bench.stop()
+
+    with caplog.at_level(logging.CRITICAL):
+        run(tmp_path, scenario)
