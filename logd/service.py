@@ -19,7 +19,7 @@ from logd.server import ENVELOPE_BYTES, LogServer
 from logd.store import RocksStore, StoreError
 from logd.syncer import Syncer
 from shared.config import Settings
-from shared.errors import ConfigError, CorruptionError
+from shared.errors import CorruptionError
 
 __all__ = ["LogService", "serve"]
 
@@ -137,9 +137,6 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         await service.start()
         await service.run(stopping)
         await service.close()
-    except ConfigError as error:
-        _log.critical("logd cannot start: %s", error)
-        raise SystemExit(1) from error
     except CorruptionError as error:
         _log.critical("the log is damaged, its files are kept as they are: %s", error)
         raise SystemExit(1) from error

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from rocksdict import DBCompressionType, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
+from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
+from shared import bounded_scan
 from shared.errors import ConfigError, CorruptionError, EverlogError
 
 __all__ = ["STORE_FORMAT", "RocksStore", "Store", "StoreError"]
@@ -118,25 +119,16 @@ class RocksStore:
         return value
 
     def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        cursor = self._cursor(end)
-        try:
-            cursor.seek(first)
-            while cursor.valid():
-                yield cursor.key(), cursor.value()
-                cursor.next()
-            # An iterator that met an error just ends; only its status tells.
-            cursor.status()
-        except Exception as error:
-            raise _store_error(f"cannot read the log at {self._path}", error) from error
+        return self._reading(bounded_scan.scan(self._db, first, end))
 
     def scan_back(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        cursor = self._cursor(end)
+        return self._reading(bounded_scan.scan_back(self._db, first, end))
+
+    def _reading(self, rows: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
         try:
-            cursor.seek_to_last()
-            while cursor.valid() and (key := cursor.key()) >= first:
-                yield key, cursor.value()
-                cursor.prev()
-            cursor.status()
+            yield from rows
+        except AssertionError:
+            raise
         except Exception as error:
             raise _store_error(f"cannot read the log at {self._path}", error) from error
 
@@ -158,12 +150,6 @@ class RocksStore:
             self._db.write(batch, self._unsynced)
         except Exception as error:
             raise _store_error(f"cannot write the log at {self._path}", error) from error
-
-    def _cursor(self, end: bytes) -> Any:
-        # rocksdict's set_iterate_lower_bound sets the upper bound: only this one can be used.
-        options = ReadOptions()
-        options.set_iterate_upper_bound(end)
-        return self._db.iter(options)
 
 
 def _options() -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from typing import Any
 
 from metad.admin.app import AdminServer, make_app
@@ -21,7 +20,7 @@ from metad.registry.commands import CreatePartitionTable
 from metad.registry.state import RegistryState
 from shared.clock import SystemClock
 from shared.config import Settings
-from shared.errors import ConfigError, UnavailableError
+from shared.errors import UnavailableError
 
 __all__ = ["serve"]
 
@@ -50,12 +49,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         VersionRoutes(settings),
     )
     admin = AdminServer(settings, make_app(route for resource in resources for route in resource.routes()))
-    try:
-        await admin.start()
-    except ConfigError as error:
-        # The operator's, not ours: the message says all, a traceback would hide it.
-        _log.critical("%s", error)
-        sys.exit(1)
+    await admin.start()
     await publisher.start()
     meta_log.start()
     bootstrap = asyncio.create_task(_create_partition_table(meta_log, settings), name="bootstrap")

@@ -14,5 +14,6 @@ Modules, from the words to the wires:
     tables      the SQL tables: columns, types and their meaning
     api         requests and replies between the daemons
     rpc         frames over Unix sockets
+    bounded_scan    iterators over a range of a RocksDB
     catalog_client  keeps the newest catalog from metad
 """

@@ -43,6 +43,10 @@ def run_daemon(name: str, serve: Callable[[Settings, asyncio.Event], Awaitable[N
     setup_logging(name, settings.log_level)
     try:
         uvloop.run(_main(name, settings, serve))
+    except ConfigError as error:
+        # The operator's to mend: no trace of ours helps.
+        _log.critical("%s", error)
+        sys.exit(1)
     except Exception:
         _log.critical("%s failed", name, exc_info=True)
         sys.exit(1)

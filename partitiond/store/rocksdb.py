@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
-from rocksdict import DBCompressionType, Options, Rdict, RdictIter, ReadOptions, WriteBatch, WriteOptions
+from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
+from shared import bounded_scan
 from shared.errors import CorruptionError
 from shared.storage import keys, values
 from shared.storage.values import STORE_FORMAT, PartitionMeta
@@ -73,18 +74,13 @@ class RocksStore:
 
     def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """See `machine.tables.Tables`. Rows are as of this call. Raises CorruptionError for a block that is damaged."""
-        options = ReadOptions()
-        options.set_iterate_upper_bound(end)
-        iterator = self._db.iter(options)
-        iterator.seek(start)
-        return self._rows(iterator)
+        return self._reading(bounded_scan.scan(self._db, start, end))
 
-    def _rows(self, iterator: RdictIter) -> Iterator[tuple[bytes, bytes]]:
-        while iterator.valid():
-            yield iterator.key(), iterator.value()
-            iterator.next()
+    def _reading(self, rows: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
         try:
-            iterator.status()
+            yield from rows
+        except AssertionError:
+            raise
         except Exception as error:
             raise CorruptionError(f"{self._path}: scan failed: {error}") from error
 

@@ -10,6 +10,7 @@ import restate
 from restate.exceptions import TerminalError
 
 box = restate.VirtualObject("Box")
+lazy_box = restate.VirtualObject("LazyBox", enable_lazy_state=True)
 tour = restate.Service("Tour")
 gate = restate.Workflow("Gate")
 
@@ -41,6 +42,15 @@ async def slow_append(ctx: restate.ObjectContext, text: str) -> list[str]:
     texts.append(text)
     ctx.set("texts", texts)
     return texts
+
+
+@lazy_box.handler()
+async def swap(ctx: restate.ObjectContext, value: str) -> list[Any]:
+    """Every read asks the runtime: nothing was sent along."""
+    before = await ctx.get("value")
+    names = sorted(await ctx.state_keys())
+    ctx.set("value", value)
+    return [before, names, await ctx.get("value")]
 
 
 @tour.handler()
@@ -114,4 +124,4 @@ async def open_gate(ctx: restate.WorkflowSharedContext, by: str) -> str:
     return str(await ctx.get("word"))
 
 
-app = restate.app([box, tour, gate])
+app = restate.app([box, lazy_box, tour, gate])

@@ -43,6 +43,11 @@ class Client:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read()), dict(error.headers)
 
+    def sql(self, query: str) -> Any:
+        """The rows of a query by the admin API."""
+        _, answer, _ = self.request("/query", {"query": query}, base=self.node.admin, accept="application/json")
+        return answer["rows"]
+
     def call(self, path: str, body: Any = None, **headers: str) -> Any:
         status, answer, _ = self.request(path, body, **headers)
         assert status in (200, 202), answer
@@ -75,6 +80,17 @@ def test_state_is_kept_by_key_and_cleared(client: Client) -> None:
     assert client.call(f"/Box/{fresh()}/look", "x") is None
     client.request(f"/Box/{key}/empty")
     assert client.call(f"/Box/{key}/look", "x") is None
+
+
+def test_lazy_state_is_read_on_demand(client: Client) -> None:
+    key = fresh()
+    assert client.call(f"/LazyBox/{key}/swap", "a") == [None, [], "a"]
+    assert client.call(f"/LazyBox/{key}/swap", "b") == ["a", ["value"], "b"]
+    answer = client.sql(
+        f"select entry_type from sys_journal j join sys_invocation i on i.id = j.id "
+        f"where i.target = 'LazyBox/{key}/swap'"
+    )
+    assert {row["entry_type"] for row in answer} >= {"Command: GetLazyState", "Notification: GetLazyState"}
 
 
 def test_calls_sends_and_delayed_sends_arrive_at_other_partitions(client: Client) -> None:
