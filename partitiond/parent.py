@@ -14,6 +14,7 @@ from multiprocess import resource_tracker
 
 from partitiond import worker
 from shared.config import Settings
+from shared.errors import ConfigError
 
 __all__ = ["serve"]
 
@@ -40,7 +41,10 @@ class WorkerKeeper:
         self._process: Any = None
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Start the worker, and again when it dies, until `stopping` is set; then drain it."""
+        """Start the worker, and again when it dies, until `stopping` is set; then drain it.
+
+        Raises ConfigError when it died of what only the operator can mend.
+        """
         backoff_s = _BACKOFF_FIRST_S
         while not stopping.is_set():
             started = time.monotonic()
@@ -53,6 +57,8 @@ class WorkerKeeper:
                 await self._drain(died)
                 return
             self._process.join()
+            if self._process.exitcode == worker.EXIT_CONFIG:
+                raise ConfigError(f"worker {self._index} cannot run, see above: another start would not mend that")
             if time.monotonic() - started > _STEADY_S:
                 backoff_s = _BACKOFF_FIRST_S
             _log.error(
@@ -114,6 +120,16 @@ async def _wait(stopping: asyncio.Event, seconds: float) -> None:
 
 
 async def serve(settings: Settings, stopping: asyncio.Event, target: WorkerTarget = worker.main) -> None:
-    """Run all workers until `stopping` is set."""
+    """Run all workers until `stopping` is set. Raises ConfigError when one cannot run; the others are drained first."""
     keepers = [WorkerKeeper(index, settings, target) for index in range(settings.worker_count)]
-    await asyncio.gather(*(keeper.run(stopping) for keeper in keepers))
+
+    async def keep(keeper: WorkerKeeper) -> None:
+        try:
+            await keeper.run(stopping)
+        finally:
+            stopping.set()
+
+    ends = await asyncio.gather(*(keep(keeper) for keeper in keepers), return_exceptions=True)
+    for error in ends:
+        if error is not None:
+            raise error

@@ -36,14 +36,17 @@ from shared.catalog.partitions import Partition
 from shared.catalog_client import CatalogClient
 from shared.clock import SystemClock
 from shared.config import Settings, read_settings
+from shared.errors import ConfigError
 from shared.logs import setup_logging
 from shared.rpc.connection import Connection
 from shared.rpc.server import RpcServer
 from shared.wal.commands import OutboxMessage
 
-__all__ = ["Worker", "main"]
+__all__ = ["EXIT_CONFIG", "Worker", "main"]
 
 _log = logging.getLogger(__name__)
+#: Status of a worker that found what only the operator can mend, such as a store of a newer format.
+EXIT_CONFIG = 78
 
 
 class Worker:
@@ -155,6 +158,9 @@ def main(index: int, data_dir: str) -> None:
     setup_logging(f"partitiond-{index}", settings.log_level)
     try:
         uvloop.run(_run(index, settings))
+    except ConfigError as error:
+        _log.critical("%s", error)
+        sys.exit(EXIT_CONFIG)
     except Exception:
         _log.critical("worker %d failed", index, exc_info=True)
         sys.exit(1)
@@ -184,6 +190,9 @@ def _orphaned() -> None:
 def _die(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """A callback failed: what is in memory is in doubt, what is in the log is not. The parent starts us again."""
     error = context.get("exception")
+    if isinstance(error, ConfigError):
+        _log.critical("%s", error)
+        os._exit(EXIT_CONFIG)
     if isinstance(error, Exception):
         _log.critical("%s", context.get("message"), exc_info=error)
         os._exit(1)

@@ -45,6 +45,19 @@ SETTING_DOCS: dict[str, str] = {
     "query_timeout_s": "a query that runs longer is ended, seconds",
 }
 
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_ABOVE_ZERO = (
+    "record_bytes_limit",
+    "request_bytes_limit",
+    "message_bytes_limit",
+    "concurrent_invocations_limit",
+    "checkpoint_interval_s",
+    "checkpoint_log_bytes",
+    "cleanup_interval_s",
+    "query_memory_bytes",
+    "query_timeout_s",
+)
+
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The merged settings of a node. `SETTING_DOCS` says what each means."""
@@ -121,7 +134,7 @@ def _from_toml(file: Path) -> dict[str, Any]:
         values = tomllib.loads(file.read_text())
     except OSError as error:
         raise ConfigError(f"cannot read the configuration file {file}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ConfigError(f"{file} is not TOML: {error}") from error
     values = {name.replace("-", "_"): value for name, value in values.items()}
     for name in values:
@@ -158,6 +171,14 @@ def _validate(settings: Settings) -> None:
         raise ConfigError(f"partitions is {settings.partitions}: want 1 to 4096")
     if not 0 <= settings.workers <= 256:
         raise ConfigError(f"workers is {settings.workers}: want 0 (one a core) to 256")
+    if settings.log_level not in _LOG_LEVELS:
+        raise ConfigError(f"log_level is {settings.log_level!r}: want one of {', '.join(_LOG_LEVELS)}")
+    for name in _ABOVE_ZERO:
+        value = getattr(settings, name)
+        if not value > 0:
+            raise ConfigError(f"{name} is {value}: want more than 0")
+    if settings.eager_state_bytes_limit < 0:
+        raise ConfigError(f"eager_state_bytes_limit is {settings.eager_state_bytes_limit}: want 0 or more")
 
 
 def write_settings(settings: Settings, path: Path) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
 from shared import bounded_scan
-from shared.errors import CorruptionError
+from shared.errors import ConfigError, CorruptionError
 from shared.storage import keys, values
 from shared.storage.values import STORE_FORMAT, PartitionMeta
 
@@ -58,7 +58,7 @@ class RocksStore:
             raise CorruptionError(f"{self._path}: unreadable partition row: {error}; restore the store") from error
         if meta is not None and meta.format > STORE_FORMAT:
             self._db.close()
-            raise CorruptionError(
+            raise ConfigError(
                 f"{self._path} has store format {meta.format}; this build reads up to {STORE_FORMAT}: use a newer build"
             )
 

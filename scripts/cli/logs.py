@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,14 +22,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `everlog logs` takes."""
     parser.add_argument("program", metavar="PROGRAM", nargs="?", help="only this program's log (also: supervisord)")
     parser.add_argument("--follow", "-f", action="store_true", help="go on with what comes, until Ctrl-C")
-    parser.add_argument("--lines", "-n", type=int, default=50, metavar="N", help="lines from the end (default: 50)")
+    parser.add_argument("--lines", "-n", type=_count, default=50, metavar="N", help="lines from the end (default: 50)")
     options.add_data_dir(parser)
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 0:
+        raise argparse.ArgumentTypeError(f"{count} is less than 0")
+    return count
 
 
 def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
     """Print, and follow when asked. Needs no running node."""
     folder = options.load(arguments).data_path / "logs"
-    files = sorted(folder.glob("*.log"))
+    try:
+        files = sorted(folder / name for name in os.listdir(folder) if name.endswith(".log"))
+    except OSError as error:
+        print(f"everlog logs: cannot read {folder}: {error.strerror}; which node? (--data-dir)", file=sys.stderr)
+        return 1
     if arguments.program is not None:
         names = [file.stem for file in files]
         if arguments.program not in names:

@@ -138,8 +138,9 @@ def wait_ready(node: Node, reporter: StartReporter, *, within_s: float) -> bool:
             tell_at = now + _TELL_EVERY_S
             reporter.still_waiting(_missing(node, waiting))
         if now > node.started_at + within_s:
-            name = waiting[0].name if waiting else "metad"
-            raise StartError(_with_log(node, f"not ready after {within_s:.0f} s: {_missing(node, waiting)}", name))
+            missing = _missing(node, waiting)
+            named = next((program.name for program in node.programs if missing.startswith(program.name)), "metad")
+            raise StartError(_with_log(node, f"not ready after {within_s:.0f} s: {missing}", named))
         time.sleep(_POLL_S)
     return False
 
@@ -152,7 +153,9 @@ def _raise_if_failing(node: Node) -> None:
     except UnavailableError:
         return
     for status in statuses:
-        if status.failed_starts >= _FAILED_STARTS_MAX:
+        # A program that needs others may live for a while before it finds that it cannot go on.
+        ended = status.restarts if status.last_exit.startswith("exit status") else 0
+        if max(status.failed_starts, ended) >= _FAILED_STARTS_MAX:
             raise StartError(_with_log(node, f"{status.name} does not start ({status.last_exit})", status.name))
 
 

@@ -2,7 +2,8 @@
 
     python -m tests.partitiond.parent_process TARGET --data-dir D
 
-TARGET: `real`, `dies` (at once, after it wrote down the time), `stuck` (does not drain).
+TARGET: `real`, `dies` (at once, after it wrote down the time), `stuck` (does not drain), `refuses`
+(worker 1 cannot run with this data).
 """
 
 from __future__ import annotations
@@ -34,7 +35,14 @@ def stuck(index: int, data_dir: str) -> None:
     time.sleep(60)
 
 
-TARGETS: dict[str, WorkerTarget] = {"real": worker.main, "dies": dies, "stuck": stuck}
+def refuses(index: int, data_dir: str) -> None:
+    """Worker 1 finds a store of a newer format; the others run."""
+    if index == 1:
+        os._exit(worker.EXIT_CONFIG)
+    worker.main(index, data_dir)
+
+
+TARGETS: dict[str, WorkerTarget] = {"real": worker.main, "dies": dies, "stuck": stuck, "refuses": refuses}
 
 
 async def _serve(settings: Settings, stopping: asyncio.Event) -> None:

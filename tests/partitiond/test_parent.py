@@ -100,6 +100,17 @@ def test_a_worker_that_dies_at_once_is_started_later_and_later(tmp_path: Path) -
         assert started.process.wait(5) == 0, "it ends also while it waits to start one"
 
 
+def test_a_worker_that_cannot_run_with_this_data_ends_all_with_status_1(tmp_path: Path) -> None:
+    """A store of a newer format: no start in a row would mend it, and `everlog up` should say so soon."""
+    with parent("refuses", tmp_path, workers=2) as started:
+        assert started.process.wait(10) == 1
+        said = started.said()
+        assert "worker 1 cannot run" in said
+        assert "starting again" not in said
+        assert "Traceback" not in said
+        assert not any(alive(pid) for pid in started.children())
+
+
 def test_workers_end_by_themselves_when_their_parent_is_killed(tmp_path: Path) -> None:
     with parent("real", tmp_path, workers=2) as started:
         workers = started.wait_ready(2)

@@ -29,7 +29,7 @@ from shared.api.partition import (
     WorkerStatusRequest,
 )
 from shared.config import Settings
-from shared.errors import UnavailableError
+from shared.errors import ConfigError, UnavailableError
 from shared.rpc.client import RpcCaller
 from shared.storage.values import STORE_FORMAT, PartitionMeta, encode
 from shared.wal.batch import Batch, encode_batch
@@ -231,6 +231,7 @@ def test_a_store_of_a_newer_format_is_not_opened(tmp_path: Path, caplog: pytest.
     async def scenario(bench: Bench) -> None:
         await soon(lambda: bench.failures)
         error = bench.failures[0]["exception"]
+        assert isinstance(error, ConfigError), "the operator's to mend: the parent gives up and `up` says so"
         assert "use a newer build" in str(error)
         bench.failures.clear()
         await bench.stop()

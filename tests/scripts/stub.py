@@ -1,7 +1,7 @@
 """A program that only listens: what a node's programs look like from outside.
 
-`stub.py NAME [MODE] --data-dir D`; MODE: `dies` ends at once with a message, `deaf` does not end on SIGTERM,
-`spawns` keeps a child process that would outlive it.
+`stub.py NAME [MODE] --data-dir D`; MODE: `dies` ends at once with a message, `dies-late` after a while, `deaf` does
+not end on SIGTERM, `spawns` keeps a child process that would outlive it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from shared.config import Settings, read_settings
@@ -48,6 +49,9 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     arguments = parser.parse_args()
     if arguments.mode == "dies":
+        sys.exit(f"{arguments.name}: cannot go on, on purpose")
+    if arguments.mode == "dies-late":
+        time.sleep(1.3)
         sys.exit(f"{arguments.name}: cannot go on, on purpose")
     if arguments.mode == "spawns":
         subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)", "left-behind"])

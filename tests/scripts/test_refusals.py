@@ -109,6 +109,26 @@ def test_port_out_of_range(node: StubNode) -> None:
     assert "sql_port is 70000: want 1 to 65535" in _refused(node, "--sql-port", "70000")
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "text"),
+    [
+        ("LOG_LEVEL", "loud", "log_level is 'loud': want one of DEBUG, INFO, WARNING, ERROR"),
+        ("CONCURRENT_INVOCATIONS_LIMIT", "0", "concurrent_invocations_limit is 0: want more than 0"),
+        ("QUERY_TIMEOUT_S", "nan", "query_timeout_s is nan: want more than 0"),
+        ("EAGER_STATE_BYTES_LIMIT", "-1", "eager_state_bytes_limit is -1: want 0 or more"),
+    ],
+)
+def test_values_that_no_program_could_run_with(node: StubNode, setting: str, value: str, text: str) -> None:
+    node.environ[f"EVERLOG_{setting}"] = value
+    assert text in _refused(node)
+
+
+def test_file_that_is_no_text(node: StubNode, tmp_path: Path) -> None:
+    file = tmp_path / "everlog.toml"
+    file.write_bytes(b"\xff\xfe")
+    assert "everlog.toml is not TOML" in _refused(node, "--config", str(file))
+
+
 def test_bind_that_is_no_address_here(node: StubNode) -> None:
     node.environ["EVERLOG_BIND"] = "192.0.2.1"
     assert "bind is '192.0.2.1', which is no address of this machine" in _refused(node)
@@ -118,6 +138,13 @@ def test_wrong_usage(node: StubNode) -> None:
     done = node.run("up", "--ingress-port", "x")
     assert done.returncode == 2
     assert "--ingress-port: invalid int value" in done.stderr
+
+
+def test_logs_of_no_node(node: StubNode) -> None:
+    done = node.run("logs")
+    assert done.returncode == 1
+    assert f"everlog logs: cannot read {node.data_dir}/logs: No such file or directory" in done.stderr
+    assert node.run("logs", "-n", "-3").returncode == 2
 
 
 def test_config_shows_where_values_come_together(node: StubNode, tmp_path: Path) -> None:

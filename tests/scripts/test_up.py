@@ -184,6 +184,15 @@ def test_program_that_cannot_start_is_named_with_its_log(make_node: NodeMaker) -
     assert not node.processes()
 
 
+def test_program_that_ends_again_and_again_is_named_long_before_the_deadline(make_node: NodeMaker) -> None:
+    """It lives for more than a second each time, like partitiond, which needs the log before it opens its stores."""
+    node = make_node(sqld="dies-late")
+    done = node.run("up", "--detach")
+    assert done.returncode == 1
+    assert "sqld does not start (exit status 1)" in done.stderr
+    assert "cannot go on, on purpose" in done.stderr
+
+
 def test_logs_of_one_and_of_all(node: StubNode) -> None:
     _start(node)
     assert node.run("logs", "sqld").stdout == "sqld stub listens\n"
