@@ -13,6 +13,7 @@ import uvloop
 import metad.admin.deployments
 from metad.admin.version import VERSION
 from metad.service import serve
+from shared.errors import ConfigError
 from tests.metad.harness import Deployments, Node, manifest, new_settings, service
 
 
@@ -116,13 +117,12 @@ def test_a_change_is_done_when_logd_comes_back_in_time(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
-def test_a_taken_port_is_named_with_its_remedy(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_taken_port_is_named_with_its_remedy(tmp_path: Path) -> None:
     settings = new_settings(tmp_path)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", settings.admin_port))
         taken.listen()
-        with pytest.raises(SystemExit) as caught:
+        with pytest.raises(ConfigError) as caught:
             uvloop.run(serve(settings, asyncio.Event()))
-    assert caught.value.code == 1
-    assert f"admin_port {settings.admin_port}" in caplog.text
-    assert "EVERLOG_ADMIN_PORT" in caplog.text
+    assert f"admin_port {settings.admin_port}" in str(caught.value)
+    assert "EVERLOG_ADMIN_PORT" in str(caught.value)
