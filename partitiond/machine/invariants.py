@@ -87,9 +87,9 @@ def _check_locks(tables: Tables) -> Iterator[str]:
 
 
 def _check_timers(tables: Tables) -> Iterator[str]:
-    for key, _ in tables.scan(keys.TIMER, keys.OUTBOX):
-        _, invocation_id, completion_id = keys.decode_timer(key)
-        if completion_id != 0:
+    for key, value in tables.scan(keys.TIMER, keys.OUTBOX):
+        _, invocation_id, _ = keys.decode_timer(key)
+        if value:
             continue
         stored = tables.get(keys.invocation_key(invocation_id))
         if stored is None or values.decode_invocation(stored).status is not Status.SCHEDULED:

@@ -128,7 +128,8 @@ def promise_key(partition_key: int, service: str, key: str, name: str) -> bytes:
 
 
 def timer_key(fire_at_ms: int, invocation_id: bytes, completion_id: int) -> bytes:
-    """kind, time, id, completion id (0: the start of a scheduled invocation)."""
+    """kind, time, id, completion id. The value is the `born_lsn` (8 bytes) of the invocation that sleeps, empty for
+    the start of a scheduled one: its completion id is 0, which a service may give to a Sleep as well."""
     return TIMER + fire_at_ms.to_bytes(8, "big") + invocation_id + completion_id.to_bytes(4, "big")
 
 

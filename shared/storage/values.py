@@ -63,6 +63,7 @@ class Sink(msgspec.Struct, array_like=True, frozen=True, gc=False):
     invocation_id: bytes
     completion_id: int
     notification_type: int
+    born_lsn: int = 0
 
 
 class InvocationRow(msgspec.Struct, array_like=True):
@@ -70,7 +71,7 @@ class InvocationRow(msgspec.Struct, array_like=True):
 
     status: Status
     target: Target
-    #: Grows with each start of an attempt chain; effects of an older one are ignored.
+    #: Grows with each start of an attempt chain, from `born_lsn` on; effects of an older one are ignored.
     generation: int
     #: Entries stored: commands and notifications. Invariant: journal rows are 0 … journal_length - 1.
     journal_length: int
@@ -101,6 +102,9 @@ class InvocationRow(msgspec.Struct, array_like=True):
     result: Result | None = None
     #: Why it is PAUSED, "[code] message".
     paused_for: str | None = None
+    #: LSN of the record that made it. An idempotent call or a workflow's run has its id again once it is forgotten:
+    #: what an earlier one of the same id left behind (timers, callees, an attempt) does not concern this one.
+    born_lsn: int = 0
 
     @property
     def expires_at_ms(self) -> int:

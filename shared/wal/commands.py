@@ -91,6 +91,8 @@ class Caller(msgspec.Struct, array_like=True, frozen=True, gc=False):
     invocation_id: bytes
     completion_id: int | None
     target: Target
+    #: The caller's `InvocationRow.born_lsn`, filled in by the machine.
+    born_lsn: int = 0
 
 
 class Invoke(msgspec.Struct, array_like=True, tag=2):
@@ -217,12 +219,14 @@ class CompletionMessage(msgspec.Struct, array_like=True, tag=2):
     """Outbox: a result for the invocation that waits for it. `result` None is the empty result (void).
 
     `notification_type` is that of the waiting command: Call, AttachInvocation or GetInvocationOutput.
+    `born_lsn` is that of the invocation that asked: one of the same id that came after it did not. 0: not known.
     """
 
     invocation_id: bytes
     completion_id: int
     notification_type: int
     result: Result | None
+    born_lsn: int = 0
 
 
 class SignalMessage(msgspec.Struct, array_like=True, tag=3):
@@ -240,6 +244,7 @@ class AttachMessage(msgspec.Struct, array_like=True, tag=4):
     caller_id: bytes
     completion_id: int
     wait: bool
+    caller_born_lsn: int = 0
 
 
 class KillMessage(msgspec.Struct, array_like=True, tag=5):

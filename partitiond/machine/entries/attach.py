@@ -44,7 +44,7 @@ def on_attach_invocation(ctx: Context, invocation_id: bytes, row: InvocationRow,
     command = pb.AttachInvocationCommand.FromString(raw)
     index = append_command(ctx, invocation_id, row, MessageType.ATTACH_INVOCATION, raw)
     target = target_id(command)
-    ctx.send(AttachMessage(target, invocation_id, command.result_completion_id, True), target)
+    ctx.send(AttachMessage(target, invocation_id, command.result_completion_id, True, row.born_lsn), target)
     return index
 
 
@@ -53,5 +53,5 @@ def on_get_invocation_output(ctx: Context, invocation_id: bytes, row: Invocation
     command = pb.GetInvocationOutputCommand.FromString(raw)
     index = append_command(ctx, invocation_id, row, MessageType.GET_INVOCATION_OUTPUT, raw)
     target = target_id(command)
-    ctx.send(AttachMessage(target, invocation_id, command.result_completion_id, False), target)
+    ctx.send(AttachMessage(target, invocation_id, command.result_completion_id, False, row.born_lsn), target)
     return index

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from partitiond.machine.context import Context
 from partitiond.machine.journal import append_command, append_notification
 from partitiond.machine.messages import invocation_id_raw
@@ -24,6 +26,8 @@ def on_call(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Call
     else:
         command = pb.OneWayCallCommand.FromString(effect.raw)
     callee.input = encode_input(((header.key, header.value) for header in command.headers), command.parameter)
+    assert callee.caller is not None
+    callee.caller = replace(callee.caller, born_lsn=row.born_lsn)
     index = append_command(
         ctx, invocation_id, row, effect.entry_type, effect.raw, callee_id=callee.id, callee_target=callee.target
     )

@@ -17,6 +17,7 @@ def on_sleep(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes)
     """Store the timer. One that is due already fires with the leader's next look at the clock."""
     command = pb.SleepCommand.FromString(raw)
     index = append_command(ctx, invocation_id, row, MessageType.SLEEP, raw)
-    ctx.txn.put(keys.timer_key(command.wake_up_time, invocation_id, command.result_completion_id), b"")
+    key = keys.timer_key(command.wake_up_time, invocation_id, command.result_completion_id)
+    ctx.txn.put(key, row.born_lsn.to_bytes(8, "big"))
     ctx.act(RegisterTimer(command.wake_up_time))
     return index

@@ -15,7 +15,7 @@ __all__ = ["on_attach"]
 def on_attach(ctx: Context, message: AttachMessage) -> None:
     """Answer now what has ended; let the caller wait for what has not, if it wants to."""
     kind = MessageType.ATTACH_INVOCATION_COMPLETION if message.wait else MessageType.GET_INVOCATION_OUTPUT_COMPLETION
-    sink = Sink(message.caller_id, message.completion_id, kind)
+    sink = Sink(message.caller_id, message.completion_id, kind, message.caller_born_lsn)
     row = ctx.txn.invocation(message.invocation_id)
     if row is None:
         answer(ctx, sink, NOT_FOUND)

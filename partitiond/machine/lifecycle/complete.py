@@ -19,7 +19,7 @@ __all__ = ["answer", "end", "forget", "output_of"]
 
 def answer(ctx: Context, sink: Sink, result: Result | None) -> None:
     """Bring a result to the invocation that waits for it."""
-    message = CompletionMessage(sink.invocation_id, sink.completion_id, sink.notification_type, result)
+    message = CompletionMessage(sink.invocation_id, sink.completion_id, sink.notification_type, result, sink.born_lsn)
     ctx.send(message, sink.invocation_id)
 
 

@@ -54,7 +54,7 @@ def on_message(ctx: Context, message: OutboxMessage) -> None:
             on_invoke(ctx, message.invoke)
         case CompletionMessage():
             row = ctx.txn.invocation(message.invocation_id)
-            if row is not None and row.status is not Status.COMPLETED:
+            if row is not None and row.status is not Status.COMPLETED and message.born_lsn in (0, row.born_lsn):
                 kind = MessageType(message.notification_type)
                 complete(ctx, message.invocation_id, row, kind, message.completion_id, message.result)
         case SignalMessage():

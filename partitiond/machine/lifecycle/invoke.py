@@ -21,7 +21,7 @@ def sink_of(command: Invoke) -> Sink | None:
     caller = command.caller
     if caller is None or caller.completion_id is None:
         return None
-    return Sink(caller.invocation_id, caller.completion_id, MessageType.CALL_COMPLETION)
+    return Sink(caller.invocation_id, caller.completion_id, MessageType.CALL_COMPLETION, caller.born_lsn)
 
 
 def on_invoke(ctx: Context, command: Invoke) -> None:
@@ -34,7 +34,8 @@ def on_invoke(ctx: Context, command: Invoke) -> None:
     row = InvocationRow(
         status=Status.INVOKED,
         target=command.target,
-        generation=0,
+        # Not from 0: each LSN brings at most one start, so no earlier invocation of this id had a generation above it.
+        generation=ctx.lsn,
         journal_length=0,
         command_count=0,
         created_at_ms=ctx.now_ms,
@@ -46,6 +47,7 @@ def on_invoke(ctx: Context, command: Invoke) -> None:
         sinks=[] if sink is None else [sink],
         traceparent=command.traceparent,
         request_uid=command.request_uid,
+        born_lsn=ctx.lsn,
     )
     ctx.txn.put_invocation(command.id, row)
     append_command(ctx, command.id, row, MessageType.INPUT, command.input)

@@ -16,14 +16,15 @@ __all__ = ["on_fire_timers"]
 def on_fire_timers(ctx: Context, command: FireTimers) -> None:
     """Every timer due by then fires, in order of time."""
     end = keys.TIMER + (command.until_ms + 1).to_bytes(8, "big")
-    for key, _ in list(ctx.txn.scan(keys.TIMER, end)):
+    for key, value in list(ctx.txn.scan(keys.TIMER, end)):
         ctx.txn.delete(key)
         _, invocation_id, completion_id = keys.decode_timer(key)
         row = ctx.txn.invocation(invocation_id)
         if row is None or row.status is Status.COMPLETED:
             continue
-        if completion_id == 0:
-            assert row.status is Status.SCHEDULED
-            begin(ctx, invocation_id, row)
-        else:
+        if row.status is Status.SCHEDULED:
+            if not value:
+                begin(ctx, invocation_id, row)
+        # 0: of a store that did not know it yet.
+        elif int.from_bytes(value, "big") in (0, row.born_lsn):
             complete(ctx, invocation_id, row, MessageType.SLEEP_COMPLETION, completion_id, None)

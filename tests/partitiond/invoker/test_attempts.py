@@ -95,7 +95,7 @@ def test_notifications_and_acks_go_to_the_running_attempt() -> None:
 def test_ack_of_a_large_index() -> None:
     async def scene(stage: Stage) -> None:
         call, stream = await stage.start()
-        stage.invoker.ack(stage.host, call.id, 1, 300)
+        stage.invoker.ack(stage.host, call.id, stage.host.load(call.id).generation, 300)  # type: ignore[union-attr]
         assert stream.messages[2:] == [(T.COMMAND_ACK, pb.CommandAck(command_index=300).SerializeToString())]
 
     play(scene)

@@ -12,11 +12,11 @@ from shared.clock import SimClock
 from shared.errors import CorruptionError
 from shared.storage import keys
 from shared.storage.values import InvocationRow, Status, encode
-from shared.wal.commands import CleanUp, Command, End, InvokerEffects
+from shared.wal.commands import CleanUp, Command, End
 from tests.fakes.sim_log import SimLog
 from tests.fakes.sim_loop import SimLoop, simulate
 from tests.partitiond.leader.rig import FakePeer, Node, until
-from tests.partitiond.machine.fixtures import GREETER, HOUR_MS, invoke, new_id, output
+from tests.partitiond.machine.fixtures import GREETER, HOUR_MS, invoke, new_id, output, reported
 
 NOW = 1_700_000_000_000
 
@@ -89,7 +89,7 @@ def test_a_completed_invocation_is_gone_after_its_retention() -> None:
         a = new_id()
         node.invoke(peer, invoke(a))
         await until(lambda: node.invoker.started)
-        node.leader.propose(InvokerEffects(a, 1, [output(), End()]))
+        node.leader.propose(reported(node.row(a), a, output(), End()))
         await until(lambda: _status(node, a) is Status.COMPLETED)
         await asyncio.sleep(HOUR_MS / 1000 - 10)
         assert node.row(a) is not None

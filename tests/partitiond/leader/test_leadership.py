@@ -26,7 +26,7 @@ from shared.wal.commands import (
 from tests.fakes.sim_log import SimLog
 from tests.fakes.sim_loop import simulate
 from tests.partitiond.leader.rig import FakePeer, Node, until
-from tests.partitiond.machine.fixtures import ALL_KEYS, GREETER, call, invoke, new_id, output, sleep
+from tests.partitiond.machine.fixtures import ALL_KEYS, GREETER, call, invoke, new_id, output, reported, sleep
 
 GROUP = "p-0"
 
@@ -88,8 +88,8 @@ def test_a_new_leader_starts_what_runs_and_nothing_else() -> None:
             first.invoke(peer, invoke(invocation_id))
         first.invoke(peer, invoke(scheduled, start_at_ms=first.clock.now_ms() + 3_600_000))
         await until(lambda: len(first.invoker.started) == 3)
-        first.leader.propose(InvokerEffects(done, 1, [output(), End()]))
-        first.leader.propose(InvokerEffects(sleeping, 1, [sleep(1 << 50, 1), Suspend([1], [], [])]))
+        first.leader.propose(reported(first.row(done), done, output(), End()))
+        first.leader.propose(reported(first.row(sleeping), sleeping, sleep(1 << 50, 1), Suspend([1], [], [])))
         await until(lambda: (first.row(sleeping) or first.row(done)).status is Status.SUSPENDED)  # type: ignore[union-attr]
         first.crash()
         second = await Node(log, stores=first.stores).follow().leading()
@@ -177,7 +177,7 @@ def test_effects_of_an_old_epoch_change_nothing() -> None:
         node.invoke(peer, invoke(a))
         await until(lambda: node.invoker.started)
         node.link.hold_appends = True
-        node.leader.propose(InvokerEffects(a, 1, [output(b'"stale"'), End()]))
+        node.leader.propose(reported(node.row(a), a, output(b'"stale"'), End()))
         await asyncio.sleep(0)
         node.log.commit(GROUP, announcement(b"another"))
         await until(lambda: node.leader.role is Role.ANNOUNCING)
@@ -239,7 +239,9 @@ def test_a_batch_that_the_log_repeats_is_applied_once() -> None:
         node.log.commit(GROUP, node.link.appended[-1][1])
         await node.leading()
         assert isinstance(peer.only(request), InvokeReply)
-        assert node.row(a).generation == 1  # type: ignore[union-attr]
+        row = node.row(a)
+        assert row is not None
+        assert row.generation == row.born_lsn + 1
 
     simulate(scenario())
 
@@ -305,7 +307,7 @@ def test_recovery_sends_the_outbox_and_fires_what_is_due() -> None:
         first.invoke(peer, invoke(scheduled, start_at_ms=first.clock.now_ms() + 500))
         await until(lambda: first.invoker.started)
         effect: CallEntry = call(caller, GREETER, invoke(callee), id_completion=1, completion=2)
-        first.leaders[0].propose(InvokerEffects(caller, 1, [effect]))
+        first.leaders[0].propose(reported(first.row(caller), caller, effect))
         await until(lambda: first.outbox(0) == [1])
         first.crash()
         await asyncio.sleep(1)
@@ -329,7 +331,7 @@ def test_a_result_is_answered_at_the_end_of_the_invocation() -> None:
         unknown = node.attach(peer, new_id())
         assert peer.only(looks).ready is False
         assert peer.only(unknown).found is False
-        node.leader.propose(InvokerEffects(a, 1, [output(b'"42"'), End()]))
+        node.leader.propose(reported(node.row(a), a, output(b'"42"'), End()))
         await until(lambda: peer.replies[waits])
         for request in (waits, attaches):
             reply = peer.only(request)

@@ -23,7 +23,6 @@ from shared.wal.commands import (
     Deliver,
     Invoke,
     InvokeMessage,
-    InvokerEffects,
     KillMessage,
     OutboxMessage,
     TruncateOutbox,
@@ -31,7 +30,7 @@ from shared.wal.commands import (
 from tests.fakes.sim_log import SimLog
 from tests.fakes.sim_loop import SimLoop, simulate
 from tests.partitiond.leader.rig import FakePeer, Node, until
-from tests.partitiond.machine.fixtures import GREETER, invoke, new_id, one_way_call
+from tests.partitiond.machine.fixtures import GREETER, invoke, new_id, one_way_call, reported
 
 HALF = 1 << 63
 
@@ -216,7 +215,7 @@ def test_each_message_is_taken_once_and_in_order_while_both_sides_crash(seed: in
             if node is not None and node.leaders[0].leading:
                 callee = new_id(place=HALF * (1 - index) + 7)
                 entry = one_way_call(senders[index], GREETER, invoke(callee), id_completion=len(callees[index]) + 1)
-                node.leaders[0].propose(InvokerEffects(senders[index], 1, [entry]))
+                node.leaders[0].propose(reported(node.row(senders[index]), senders[index], entry))
                 callees[index].append(callee)
             await asyncio.sleep(chooser.choice((0.0, 0.001, 0.03)))
             if chooser.random() < 0.15:
@@ -283,7 +282,7 @@ def test_messages_within_one_node_need_no_socket() -> None:
         await until(lambda: node.invoker.started)
         for number, callee in enumerate(callees, 1):
             effect = one_way_call(caller, GREETER, callee, id_completion=number)
-            node.leaders[0].propose(InvokerEffects(caller, 1, [effect]))
+            node.leaders[0].propose(reported(node.row(caller), caller, effect))
         await until(lambda: len(node.invoker.started) == 6)
         assert node.invoker.started[1:] == [callee.id for callee in callees]
         await until(lambda: node.outbox(0) == [])

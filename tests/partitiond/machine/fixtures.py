@@ -147,6 +147,12 @@ def invoke(
     )
 
 
+def reported(row: InvocationRow | None, invocation_id: bytes, *effects: Effect) -> InvokerEffects:
+    """What the running attempt of this row reports."""
+    assert row is not None
+    return InvokerEffects(invocation_id, row.generation, list(effects))
+
+
 def output(value: bytes = b'"done"') -> Entry:
     return Entry(MessageType.OUTPUT, pb.OutputCommand(value=pb.Value(content=value)).SerializeToString())
 
