@@ -88,7 +88,8 @@ class Driver:
 
     def _pump(self) -> None:
         self._scheduled = False
-        if self.failed.done() or self._closed:
+        # A tick may touch groups, by what it sends to peers, and a sync begin behind it: its end pumps again.
+        if self._syncing or self.failed.done() or self._closed:
             return
         try:
             self._turn()

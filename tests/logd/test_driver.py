@@ -165,6 +165,36 @@ def test_what_comes_during_a_sync_waits_for_the_next_one() -> None:
     run(main)
 
 
+def test_a_touch_from_within_a_tick_begins_no_second_sync() -> None:
+    """A tick sends to a peer, whose connection has enough with that: the fabric tells all groups, and touches them.
+    Were a second sync begun beside the first, the end of the first would acknowledge what only the second covers."""
+
+    async def main() -> None:
+        pump = Pump(MemoryStore(), "p-1")
+        await pump.settle()
+        group = pump.groups[0]
+        tick = group.tick
+
+        def tick_and_tell() -> None:
+            tick()
+            pump.driver.touch(group)
+
+        group.tick = tick_and_tell  # type: ignore[method-assign]
+        pump.append(group, b"one", 1)
+        await asyncio.sleep(0)
+        pump.append(group, b"two", 2)
+        await pump.turn()
+        assert len(pump.syncer.waiting) == 1
+        pump.syncer.release()
+        assert [answer.request_id for answer in pump.connection.of_type(Appended)] == [1]
+        group.tick = tick  # type: ignore[method-assign]
+        await pump.settle()
+        assert [answer.request_id for answer in pump.connection.of_type(Appended)] == [1, 2]
+        pump.driver.close()
+
+    run(main)
+
+
 @pytest.mark.parametrize("call", ["stage", "sync"])
 def test_a_failing_store_ends_everything_and_loses_nothing_acknowledged(call: str) -> None:
     async def main() -> None:
