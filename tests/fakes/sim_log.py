@@ -14,7 +14,11 @@ from partitiond.log.link import GroupFollower
 from shared.api.log import Committed, Following, Leadership, LogError
 from tests.fakes.log_server import MemoryGroup, MemoryLog
 
-__all__ = ["SimLink", "SimLog"]
+__all__ = ["KilledError", "SimLink", "SimLog"]
+
+
+class KilledError(Exception):
+    """Raised by a test's store or invoker: the process was killed right there."""
 
 
 class SimLog:
@@ -23,6 +27,10 @@ class SimLog:
     def __init__(self, *, delay: Callable[[], float] = lambda: 0.0) -> None:
         self.disk = MemoryLog()
         self.delay = delay
+        #: Asked at each append whether it is committed twice, as Raft may after a change of leader.
+        self.repeats: Callable[[], bool] = lambda: False
+        #: What is lost with its connection is committed all the same, so many seconds later; None: never.
+        self.late: Callable[[], float | None] = lambda: None
         self._links: list[SimLink] = []
 
     def connect(self) -> SimLink:
@@ -99,7 +107,7 @@ class SimLink:
             self.lose_appends -= 1
         elif self.refuse_appends:
             self.refuse_appends -= 1
-            asyncio.get_running_loop().call_soon(self._refuse, group)
+            asyncio.get_running_loop().call_soon(self._refuse, group, payload)
         elif self.hold_appends:
             self._held.append(_Append(group, payload))
         else:
@@ -123,9 +131,16 @@ class SimLink:
     def lose(self, *, committed: int | None = None) -> None:
         """logd is away. Of what was on its way the first `committed` are committed all the same; None: all."""
         self.connected = False
+        lost = self._on_the_way[len(self._on_the_way) if committed is None else committed :]
         for append in self._on_the_way[:committed]:
             self.log.commit(append.group, append.payload)
         self._on_the_way.clear()
+        late_s = self.log.late()
+        if late_s is not None:
+            for number, append in enumerate(lost):
+                asyncio.get_running_loop().call_later(
+                    late_s + number * 1e-6, self.log.commit, append.group, append.payload
+                )
         self._held.clear()
         self._arrived.clear()
         for follower in self._followers.values():
@@ -172,8 +187,13 @@ class SimLink:
         if append in self._on_the_way:
             self._on_the_way.remove(append)
             self.log.commit(append.group, append.payload)
+            if self.log.repeats():
+                self.log.commit(append.group, append.payload)
 
-    def _refuse(self, group: str) -> None:
+    def _refuse(self, group: str, payload: bytes) -> None:
+        late_s = self.log.late()
+        if late_s is not None:
+            asyncio.get_running_loop().call_later(late_s, self.log.commit, group, payload)
         follower = self._followers.get(group)
         if follower is not None:
             follower.on_append_failed(LogError(0, self.error_code, "refused by the test"))
@@ -181,4 +201,10 @@ class SimLink:
     def _deliver(self) -> None:
         arrived, self._arrived = self._arrived, {}
         for name, batches in arrived.items():
-            self._followers[name].on_committed(batches)
+            follower = self._followers.get(name)
+            if follower is None:
+                continue
+            try:
+                follower.on_committed(batches)
+            except KilledError:
+                assert not self._followers, "who raised this has called `die`"

@@ -204,8 +204,11 @@ class Node:
         if other is None or not other.alive:
             raise UnavailableError("nobody is there")
         # As over the socket: the other node works on, whatever becomes of who asked.
+        receiving = asyncio.ensure_future(other.receive(receiver, sender, messages))
+        receiving.add_done_callback(lambda task: task.cancelled() or task.exception())
         try:
-            await asyncio.wait_for(asyncio.shield(other.receive(receiver, sender, messages)), 10.0)
+            async with asyncio.timeout(10.0):
+                await asyncio.shield(receiving)
         except TimeoutError as error:
             raise UnavailableError("no answer within 10 s") from error
 

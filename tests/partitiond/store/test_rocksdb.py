@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from partitiond.store.rocksdb import RocksStore
-from shared.errors import CorruptionError
+from shared.errors import ConfigError, CorruptionError
 from shared.storage import keys
 from shared.storage.values import STORE_FORMAT, PartitionMeta, encode
 from tests.partitiond.store.writer import row_key, write
@@ -37,7 +37,7 @@ def test_a_newer_format_is_refused_and_the_text_names_version_and_remedy(tmp_pat
     store.commit({keys.META_KEY: encode(newer), b"\x01kept": b"1"})
     store.close()
     for _ in range(2):  # The first refusal does not hold the lock, and has damaged nothing.
-        with pytest.raises(CorruptionError, match=rf"format {STORE_FORMAT + 1}.* up to {STORE_FORMAT}.*newer build"):
+        with pytest.raises(ConfigError, match=rf"format {STORE_FORMAT + 1}.* up to {STORE_FORMAT}.*newer build"):
             RocksStore(tmp_path)
 
 
@@ -45,7 +45,7 @@ def test_fields_of_a_newer_build_do_not_hide_the_format(tmp_path: Path) -> None:
     store = RocksStore(tmp_path)
     store.commit({keys.META_KEY: encode([STORE_FORMAT + 1, 0, 0, 9, 5, 0, 0, b"", 0, 0, "a new field", 7])})
     store.close()
-    with pytest.raises(CorruptionError, match="use a newer build"):
+    with pytest.raises(ConfigError, match="use a newer build"):
         RocksStore(tmp_path)
 
 

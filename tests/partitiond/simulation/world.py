@@ -1,0 +1,262 @@
+"""Two nodes, three partitions, clients, and a demon that kills, loses and repeats. All of it follows from one seed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from partitiond.machine import invariants
+from partitiond.store.memory import MemoryStore
+from shared.api.log import partition_group
+from shared.api.partition import AttachRequest, InvokeRequest, Moved, ResultReply, TerminateRequest
+from shared.catalog.partitions import PartitionTable, even_partitions
+from shared.ids import key_partition_key
+from shared.protocol.input import encode_input
+from shared.storage import keys, values
+from shared.wal.commands import HandlerKind, Invoke, Result, Target, TerminateMode
+from tests.fakes.scripted_invoker import ScriptedInvoker, Step
+from tests.fakes.sim_log import KilledError, SimLog
+from tests.fakes.sim_loop import LoopClock
+from tests.partitiond.leader.rig import FakePeer, Node
+
+__all__ = ["PARTITIONS", "World"]
+
+PARTITIONS = 3
+#: Which node hosts which partitions.
+HOSTED = {0: [0, 1], 1: [2]}
+RETENTION_MS = 10_000_000
+
+
+def counter(key: str) -> Target:
+    return Target("Counter", "add", key, HandlerKind.OBJECT_EXCLUSIVE)
+
+
+WORK = Target("Worker", "work", None, HandlerKind.SERVICE)
+
+SCRIPTS: dict[str, list[Step]] = {
+    "add": [Step("run"), Step("add"), Step("run"), Step("add"), Step("run")],
+    "work": [
+        Step("call", target=counter("called")),
+        Step("sleep", ms=30),
+        Step("send", target=counter("sent")),
+        Step("call", target=counter("called")),
+        Step("run"),
+    ],
+}
+
+
+class CrashyStore(MemoryStore):
+    """A store whose process may be killed right before or right after a commit."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self._commits = 0
+
+    def commit(self, writes: Mapping[bytes, bytes | None]) -> None:
+        world = self._world
+        dice = world.chooser.random()
+        if dice < world.crash_in_commit:
+            world.crash_owner(self)
+            raise KilledError
+        super().commit(writes)
+        self._commits += 1
+        if self._commits % 8 == 0:
+            broken = invariants.check(self)
+            assert not broken, "\n".join(broken)
+        if dice < 2 * world.crash_in_commit:
+            world.crash_owner(self)
+            raise KilledError
+
+    def copy(self) -> CrashyStore:
+        """As a flushed checkpoint keeps it."""
+        made = CrashyStore(self._world)
+        MemoryStore.commit(made, dict(self.scan(b"\x00", b"\xff" * 9)))
+        return made
+
+
+class World:
+    """See the module. `run` drives it to the end and checks what clients saw."""
+
+    def __init__(self, seed: int) -> None:
+        self.chooser = random.Random(seed)
+        self.log = SimLog(delay=lambda: self.chooser.choice((0.0, 0.0, 0.001, 0.01)))
+        self.log.repeats = lambda: not self.calm and self.chooser.random() < 0.02
+        self.log.late = lambda: None if self.calm else self.chooser.choice((None, 0.001, 0.05))
+        self.calm = False
+        self.table = PartitionTable(1, even_partitions(PARTITIONS))
+        self.stores: dict[int, CrashyStore] = {number: CrashyStore(self) for number in range(PARTITIONS)}
+        self.checkpoints: dict[int, CrashyStore] = {}
+        self.nodes: dict[int, Node | None] = {}
+        self.crash_in_commit = 0.0
+        self.crashes = 0
+        self.ids = 0
+        #: What was acknowledged: invocation id -> result.
+        self.acknowledged: dict[bytes, Result] = {}
+        self.results: dict[str, list[Result]] = {}
+
+    # Processes.
+
+    def start(self, index: int) -> None:
+        """The node comes up on what its disk holds."""
+        clock = LoopClock()
+        invoker = ScriptedInvoker(self.chooser, SCRIPTS, self.make_invoke, clock.now_ms)
+        stores = {number: self.stores[number] for number in HOSTED[index]}
+        node = Node(
+            self.log, partitions=PARTITIONS, hosted=HOSTED[index], stores=stores, invoker=invoker, clock=clock,
+            others=self.node_of,
+        )  # fmt: skip
+        self.nodes[index] = node
+        node.follow()
+
+    def crash(self, index: int, *, power_loss: bool = False) -> None:
+        """kill -9; with the power the store falls back to its last checkpoint."""
+        node = self.nodes.get(index)
+        if node is None:
+            return
+        self.crashes += 1
+        self.nodes[index] = None
+        node.invoker.dead = True
+        node.crash(committed=self.chooser.choice((0, 1, 3, None)))
+        if power_loss:
+            for number in HOSTED[index]:
+                kept = self.checkpoints.get(number)
+                self.stores[number] = CrashyStore(self) if kept is None else kept.copy()
+
+    def crash_owner(self, store: CrashyStore) -> None:
+        number = next(number for number, each in self.stores.items() if each is store)
+        self.crash(next(index for index, hosted in HOSTED.items() if number in hosted))
+
+    def node_of(self, partition_id: int) -> Node | None:
+        return self.nodes.get(next(index for index, hosted in HOSTED.items() if partition_id in hosted))
+
+    # Invocations.
+
+    def make_invoke(self, target: Target, uid: bytes = b"") -> Invoke:
+        self.ids += 1
+        place = self.chooser.getrandbits(64) if target.key is None else key_partition_key(target.key)
+        return Invoke(
+            place.to_bytes(8, "big") + self.ids.to_bytes(16, "big"),
+            target,
+            encode_input([], b"1"),
+            completion_retention_ms=RETENTION_MS,
+            journal_retention_ms=RETENTION_MS,
+            request_uid=uid,
+        )
+
+    async def ask(self, request: Any) -> Any:
+        """As the ingress does: again and again, until a leader answers with something else than `Moved`."""
+        partition = self.table.partition_of(int.from_bytes(_id_of(request)[:8], "big")).id
+        request.partition_id = partition
+        while True:
+            node = self.node_of(partition)
+            if node is not None:
+                peer = FakePeer()
+                node.handle(peer, request)
+                while node.alive and not peer.replies:  # noqa: ASYNC110
+                    await asyncio.sleep(0.002)
+                if peer.replies:
+                    reply = peer.only(request.request_id)
+                    if node.alive and not isinstance(reply, Moved):
+                        return reply
+            await asyncio.sleep(self.chooser.choice((0.001, 0.02)))
+
+    async def client(self, number: int, requests: int) -> None:
+        """Calls, one after another; each counts as done when it was answered."""
+        for turn in range(requests):
+            target = self.chooser.choice((counter("a"), counter("b"), counter("b"), WORK))
+            invoke = self.make_invoke(target, uid=f"{number}-{turn}".encode())
+            if target is WORK and self.chooser.random() < 0.3:
+                killer = asyncio.create_task(self.terminate_later(invoke.id))
+            else:
+                killer = None
+            reply = await self.ask(InvokeRequest(1, 0, invoke, True))
+            assert isinstance(reply, ResultReply)
+            assert reply.result is not None
+            self.acknowledged[invoke.id] = reply.result
+            self.results.setdefault(target.key or "work", []).append(reply.result)
+            if killer is not None:
+                await killer
+            await asyncio.sleep(self.chooser.choice((0.0, 0.001, 0.02)))
+
+    async def terminate_later(self, invocation_id: bytes) -> None:
+        await asyncio.sleep(self.chooser.choice((0.005, 0.05)))
+        mode = self.chooser.choice((TerminateMode.KILL, TerminateMode.CANCEL))
+        reply = await self.ask(TerminateRequest(1, 0, invocation_id, mode))
+        assert reply.outcome in ("done", "appended", "not_found", "completed")
+
+    # What goes wrong.
+
+    async def demon(self) -> None:
+        """Until it is cancelled."""
+        choose = self.chooser
+        while True:
+            await asyncio.sleep(choose.choice((0.005, 0.02, 0.06)))
+            index = choose.choice((0, 0, 1))
+            node = self.nodes.get(index)
+            if node is None:
+                self.start(index)
+                continue
+            match choose.randrange(9):
+                case 0:
+                    self.crash(index)
+                case 1:
+                    self.crash(index, power_loss=True)
+                case 2:
+                    node.link.lose(committed=choose.choice((0, 1, None)))
+                    await asyncio.sleep(choose.choice((0.001, 0.03)))
+                    if self.nodes.get(index) is node:
+                        node.link.come_back()
+                case 3:
+                    node.link.lose_appends = 1
+                case 4:
+                    node.link.refuse_appends = 1
+                case 5:
+                    self.repeat_a_batch(choose.choice(HOSTED[index]))
+                case 6:
+                    self.checkpoints |= {number: self.stores[number].copy() for number in HOSTED[index]}
+                case 7:
+                    self.log.lead(partition_group(choose.choice(HOSTED[index])), node.link, node="node-1")
+                case 8:
+                    self.crash_in_commit = choose.choice((0.0, 0.0, 0.01))
+
+    def repeat_a_batch(self, partition: int) -> None:
+        """What pysyncobj may do after a change of leader: an old command is committed again."""
+        batches = list(self.log.group(partition_group(partition)).batches.values())
+        if batches:
+            self.log.commit(partition_group(partition), self.chooser.choice(batches[-5:]))
+
+    # The whole.
+
+    async def run(self, *, clients: int, requests: int) -> None:
+        """Load with faults, then calm, then every client's view is compared with what is stored."""
+        for index in HOSTED:
+            self.start(index)
+        demon = asyncio.create_task(self.demon())
+        await asyncio.gather(*(self.client(number, requests) for number in range(clients)))
+        demon.cancel()
+        self.calm = True
+        self.crash_in_commit = 0.0
+        for index in HOSTED:
+            self.crash(index)
+            self.start(index)
+        for invocation_id, result in self.acknowledged.items():
+            reply = await self.ask(AttachRequest(1, 0, invocation_id, True))
+            assert reply.result == result, f"{invocation_id.hex()} was answered {result!r}, is now {reply.result!r}"
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Until nothing runs, sleeps, or is on its way."""
+        while any(self._busy(store) for store in self.stores.values()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    def _busy(self, store: CrashyStore) -> bool:
+        rows = (values.decode_invocation(value) for _, value in store.scan(keys.INVOCATION, keys.JOURNAL))
+        return any(row.result is None for row in rows) or any(True for _ in store.scan(keys.TIMER, keys.DEDUP))
+
+
+def _id_of(request: Any) -> bytes:
+    found: bytes = request.invoke.id if isinstance(request, InvokeRequest) else request.invocation_id
+    return found
