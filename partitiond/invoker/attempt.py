@@ -22,6 +22,7 @@ from partitiond.invoker.response import check_response
 from partitiond.invoker.routes import Route
 from shared.protocol.message_types import MessageType
 from shared.wal.commands import Effect
+from shared.wal.futures import Future
 
 __all__ = ["Attempt", "AttemptOwner", "Ticker"]
 
@@ -37,6 +38,9 @@ class AttemptOwner(Protocol):
 
     def on_server(self, server: str) -> None:
         """What the service says it is (x-restate-server)."""
+
+    def on_awaiting(self, future: Future) -> None:
+        """What the handler waits for now, as the service says."""
 
     def on_over(self, failure: AttemptFailure | None) -> None:
         """The attempt ended: None for End and Suspension."""
@@ -120,13 +124,11 @@ class Attempt:
 
     def ack(self, command_index: int) -> None:
         """A command that asked for it was stored."""
-        # CommandAck with its one field, uint32 command_index = 1.
-        data = bytearray(b"\x08")
-        while command_index >= 128:
-            data.append(command_index & 127 | 128)
-            command_index >>= 7
-        data.append(command_index)
-        self._send(frame(MessageType.COMMAND_ACK, bytes(data)))
+        self._send(frame(MessageType.COMMAND_ACK, _uint32_message(command_index)))
+
+    def ack_run(self, completion_id: int) -> None:
+        """The result of a run whose proposal asked for it was stored."""
+        self._send(frame(MessageType.PROPOSE_RUN_COMPLETION_ACK, _uint32_message(completion_id)))
 
     def abort(self) -> None:
         """End at once and tell nobody."""
@@ -170,6 +172,9 @@ class Attempt:
                         self._owner.on_effects([effect])
                 else:
                     self._owner.on_effects(effects)
+            if conversation.awaiting_on is not None:
+                self._owner.on_awaiting(conversation.awaiting_on)
+                conversation.awaiting_on = None
             if conversation.over:
                 self._conclude()
         except Exception as error:
@@ -276,3 +281,13 @@ class Attempt:
         self.abort()
         if not over:
             self._owner.on_over(AttemptFailure("RT0006", f"internal error: {type(error).__name__}: {error}"))
+
+
+def _uint32_message(value: int) -> bytes:
+    """A message whose only field is a uint32 of number 1: CommandAck, ProposeRunCompletionAck."""
+    data = bytearray(b"\x08")
+    while value >= 128:
+        data.append(value & 127 | 128)
+        value >>= 7
+    data.append(value)
+    return bytes(data)

@@ -26,9 +26,13 @@ from partitiond.invoker.slots import Slots
 from shared.clock import Clock
 from shared.ids import encode_invocation_id
 from shared.storage.values import InvocationRow, Status
-from shared.wal.commands import Effect, End, GiveUp, HandlerKind, InvokerEffects, Pause, Pin, Suspend
+from shared.wal.commands import Effect, End, GiveUp, HandlerKind, InvokerEffects, Pause, Pin, Suspend, SuspendOn
+from shared.wal.futures import Future
 
 __all__ = ["Chain", "Surroundings"]
+
+#: Effects that add nothing to the journal.
+_LAST_EFFECTS = (End, Suspend, SuspendOn)
 
 _log = logging.getLogger(__name__)
 
@@ -59,8 +63,9 @@ class Chain:
     """Runs, waits for a slot, or waits to retry. Implements slots.Waiter and attempt.AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_counter", "_on_gone", "_pin", "_row", "_shared", "_target", "_timer", "attempts", "debug_id",
-        "deployment_id", "failure", "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms", "server",
+        "_attempt", "_counter", "_on_gone", "_pin", "_row", "_shared", "_target", "_timer", "attempts", "awaiting_on",
+        "debug_id", "deployment_id", "failure", "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms",
+        "server",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +95,8 @@ class Chain:
         self.deployment_id: str | None = None
         self.server: str | None = None
         self.failure: AttemptFailure | None = None
+        #: What the handler waited for when it last said so; None: it went on since.
+        self.awaiting_on: Future | None = None
 
     @property
     def in_flight(self) -> bool:
@@ -110,6 +117,12 @@ class Chain:
     def ack(self, command_index: int) -> None:
         if self._attempt is not None:
             self._attempt.ack(command_index)
+
+    def ack_run(self, completion_id: int) -> None:
+        if self._attempt is not None:
+            self._attempt.ack_run(completion_id)
+        else:
+            self._row = None
 
     def abort(self) -> None:
         """Forget everything at once."""
@@ -140,7 +153,8 @@ class Chain:
 
     def on_effects(self, effects: list[Effect]) -> None:
         assert not self.gone
-        if type(effects[0]) is not End and type(effects[0]) is not Suspend:
+        self.awaiting_on = None
+        if type(effects[0]) not in _LAST_EFFECTS:
             self._counter.on_stored(self._shared.clock.now_ms())
         if self._pin is not None:
             effects.insert(0, self._pin)
@@ -149,6 +163,9 @@ class Chain:
 
     def on_server(self, server: str) -> None:
         self.server = server
+
+    def on_awaiting(self, future: Future) -> None:
+        self.awaiting_on = future
 
     def on_over(self, failure: AttemptFailure | None) -> None:
         if failure is not None:
@@ -198,10 +215,12 @@ class Chain:
             catalog=shared.catalog,
             message_bytes_limit=shared.message_bytes_limit,
             random_bytes=shared.random_bytes,
+            protocol_version=route.version,
         )
         attempt = Attempt(
             self, route, conversation, ticker=shared.deadlines, time=shared.time, now_ms=shared.clock.now_ms
         )
+        self.awaiting_on = None
         first = self._start_message(route, row, now_ms)
         journal = self.host.read_journal(self.id, row.journal_length)
         more = [("x-restate-invocation-id", self.debug_id)]
@@ -238,6 +257,7 @@ class Chain:
             retry_count=counter.failures_since_stored,
             stored_ago_ms=now_ms - counter.stored_at_ms if counter.failures else 0,
             protocol_version=route.version,
+            idempotency_key=row.idempotency_key,
         )
 
     def _after_failure(self, failure: AttemptFailure) -> None:

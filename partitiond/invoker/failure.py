@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import msgspec
 
 from shared.wal.commands import Failure
 
-__all__ = ["AttemptError", "AttemptFailure"]
+__all__ = ["AttemptError", "AttemptFailure", "Behavior"]
+
+
+class Behavior(Enum):
+    """What is to follow a failed attempt. Only a service of protocol v7 chooses, or a rule of the protocol."""
+
+    #: As the policy says.
+    RETRY = 0
+    #: Wait for an operator.
+    PAUSE = 1
+    #: End with this failure.
+    FAIL = 2
 
 
 class AttemptFailure(msgspec.Struct):
-    """One failed attempt. It is retried; it becomes the invocation's result only when the policy says kill.
+    """One failed attempt. It is retried; it becomes the invocation's result only if the policy or the service says so.
 
     `doc_code` is the RTxxxx code under which users find an explanation; `code` is HTTP-like.
     """
@@ -25,6 +38,7 @@ class AttemptFailure(msgspec.Struct):
     related_type: str | None = None
     #: What the service asked for: this delay instead of the policy's, for the next retry only.
     next_retry_delay_ms: int | None = None
+    behavior: Behavior = Behavior.RETRY
 
     @property
     def text(self) -> str:

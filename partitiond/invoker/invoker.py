@@ -87,6 +87,12 @@ class Invoker:
         if chain is not None and chain.generation == generation:
             chain.ack(command_index)
 
+    def ack_run(self, host: InvokerHost, invocation_id: bytes, generation: int, completion_id: int) -> None:
+        """Action AckRun."""
+        chain = self._find(host, invocation_id)
+        if chain is not None and chain.generation == generation:
+            chain.ack_run(completion_id)
+
     def abort(self, host: InvokerHost, invocation_id: bytes, generation: int) -> None:
         """Action AbortAttempt: what runs or waits of this generation or an older one ends at once."""
         chain = self._find(host, invocation_id)
@@ -139,4 +145,5 @@ def _state(chain: Chain) -> InvocationState:
         last_failure_related_command_index=failure.related_index if failure else None,
         last_failure_related_command_name=failure.related_name if failure else None,
         last_failure_related_command_type=failure.related_type if failure else None,
+        last_awaiting_on=chain.awaiting_on,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from partitiond.invoker.failure import AttemptFailure
+from partitiond.invoker.failure import AttemptFailure, Behavior
 from shared.catalog.catalog import HandlerOptions
 
 __all__ = ["Exhausted", "RetryCounter"]
@@ -46,6 +46,8 @@ class RetryCounter:
         so that what failed together does not come back together."""
         self.failures += 1
         self.failures_since_stored += 1
+        if failure.behavior is not Behavior.RETRY:
+            return Exhausted(kill=failure.behavior is Behavior.FAIL)
         if failure.next_retry_delay_ms is not None:
             return min(failure.next_retry_delay_ms, ASKED_DELAY_MS_MAX)
         self.policy_failures += 1

@@ -6,6 +6,7 @@ from partitiond.leader.leader import Leader
 from partitiond.machine.actions import (
     AbortAttempt,
     AckCommand,
+    AckRun,
     Action,
     ForwardNotification,
     InvocationEnded,
@@ -43,6 +44,8 @@ def _carry_out(leader: Leader, action: Action) -> None:
             leader.invoker.notify(leader, action.id, action.generation, action.entry_type, action.raw)
         case AckCommand():
             leader.invoker.ack(leader, action.id, action.generation, action.command_index)
+        case AckRun():
+            leader.invoker.ack_run(leader, action.id, action.generation, action.completion_id)
         case SendOutbox():
             leader.outbox.send(action.seq, action.row)
         case RegisterTimer():

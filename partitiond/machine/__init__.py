@@ -9,6 +9,7 @@ Modules:
     txn         read-through overlay that collects writes
     journal     entries and notifications appended to an invocation's journal
     messages    notification and failure bytes of the service protocol
+    futures     whether what a handler waits for is settled
     lifecycle   one module a verb: invoke, suspend, complete, cancel …
     entries     one module a journal command: sleep, call, run, state …
     invariants  what must be true after every apply

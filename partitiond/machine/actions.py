@@ -14,6 +14,7 @@ from shared.wal.commands import Result, Target
 __all__ = [
     "AbortAttempt",
     "AckCommand",
+    "AckRun",
     "Action",
     "ForwardNotification",
     "InvocationEnded",
@@ -48,6 +49,15 @@ class AckCommand(msgspec.Struct, gc=False):
     id: bytes
     generation: int
     command_index: int
+
+
+class AckRun(msgspec.Struct, gc=False):
+    """The result of a `run` whose proposal asked for an acknowledgement was stored: tell the running attempt, in
+    order with the notifications."""
+
+    id: bytes
+    generation: int
+    completion_id: int
 
 
 class AbortAttempt(msgspec.Struct, gc=False):
@@ -106,6 +116,7 @@ Action = (
     StartInvocation
     | ForwardNotification
     | AckCommand
+    | AckRun
     | AbortAttempt
     | RegisterTimer
     | SendOutbox

@@ -48,11 +48,7 @@ def _check_invocations(tables: Tables) -> Iterator[str]:
 def _check_waiting(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:
     """A suspended invocation waits for something, and none of it is there already."""
     assert row.waiting is not None
-    awaited = [
-        *(keys.notification_key(invocation_id, i, signal=False) for i in row.waiting.completions),
-        *(keys.notification_key(invocation_id, i, signal=True) for i in row.waiting.signals),
-        *(keys.notification_key(invocation_id, i, signal=True) for i in row.waiting.names),
-    ]
+    awaited = [keys.leaf_key(invocation_id, leaf) for leaf in row.waiting.leaves()]
     if not awaited:
         yield f"{name}: suspended, and nothing can wake it"
     if any(tables.get(key) is not None for key in awaited):

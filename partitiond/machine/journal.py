@@ -7,14 +7,16 @@ Rules that always hold:
 
 from __future__ import annotations
 
-from partitiond.machine.actions import ForwardNotification, StartInvocation
+from partitiond.machine.actions import AckRun, ForwardNotification, StartInvocation
 from partitiond.machine.context import Context
+from partitiond.machine.futures import advance
 from partitiond.machine.messages import notification_raw, signal_raw
 from partitiond.machine.status import move
 from shared.protocol.message_types import MessageType
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, JournalRow, Status
-from shared.wal.commands import Result, Target
+from shared.wal.commands import Failure, Result, Target
+from shared.wal.futures import signal_leaf
 
 __all__ = ["append_command", "append_notification", "complete", "drop_journal", "resume", "signal"]
 
@@ -50,21 +52,36 @@ def append_notification(
     notification: int | str,
     *,
     is_signal: bool = False,
+    failed: bool = False,
+    ack: bool = False,
 ) -> None:
-    """Store a notification and bring it to the handler: forwarded if it runs, waking it if it waits for this."""
+    """Store a notification and bring it to the handler: forwarded if it runs, waking it if it waits for this.
+
+    `ack`: the handler knows the result, and is told in its place among the notifications only that it is stored.
+    """
     key = keys.notification_key(invocation_id, notification, signal=is_signal)
     if ctx.txn.get(key) is not None:
         return
-    ctx.txn.put(key, row.journal_length.to_bytes(4, "big"))
+    index = row.journal_length.to_bytes(4, "big")
+    ctx.txn.put(key, index + b"f" if failed else index)
     _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms))
     if row.status is Status.INVOKED:
-        ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw))
-    elif row.status is Status.SUSPENDED and _wakes(row, notification, is_signal):
+        if ack:
+            assert isinstance(notification, int)
+            ctx.act(AckRun(invocation_id, row.generation, notification))
+        else:
+            ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw))
+    elif row.status is Status.SUSPENDED and _wakes(row, notification, is_signal, failed):
         resume(ctx, invocation_id, row)
 
 
-def _wakes(row: InvocationRow, notification: int | str, is_signal: bool) -> bool:
+def _wakes(row: InvocationRow, notification: int | str, is_signal: bool, failed: bool) -> bool:
     assert row.waiting is not None
+    future = row.waiting.future
+    if future is not None:
+        leaf = signal_leaf(notification) if is_signal else notification
+        future = row.waiting.future = advance(future, [(leaf, failed)])
+        return future is None
     if isinstance(notification, str):
         return notification in row.waiting.names
     return notification in (row.waiting.signals if is_signal else row.waiting.completions)
@@ -87,16 +104,20 @@ def complete(
     notification_type: MessageType,
     completion_id: int,
     result: Result | None,
+    *,
+    ack: bool = False,
 ) -> None:
     """Store the result of a command: a value, a failure, or void."""
-    append_notification(
-        ctx, invocation_id, row, notification_type, notification_raw(completion_id, result), completion_id
-    )
+    raw = notification_raw(completion_id, result)
+    failed = isinstance(result, Failure)
+    append_notification(ctx, invocation_id, row, notification_type, raw, completion_id, failed=failed, ack=ack)
 
 
 def signal(ctx: Context, invocation_id: bytes, row: InvocationRow, which: int | str, result: Result | None) -> None:
     """Store a signal for an invocation that has begun."""
-    append_notification(ctx, invocation_id, row, MessageType.SIGNAL, signal_raw(which, result), which, is_signal=True)
+    raw = signal_raw(which, result)
+    failed = isinstance(result, Failure)
+    append_notification(ctx, invocation_id, row, MessageType.SIGNAL, raw, which, is_signal=True, failed=failed)
 
 
 def drop_journal(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:

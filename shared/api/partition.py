@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.wal.commands import Invoke, OutboxMessage, Result, Target, TerminateMode
+from shared.wal.futures import Future
 
 __all__ = [
     "AttachRequest",
@@ -173,6 +174,7 @@ class InvocationState(_Message):
     last_failure_related_command_index: int | None
     last_failure_related_command_name: str | None
     last_failure_related_command_type: str | None
+    last_awaiting_on: Future | None = None
 
 
 class InvocationStatesReply(_Message, tag=70):

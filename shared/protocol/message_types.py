@@ -1,6 +1,6 @@
 """Numbers, names and roles of the service protocol's messages. Pure: no I/O.
 
-Source: service protocol v5 and v6. A frame is 8 bytes of header (u16 type, u16 flags, u32 length, big-endian)
+Source: service protocol v5 to v7. A frame is 8 bytes of header (u16 type, u16 flags, u32 length, big-endian)
 and a protobuf message of `service.proto`. Commands are what handlers do, notifications are what comes back.
 """
 
@@ -10,7 +10,7 @@ from enum import IntEnum
 
 __all__ = ["ACK_FLAG", "MessageType", "command_name", "is_command", "is_notification"]
 
-#: Header flag by which the SDK asks for a CommandAck.
+#: Header flag by which the SDK asks for a CommandAck, and since v7 for a ProposeRunCompletionAck.
 ACK_FLAG = 0x8000
 
 
@@ -23,6 +23,10 @@ class MessageType(IntEnum):
     END = 0x0003
     COMMAND_ACK = 0x0004
     PROPOSE_RUN_COMPLETION = 0x0005
+    #: Since v7, as is the next: what the handler waits for now, while its attempt goes on.
+    AWAITING_ON = 0x0006
+    #: In place of the notification, for a proposal whose header asked for it.
+    PROPOSE_RUN_COMPLETION_ACK = 0x0007
 
     INPUT = 0x0400
     OUTPUT = 0x0401

@@ -1,10 +1,24 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Combinator(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    UNKNOWN: _ClassVar[Combinator]
+    FIRST_COMPLETED: _ClassVar[Combinator]
+    ALL_COMPLETED: _ClassVar[Combinator]
+    FIRST_SUCCEEDED_OR_ALL_FAILED: _ClassVar[Combinator]
+    ALL_SUCCEEDED_OR_FIRST_FAILED: _ClassVar[Combinator]
+UNKNOWN: Combinator
+FIRST_COMPLETED: Combinator
+ALL_COMPLETED: Combinator
+FIRST_SUCCEEDED_OR_ALL_FAILED: Combinator
+ALL_SUCCEEDED_OR_FIRST_FAILED: Combinator
 
 class Void(_message.Message):
     __slots__ = ()
@@ -107,18 +121,50 @@ class Start(_message.Message):
     idempotency_key: str
     def __init__(self, id: _Optional[bytes] = ..., debug_id: _Optional[str] = ..., known_entries: _Optional[int] = ..., state_map: _Optional[_Iterable[_Union[Start.StateEntry, _Mapping]]] = ..., partial_state: _Optional[bool] = ..., key: _Optional[str] = ..., retry_count_since_last_stored_entry: _Optional[int] = ..., duration_since_last_stored_entry: _Optional[int] = ..., random_seed: _Optional[int] = ..., scope: _Optional[str] = ..., limit_key: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
 
-class Suspension(_message.Message):
-    __slots__ = ("waiting_completions", "waiting_signals", "waiting_named_signals")
+class Future(_message.Message):
+    __slots__ = ("waiting_completions", "waiting_signals", "waiting_named_signals", "nested_futures", "combinator_type")
     WAITING_COMPLETIONS_FIELD_NUMBER: _ClassVar[int]
     WAITING_SIGNALS_FIELD_NUMBER: _ClassVar[int]
     WAITING_NAMED_SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    NESTED_FUTURES_FIELD_NUMBER: _ClassVar[int]
+    COMBINATOR_TYPE_FIELD_NUMBER: _ClassVar[int]
     waiting_completions: _containers.RepeatedScalarFieldContainer[int]
     waiting_signals: _containers.RepeatedScalarFieldContainer[int]
     waiting_named_signals: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, waiting_completions: _Optional[_Iterable[int]] = ..., waiting_signals: _Optional[_Iterable[int]] = ..., waiting_named_signals: _Optional[_Iterable[str]] = ...) -> None: ...
+    nested_futures: _containers.RepeatedCompositeFieldContainer[Future]
+    combinator_type: Combinator
+    def __init__(self, waiting_completions: _Optional[_Iterable[int]] = ..., waiting_signals: _Optional[_Iterable[int]] = ..., waiting_named_signals: _Optional[_Iterable[str]] = ..., nested_futures: _Optional[_Iterable[_Union[Future, _Mapping]]] = ..., combinator_type: _Optional[_Union[Combinator, str]] = ...) -> None: ...
+
+class Suspension(_message.Message):
+    __slots__ = ("waiting_completions", "waiting_signals", "waiting_named_signals", "awaiting_on")
+    WAITING_COMPLETIONS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_NAMED_SIGNALS_FIELD_NUMBER: _ClassVar[int]
+    AWAITING_ON_FIELD_NUMBER: _ClassVar[int]
+    waiting_completions: _containers.RepeatedScalarFieldContainer[int]
+    waiting_signals: _containers.RepeatedScalarFieldContainer[int]
+    waiting_named_signals: _containers.RepeatedScalarFieldContainer[str]
+    awaiting_on: bytes
+    def __init__(self, waiting_completions: _Optional[_Iterable[int]] = ..., waiting_signals: _Optional[_Iterable[int]] = ..., waiting_named_signals: _Optional[_Iterable[str]] = ..., awaiting_on: _Optional[bytes] = ...) -> None: ...
+
+class AwaitingOn(_message.Message):
+    __slots__ = ("awaiting_on", "executing_side_effects")
+    AWAITING_ON_FIELD_NUMBER: _ClassVar[int]
+    EXECUTING_SIDE_EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    awaiting_on: bytes
+    executing_side_effects: bool
+    def __init__(self, awaiting_on: _Optional[bytes] = ..., executing_side_effects: _Optional[bool] = ...) -> None: ...
 
 class Error(_message.Message):
-    __slots__ = ("code", "message", "stacktrace", "related_command_index", "related_command_name", "related_command_type", "next_retry_delay")
+    __slots__ = ("code", "message", "stacktrace", "related_command_index", "related_command_name", "related_command_type", "next_retry_delay", "behavior")
+    class Behavior(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        RETRY: _ClassVar[Error.Behavior]
+        PAUSE: _ClassVar[Error.Behavior]
+        FAIL: _ClassVar[Error.Behavior]
+    RETRY: Error.Behavior
+    PAUSE: Error.Behavior
+    FAIL: Error.Behavior
     CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     STACKTRACE_FIELD_NUMBER: _ClassVar[int]
@@ -126,6 +172,7 @@ class Error(_message.Message):
     RELATED_COMMAND_NAME_FIELD_NUMBER: _ClassVar[int]
     RELATED_COMMAND_TYPE_FIELD_NUMBER: _ClassVar[int]
     NEXT_RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
+    BEHAVIOR_FIELD_NUMBER: _ClassVar[int]
     code: int
     message: str
     stacktrace: str
@@ -133,7 +180,8 @@ class Error(_message.Message):
     related_command_name: str
     related_command_type: int
     next_retry_delay: int
-    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ..., stacktrace: _Optional[str] = ..., related_command_index: _Optional[int] = ..., related_command_name: _Optional[str] = ..., related_command_type: _Optional[int] = ..., next_retry_delay: _Optional[int] = ...) -> None: ...
+    behavior: Error.Behavior
+    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ..., stacktrace: _Optional[str] = ..., related_command_index: _Optional[int] = ..., related_command_name: _Optional[str] = ..., related_command_type: _Optional[int] = ..., next_retry_delay: _Optional[int] = ..., behavior: _Optional[_Union[Error.Behavior, str]] = ...) -> None: ...
 
 class End(_message.Message):
     __slots__ = ()
@@ -154,6 +202,12 @@ class ProposeRunCompletion(_message.Message):
     value: bytes
     failure: Failure
     def __init__(self, result_completion_id: _Optional[int] = ..., value: _Optional[bytes] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ...) -> None: ...
+
+class ProposeRunCompletionAck(_message.Message):
+    __slots__ = ("completion_id",)
+    COMPLETION_ID_FIELD_NUMBER: _ClassVar[int]
+    completion_id: int
+    def __init__(self, completion_id: _Optional[int] = ...) -> None: ...
 
 class Notification(_message.Message):
     __slots__ = ("completion_id", "signal_id", "signal_name", "void", "value", "failure", "invocation_id", "state_keys")

@@ -12,6 +12,8 @@ Rules that always hold:
 
 from __future__ import annotations
 
+from shared.wal.futures import Leaf
+
 __all__ = [
     "DEDUP",
     "INBOX",
@@ -33,6 +35,7 @@ __all__ = [
     "invocation_key",
     "journal_key",
     "journal_prefix",
+    "leaf_key",
     "lock_key",
     "notification_key",
     "object_prefix",
@@ -75,10 +78,20 @@ def journal_key(invocation_id: bytes, index: int) -> bytes:
 
 
 def notification_key(invocation_id: bytes, notification: int | str, *, signal: bool) -> bytes:
-    """kind, id, `c` completion id | `s` signal index | `n` signal name: which entry holds a notification."""
+    """kind, id, `c` completion id | `s` signal index | `n` signal name: which entry holds a notification.
+
+    The value is the entry's index (4 bytes), and behind it `f` if the notification is a failure.
+    """
     if isinstance(notification, str):
         return NOTIFICATION + invocation_id + b"n" + notification.encode()
     return NOTIFICATION + invocation_id + (b"s" if signal else b"c") + notification.to_bytes(4, "big")
+
+
+def leaf_key(invocation_id: bytes, leaf: Leaf) -> bytes:
+    """The notification's key, for a leaf of a future."""
+    if isinstance(leaf, int) and leaf < 0:
+        return notification_key(invocation_id, -1 - leaf, signal=True)
+    return notification_key(invocation_id, leaf, signal=False)
 
 
 def object_prefix(kind: bytes, partition_key: int, service: str, key: str) -> bytes:

@@ -12,6 +12,7 @@ from enum import IntEnum
 import msgspec
 
 from shared.wal.commands import Caller, OutboxMessage, Result, Target
+from shared.wal.futures import Future, Leaf, signal_leaf
 
 __all__ = [
     "STORE_FORMAT",
@@ -50,11 +51,20 @@ class Status(IntEnum):
 
 
 class Waiting(msgspec.Struct, array_like=True, gc=False):
-    """What a suspended invocation waits for: any one wakes it."""
+    """What a suspended invocation waits for: any one wakes it. With a `future`, the lists are empty and that
+    tree decides."""
 
     completions: list[int]
     signals: list[int]
     names: list[str]
+    #: Since v7. What is settled is cut off. Invariant: no leaf of it is in the journal.
+    future: Future | None = None
+
+    def leaves(self) -> list[Leaf]:
+        """Every notification that may wake it, or is needed to."""
+        if self.future is not None:
+            return self.future.leaves()
+        return [*self.completions, *map(signal_leaf, self.signals), *self.names]
 
 
 class Sink(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -26,6 +26,10 @@ TABLE = Table(
         Column("last_failure_related_entry_index", ColumnType.U64, "always null: protocol 3 and older"),
         Column("last_failure_related_entry_name", ColumnType.TEXT, "always null: protocol 3 and older"),
         Column("last_failure_related_entry_type", ColumnType.TEXT, "always null: protocol 3 and older"),
-        Column("last_awaiting_on_future_json", ColumnType.TEXT, "always null: protocol 7"),
+        Column(
+            "last_awaiting_on_future_json",
+            ColumnType.TEXT,
+            "JSON: what the handler waits for (protocol 7)",
+        ),
     ),
 )

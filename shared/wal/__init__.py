@@ -2,5 +2,6 @@
 
 Modules:
     commands    one struct per command of the partition machine, and the effects within
+    futures     what a handler waits for, as a tree of combinators
     batch       a batch of commands <-> bytes, with its format version
 """

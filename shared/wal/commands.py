@@ -10,6 +10,8 @@ from enum import IntEnum
 
 import msgspec
 
+from shared.wal.futures import Future
+
 __all__ = [
     "AnnounceLeader",
     "AttachMessage",
@@ -38,6 +40,7 @@ __all__ = [
     "RunCompletion",
     "SignalMessage",
     "Suspend",
+    "SuspendOn",
     "Target",
     "Terminate",
     "TerminateMode",
@@ -162,10 +165,12 @@ class CallEntry(msgspec.Struct, array_like=True, tag=3):
 
 
 class RunCompletion(msgspec.Struct, array_like=True, tag=4):
-    """The result that the SDK proposed for a `run` (ProposeRunCompletion)."""
+    """The result that the SDK proposed for a `run` (ProposeRunCompletion). `ack`: it wants to be told that it is
+    stored, in place of the notification (since v7)."""
 
     completion_id: int
     result: Result
+    ack: bool = False
 
 
 class Suspend(msgspec.Struct, array_like=True, tag=5):
@@ -192,7 +197,13 @@ class Pause(msgspec.Struct, array_like=True, tag=8):
     failure: Failure
 
 
-Effect = Pin | Entry | CallEntry | RunCompletion | Suspend | End | GiveUp | Pause
+class SuspendOn(msgspec.Struct, array_like=True, tag=9):
+    """The SDK ended the attempt, waiting until this tree is settled (service protocol v7, Suspension)."""
+
+    future: Future
+
+
+Effect = Pin | Entry | CallEntry | RunCompletion | Suspend | SuspendOn | End | GiveUp | Pause
 
 
 class InvokerEffects(msgspec.Struct, array_like=True, tag=3):

@@ -4,6 +4,7 @@ Modules:
     keyspace                    what a query says about keys, as ranges of a store
     source                      the kinds of tables, by where their rows come from
     entry_json                  a journal entry as JSON
+    future_json                 what a handler waits for as JSON
     sys_invocation_status       what is stored of each invocation
     sys_invocation_state        what the invokers know of running attempts
     sys_journal                 the journals of all invocations

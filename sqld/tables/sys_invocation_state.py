@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.ids import encode_invocation_id, partition_key_of
+from sqld.tables.future_json import future_json
 from sqld.tables.source import Columns, VolatileTable
 
 __all__ = ["SOURCE"]
@@ -21,6 +22,7 @@ _COLUMNS: Columns = {
     "last_failure_related_command_index": lambda state: state.last_failure_related_command_index,
     "last_failure_related_command_name": lambda state: state.last_failure_related_command_name,
     "last_failure_related_command_type": lambda state: state.last_failure_related_command_type,
+    "last_awaiting_on_future_json": lambda state: state.last_awaiting_on and future_json(state.last_awaiting_on),
 }
 
 SOURCE = VolatileTable(rows=lambda states: states, columns=_COLUMNS)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from typing import NamedTuple
 
 from shared.ids import encode_invocation_id, partition_key_of
 from shared.storage.keys import INVOCATION
 from shared.storage.values import InvocationRow, Status, decode_invocation
 from shared.wal.commands import Failure, HandlerKind
+from shared.wal.futures import Combinator, Future, FutureNode, Leaf, completion_of, signal_of
+from sqld.tables.future_json import future_json
 from sqld.tables.keyspace import ranges_by_id
 from sqld.tables.source import Columns, StoreTable
 
@@ -49,14 +51,18 @@ def _trace_id(row: _Row) -> str | None:
     return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 and parts[1].strip("0") else None
 
 
-def _future_json(row: _Row) -> str | None:
+def _waiting_json(row: _Row) -> str | None:
     waiting = row.invocation.waiting
     if waiting is None:
         return None
-    futures = [{"Single": {"CompletionId": completion}} for completion in waiting.completions]
-    futures += [{"Single": {"SignalIndex": signal}} for signal in waiting.signals]
-    names = [{"Single": {"SignalName": name}} for name in waiting.names]
-    return json.dumps({"Unknown": [*futures, *names]}, separators=(",", ":"), ensure_ascii=False)
+    return future_json(waiting.future or Future([FutureNode(0, Combinator.UNKNOWN, waiting.leaves())]))
+
+
+def _numbers(row: _Row, number_of: Callable[[Leaf], int | None]) -> list[int] | None:
+    waiting = row.invocation.waiting
+    if waiting is None:
+        return None
+    return [number for leaf in waiting.leaves() if (number := number_of(leaf)) is not None]
 
 
 _COLUMNS: Columns = {
@@ -89,9 +95,9 @@ _COLUMNS: Columns = {
     "completed_at": lambda row: row.invocation.completed_at_ms or None,
     "completion_retention": lambda row: row.invocation.completion_retention_ms,
     "journal_retention": lambda row: row.invocation.journal_retention_ms,
-    "suspended_waiting_for_completions": lambda row: row.invocation.waiting and row.invocation.waiting.completions,
-    "suspended_waiting_for_signals": lambda row: row.invocation.waiting and row.invocation.waiting.signals,
-    "suspended_waiting_future_json": _future_json,
+    "suspended_waiting_for_completions": lambda row: _numbers(row, completion_of),
+    "suspended_waiting_for_signals": lambda row: _numbers(row, signal_of),
+    "suspended_waiting_future_json": _waiting_json,
 }
 
 SOURCE = StoreTable(

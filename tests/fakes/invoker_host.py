@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from partitiond.machine.actions import (
     AbortAttempt,
     AckCommand,
+    AckRun,
     Action,
     ForwardNotification,
     InvocationEnded,
@@ -150,6 +151,8 @@ class MemoryHost:
                 invoker.notify(self, action.id, action.generation, action.entry_type, action.raw)
             case AckCommand() if invoker is not None:
                 invoker.ack(self, action.id, action.generation, action.command_index)
+            case AckRun() if invoker is not None:
+                invoker.ack_run(self, action.id, action.generation, action.completion_id)
             case AbortAttempt() if invoker is not None:
                 invoker.abort(self, action.id, action.generation)
             case InvocationEnded():

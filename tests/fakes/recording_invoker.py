@@ -31,6 +31,9 @@ class RecordingInvoker:
     def ack(self, host: Any, invocation_id: bytes, generation: int, command_index: int) -> None:
         self.calls.append(("ack", invocation_id, command_index))
 
+    def ack_run(self, host: Any, invocation_id: bytes, generation: int, completion_id: int) -> None:
+        self.calls.append(("ack_run", invocation_id, completion_id))
+
     def abort(self, host: Any, invocation_id: bytes, generation: int) -> None:
         self.calls.append(("abort", invocation_id, generation))
 

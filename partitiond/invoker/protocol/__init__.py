@@ -4,6 +4,7 @@ Modules, in the order of an attempt's way:
     start           the Start message and the replayed journal
     header          frames <-> messages
     conversation    bytes of the response in, effects out
+    futures         what a suspension waits for, as a tree
     preconditions   what a handler may do, by its kind
     calls           calls with their target resolved from the catalog
 """

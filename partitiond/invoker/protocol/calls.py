@@ -96,7 +96,7 @@ class CallResolver:
         if idempotency_key == "":
             raise PreconditionError(BAD_ENTRY, "the idempotency key is empty")
         if message.scope or message.limit_key:
-            raise PreconditionError(NO_SCOPE, "scope and limit key need service protocol v7")
+            raise PreconditionError(NO_SCOPE, "a call with a scope or a limit key: this runtime has none")
         target = Target(message.service_name, message.handler_name, key, handler.kind)
         options = catalog.options_of(service, handler)
         completion_ms, journal_ms = retentions(options, handler.kind, idempotency_key)

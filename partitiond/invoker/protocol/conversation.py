@@ -11,20 +11,30 @@ from typing import Protocol
 
 from google.protobuf.message import DecodeError
 
-from partitiond.invoker.failure import AttemptFailure
+from partitiond.invoker.failure import AttemptFailure, Behavior
 from partitiond.invoker.protocol.calls import CallResolver
+from partitiond.invoker.protocol.futures import read_awaiting_on, read_suspension
 from partitiond.invoker.protocol.header import FrameReader
-from partitiond.invoker.protocol.preconditions import BAD_MESSAGE, TOO_LARGE, PreconditionError, plain_commands, refusal
+from partitiond.invoker.protocol.preconditions import (
+    BAD_MESSAGE,
+    TOO_DEEP,
+    TOO_LARGE,
+    PreconditionError,
+    plain_commands,
+    refusal,
+)
 from shared.catalog.catalog import Catalog
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import ACK_FLAG, MessageType, command_name, is_command
-from shared.wal.commands import Effect, End, Entry, Failure, Result, RunCompletion, Suspend, Target
+from shared.wal.commands import Effect, End, Entry, Failure, Result, RunCompletion, Target
+from shared.wal.futures import Future
 
 __all__ = ["CatalogSource", "Conversation"]
 
 _CALLS = (MessageType.CALL, MessageType.ONE_WAY_CALL)
 _END = End()
 _BULKY_BYTES = 512 * 1024
+_BEHAVIORS = {pb.Error.PAUSE: Behavior.PAUSE, pb.Error.FAIL: Behavior.FAIL}
 #: ErrorMessage.code values with a meaning of their own, and the page that explains each.
 _SDK_CODES = {570: "RT0016", 571: "RT0012"}
 
@@ -48,6 +58,8 @@ class Conversation:
         "_heard",
         "_kind",
         "_plain",
+        "_version",
+        "awaiting_on",
         "bulky",
         "failure",
         "over",
@@ -66,7 +78,9 @@ class Conversation:
         catalog: CatalogSource,
         message_bytes_limit: int,
         random_bytes: Callable[[int], bytes],
+        protocol_version: int,
     ) -> None:
+        self._version = protocol_version
         self._catalog = catalog
         self._kind = target.kind
         self._plain = plain_commands(target.kind)
@@ -79,6 +93,8 @@ class Conversation:
         self._heard = False
         #: Index that the next command will have in the journal.
         self._command_index = command_count
+        #: What the service said last that its handler waits for; the caller takes it.
+        self.awaiting_on: Future | None = None
         #: End, Suspension, Error or a failure was seen.
         self.over = False
         self.failure: AttemptFailure | None = None
@@ -146,12 +162,14 @@ class Conversation:
             self.over = True
             effects.append(_END)
         elif message_type == MessageType.PROPOSE_RUN_COMPLETION:
-            effects.append(_read_run_completion(raw))
+            effects.append(_read_run_completion(raw, ack=flags >= ACK_FLAG and self._version >= 7))
         elif message_type == MessageType.SUSPENSION:
-            effects.append(_read_suspension(raw))
+            effects.append(read_suspension(raw, self._version))
             self.over = True
+        elif message_type == MessageType.AWAITING_ON and self._version >= 7:
+            self.awaiting_on = read_awaiting_on(raw)
         elif message_type == MessageType.ERROR:
-            self.failure = read_error(raw)
+            self.failure = read_error(raw, self._version)
             self.over = True
         else:
             self._refuse(message_type, raw)
@@ -166,6 +184,9 @@ class Conversation:
     def _fail(self, message_type: int, raw: bytes | None, doc_code: str, message: str) -> None:
         self.over = self.refused = True
         self.failure = AttemptFailure(doc_code, message)
+        if doc_code == TOO_DEEP:
+            # No retry makes it shallower.
+            self.failure.behavior = Behavior.PAUSE
         if raw is not None and is_command(message_type):
             self.failure.related_index = self._command_index
             self.failure.related_type = command_name(message_type)
@@ -190,31 +211,22 @@ def _entry_name(message_type: int, raw: bytes) -> str | None:
         return None  # It was refused by its type, before anybody read it.
 
 
-def _read_run_completion(raw: bytes) -> RunCompletion:
+def _read_run_completion(raw: bytes, *, ack: bool) -> RunCompletion:
     message = pb.ProposeRunCompletion.FromString(raw)
     kind = message.WhichOneof("result")
     if kind is None:
         raise PreconditionError(BAD_MESSAGE, "a ProposeRunCompletion without a result")
     result: Result = message.value if kind == "value" else _failure_of(message.failure)
-    return RunCompletion(message.result_completion_id, result)
+    return RunCompletion(message.result_completion_id, result, ack)
 
 
 def _failure_of(failure: pb.Failure) -> Failure:
     return Failure(failure.code, failure.message, [(item.key, item.value) for item in failure.metadata])
 
 
-def _read_suspension(raw: bytes) -> Suspend:
-    message = pb.Suspension.FromString(raw)
-    suspend = Suspend(
-        list(message.waiting_completions), list(message.waiting_signals), list(message.waiting_named_signals)
-    )
-    if not (suspend.completions or suspend.signals or suspend.names):
-        raise PreconditionError(BAD_MESSAGE, "a Suspension that waits for nothing")
-    return suspend
-
-
-def read_error(raw: bytes) -> AttemptFailure:
-    """An ErrorMessage: a failure that is retried. Terminal ones come as Output."""
+def read_error(raw: bytes, protocol_version: int) -> AttemptFailure:
+    """An ErrorMessage: a failure that is retried, or since v7 what the service asks for. Terminal ones come as
+    Output."""
     message = pb.Error.FromString(raw)
     failure = AttemptFailure(
         _SDK_CODES.get(message.code, "RT0007"), message.message, message.code or 500, message.stacktrace
@@ -227,6 +239,8 @@ def read_error(raw: bytes) -> AttemptFailure:
         failure.related_type = _command_word(message.related_command_type)
     if message.HasField("next_retry_delay"):
         failure.next_retry_delay_ms = message.next_retry_delay
+    if protocol_version >= 7:
+        failure.behavior = _BEHAVIORS.get(message.behavior, Behavior.RETRY)
     return failure
 
 

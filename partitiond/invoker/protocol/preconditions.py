@@ -20,6 +20,7 @@ __all__ = [
     "BAD_MESSAGE",
     "NO_HANDLER",
     "NO_SCOPE",
+    "TOO_DEEP",
     "TOO_LARGE",
     "PreconditionError",
     "plain_commands",
@@ -36,6 +37,8 @@ BAD_MESSAGE = "RT0012"
 NO_SCOPE = "RT0024"
 #: The handler that is called does not exist (yet).
 NO_HANDLER = "RT0018"
+#: The tree of futures is nested too deep.
+TOO_DEEP = "RT0025"
 
 
 class PreconditionError(Exception):
@@ -137,6 +140,8 @@ def _require_target(message: Any) -> Message:
     _require(target is not None, "no target is named")
     if target == "invocation_id":
         _require_id(message.invocation_id, BAD_ENTRY)
+    elif getattr(message, target).scope:
+        raise PreconditionError(NO_SCOPE, "a target within a scope: this runtime has no scopes")
     assert isinstance(message, Message)
     return message
 

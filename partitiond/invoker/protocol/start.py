@@ -60,6 +60,7 @@ def encode_start(
     retry_count: int,
     stored_ago_ms: int,
     protocol_version: int,
+    idempotency_key: str | None = None,
 ) -> bytes:
     """The frame of the Start message. `state` is what `encode_state` made."""
     raw = (
@@ -77,6 +78,9 @@ def encode_start(
         raw += b"\x40" + _varint(stored_ago_ms)
     if protocol_version >= 6:
         raw += b"\x48" + _varint(random_seed(invocation_id))
+        if protocol_version >= 7 and idempotency_key is not None:
+            encoded = idempotency_key.encode()
+            raw += b"\x62" + _varint(len(encoded)) + encoded
     return frame(MessageType.START, raw)
 
 

@@ -9,7 +9,7 @@ from partitiond.machine.entries.table import ENTRY_HANDLERS
 from partitiond.machine.journal import complete
 from partitiond.machine.lifecycle.complete import end, output_of
 from partitiond.machine.lifecycle.pause import on_pause
-from partitiond.machine.lifecycle.suspend import on_suspend
+from partitiond.machine.lifecycle.suspend import on_suspend, on_suspend_on
 from shared.protocol.message_types import MessageType
 from shared.storage.values import InvocationRow, Status
 from shared.wal.commands import (
@@ -23,6 +23,7 @@ from shared.wal.commands import (
     Pin,
     RunCompletion,
     Suspend,
+    SuspendOn,
 )
 
 __all__ = ["on_invoker_effects"]
@@ -50,13 +51,16 @@ def _apply(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Effec
             if effect.ack:
                 ctx.act(AckCommand(invocation_id, row.generation, index))
         case RunCompletion():
-            complete(ctx, invocation_id, row, MessageType.RUN_COMPLETION, effect.completion_id, effect.result)
+            kind = MessageType.RUN_COMPLETION
+            complete(ctx, invocation_id, row, kind, effect.completion_id, effect.result, ack=effect.ack)
         case Pin():
             row.deployment_id = effect.deployment_id
             row.protocol_version = effect.protocol_version
             ctx.txn.changed(invocation_id)
         case Suspend():
             on_suspend(ctx, invocation_id, row, effect)
+        case SuspendOn():
+            on_suspend_on(ctx, invocation_id, row, effect)
         case End():
             end(ctx, invocation_id, row, output_of(ctx, invocation_id, row))
         case GiveUp():

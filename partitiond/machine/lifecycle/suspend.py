@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from partitiond.machine.context import Context
+from partitiond.machine.futures import advance
 from partitiond.machine.journal import resume
 from partitiond.machine.status import move
 from shared.storage import keys
 from shared.storage.values import InvocationRow, Status, Waiting
-from shared.wal.commands import Suspend
+from shared.wal.commands import Suspend, SuspendOn
+from shared.wal.futures import Leaf
 
-__all__ = ["on_suspend"]
+__all__ = ["on_suspend", "on_suspend_on"]
 
 
 def on_suspend(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Suspend) -> None:
@@ -20,6 +22,25 @@ def on_suspend(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: S
         return
     move(row, Status.SUSPENDED, ctx.now_ms)
     row.waiting = Waiting(effect.completions, effect.signals, effect.names)
+    ctx.txn.changed(invocation_id)
+
+
+def on_suspend_on(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: SuspendOn) -> None:
+    """Sleep until the tree is settled; what came already counts in the order of the journal."""
+    leaves = effect.future.leaves()
+    assert leaves, "the invoker refuses an empty suspension"
+    arrived: list[tuple[bytes, Leaf]] = []
+    for leaf in leaves:
+        stored = ctx.txn.get(keys.leaf_key(invocation_id, leaf))
+        if stored is not None:
+            arrived.append((stored, leaf))
+    arrived.sort(key=lambda each: each[0])
+    rest = advance(effect.future, [(leaf, stored[4:] == b"f") for stored, leaf in arrived])
+    if rest is None:
+        resume(ctx, invocation_id, row)
+        return
+    move(row, Status.SUSPENDED, ctx.now_ms)
+    row.waiting = Waiting([], [], [], rest)
     ctx.txn.changed(invocation_id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from shared.catalog.catalog import Catalog
@@ -17,7 +18,7 @@ from shared.protocol.message_types import MessageType
 from shared.storage.values import InvocationRow, Status
 from shared.wal.commands import HandlerKind, Invoke, Target
 
-__all__ = ["END", "OUTPUT", "catalog", "deployment", "invoke", "output", "row", "target", "value"]
+__all__ = ["END", "OUTPUT", "catalog", "deployment", "invoke", "output", "row", "suspension", "target", "value"]
 
 DAY_MS = 24 * 60 * 60 * 1000
 
@@ -29,6 +30,15 @@ def value(content: object) -> bytes:
 
 def output(content: object) -> tuple[int, bytes]:
     return MessageType.OUTPUT, pb.OutputCommand(value=pb.Value(content=value(content))).SerializeToString()
+
+
+def suspension(*, completions: Iterable[int] = (), signals: Iterable[int] = ()) -> tuple[int, bytes]:
+    """Waits for any of these, in the words of each protocol version."""
+    future = pb.Future(waiting_completions=completions, waiting_signals=signals)
+    message = pb.Suspension(
+        waiting_completions=completions, waiting_signals=signals, awaiting_on=future.SerializeToString()
+    )
+    return MessageType.SUSPENSION, message.SerializeToString()
 
 
 OUTPUT = output("ok")

@@ -27,13 +27,14 @@ from shared.wal.commands import (
     GiveUp,
     Pause,
     Pin,
-    Suspend,
+    SuspendOn,
     Terminate,
     TerminateMode,
 )
+from shared.wal.futures import Combinator, Future, FutureNode
 from tests.fakes.invoker_host import MemoryCatalog, MemoryHost
 from tests.fakes.service_endpoint import ask_ack, join
-from tests.partitiond.invoker.builders import END, OUTPUT, catalog, deployment, invoke, value
+from tests.partitiond.invoker.builders import END, OUTPUT, catalog, deployment, invoke, suspension, value
 from tests.partitiond.invoker.stage import FAST, Stage, play, until
 
 RUN = (int(T.RUN), pb.RunCommand(result_completion_id=1, name="r").SerializeToString())
@@ -54,7 +55,7 @@ def test_call_from_start_to_end() -> None:
         assert stream.closed, "SDKs end their response when the request ends"
         stream.end()
         assert await stage.ended(call) == value("ok")
-        assert [effects.effects for effects in stage.host.proposed] == [[Pin("dp_1", 6), Entry(*OUTPUT), End()]]
+        assert [effects.effects for effects in stage.host.proposed] == [[Pin("dp_1", 7), Entry(*OUTPUT), End()]]
         assert stage.invoker.states() == []
 
     play(scene)
@@ -104,9 +105,9 @@ def test_ack_of_a_large_index() -> None:
 def test_suspension_ends_the_attempt_and_a_signal_starts_the_next() -> None:
     async def scene(stage: Stage) -> None:
         call, stream = await stage.start()
-        stream.answer().say((T.SUSPENSION, pb.Suspension(waiting_signals=[17]).SerializeToString())).end()
+        stream.answer().say(suspension(signals=[17])).end()
         await until(lambda: stage.host.status(call.id) == Status.SUSPENDED)
-        assert stage.host.proposed[-1].effects[-1] == Suspend([], [17], [])
+        assert stage.host.proposed[-1].effects[-1] == SuspendOn(Future([FutureNode(0, Combinator.UNKNOWN, [-18])]))
         assert stage.invoker.states() == []
         stage.host.submit(CompleteAwakeable(call.id, 17, b"1"))
         again = await stage.stream()
@@ -123,7 +124,7 @@ def test_notification_that_is_stored_with_the_start_is_not_sent_twice() -> None:
 
     async def scene(stage: Stage) -> None:
         call, stream = await stage.start()
-        stream.answer().say((T.SUSPENSION, pb.Suspension(waiting_signals=[17]).SerializeToString())).end()
+        stream.answer().say(suspension(signals=[17])).end()
         await until(lambda: stage.host.status(call.id) == Status.SUSPENDED)
         stage.host.submit(CompleteAwakeable(call.id, 17, b"1"))
         stage.host.submit(CompleteAwakeable(call.id, 18, b"2"))
@@ -238,8 +239,7 @@ def test_request_response_sends_all_and_closes() -> None:
         call, stream = await stage.start()
         assert stream.closed
         proposal = pb.ProposeRunCompletion(result_completion_id=1, value=b"7").SerializeToString()
-        suspension = pb.Suspension(waiting_completions=[1]).SerializeToString()
-        stream.answer().say(RUN, (T.PROPOSE_RUN_COMPLETION, proposal), (T.SUSPENSION, suspension)).end()
+        stream.answer().say(RUN, (T.PROPOSE_RUN_COMPLETION, proposal), suspension(completions=[1])).end()
         again = await stage.stream()
         assert [message_type for message_type, _ in again.messages] == [T.START, T.INPUT, T.RUN, T.RUN_COMPLETION]
         again.answer().say(OUTPUT, END).end()
@@ -282,7 +282,7 @@ def test_closed_request_takes_no_notifications_and_the_suspension_finds_them() -
         stage.host.submit(CompleteAwakeable(call.id, 17, b"1"))
         await stage.settle()
         assert len(stream.messages) == 2
-        stream.say((T.SUSPENSION, pb.Suspension(waiting_signals=[17]).SerializeToString())).end()
+        stream.say(suspension(signals=[17])).end()
         again = await stage.stream()
         assert again.messages[-1][0] == T.SIGNAL
 

@@ -56,8 +56,10 @@ REFUSED: dict[HandlerKind, set[T]] = {
     K.WORKFLOW_SHARED: _WRITES,
 }
 #: What no service may send at all.
-_OURS = [t for t in T if t >= 0x8000] + [T.START, T.COMMAND_ACK, T.INPUT]
-_UNKNOWN = [0x0006, 0x0007, 0x0008, 0x00FF, 0x040F, 0x0415, 0x0500, 0x7FFF, 0x8001, 0xFC00, 0xFFFF]
+_OURS = [t for t in T if t >= 0x8000] + [T.START, T.COMMAND_ACK, T.PROPOSE_RUN_COMPLETION_ACK, T.INPUT]
+#: Before v7 nobody knows it.
+_SINCE_V7 = [T.AWAITING_ON]
+_UNKNOWN = [0x0008, 0x00FF, 0x040F, 0x0415, 0x0500, 0x7FFF, 0x8001, 0xFC00, 0xFFFF]
 
 
 def conversation(kind: HandlerKind = K.SERVICE, **changes: Any) -> Conversation:
@@ -70,6 +72,7 @@ def conversation(kind: HandlerKind = K.SERVICE, **changes: Any) -> Conversation:
         "catalog": MemoryCatalog(catalog()),
         "message_bytes_limit": 1 << 20,
         "random_bytes": bytes,
+        "protocol_version": 6,
     }
     return Conversation(**(fields | changes))
 
@@ -96,7 +99,7 @@ def test_commands_by_kind_of_handler(kind: HandlerKind, message_type: T) -> None
 
 
 @pytest.mark.parametrize("kind", list(HandlerKind))
-@pytest.mark.parametrize("message_type", [*_OURS, *_UNKNOWN], ids=hex)
+@pytest.mark.parametrize("message_type", [*_OURS, *_SINCE_V7, *_UNKNOWN], ids=hex)
 def test_messages_that_no_service_may_send(kind: HandlerKind, message_type: int) -> None:
     talk = conversation(kind)
     assert talk.receive(join(OUTPUT, (message_type, b""), END)) == [Entry(*OUTPUT)]
@@ -112,7 +115,7 @@ def test_garbage_of_a_refused_type_is_refused_by_its_type() -> None:
 
 
 def test_every_message_type_is_in_a_table() -> None:
-    others = {T.SUSPENSION, T.ERROR, T.END, T.PROPOSE_RUN_COMPLETION, T.CALL, T.ONE_WAY_CALL}
+    others = {*_SINCE_V7, T.SUSPENSION, T.ERROR, T.END, T.PROPOSE_RUN_COMPLETION, T.CALL, T.ONE_WAY_CALL}
     assert set(T) == set(GOOD) | set(_OURS) | others
 
 

@@ -29,12 +29,12 @@ def test_new_invocations_take_the_latest_deployment_and_the_best_version() -> No
     known = catalog(deployment(deployment_id="dp_1"), deployment(deployment_id="dp_2"))
     route = _resolve(known)
     assert route.deployment.id == "dp_2"
-    assert route.pin == Pin("dp_2", 6)
+    assert route.pin == Pin("dp_2", 7)
     assert route.bidi
     assert route.path == "/invoke/Greeter/greet"
     assert dict(route.head.headers) == {
-        "content-type": "application/vnd.restate.invocation.v6",
-        "accept": "application/vnd.restate.invocation.v6",
+        "content-type": "application/vnd.restate.invocation.v7",
+        "accept": "application/vnd.restate.invocation.v7",
         "user-agent": "everlog/0.1.0",
     }
 
@@ -74,9 +74,9 @@ def test_mode(changes: dict[str, Any], inactivity_ms: int | None, bidi: bool) ->
         (catalog(), {"path": "Greeter/nope"}, "RT0011"),
         (catalog(), {"deployment_id": "dp_gone", "protocol_version": 6}, "RT0011"),
         (catalog(), {"deployment_id": "dp_1", "protocol_version": 4}, "RT0014"),
-        (catalog(), {"deployment_id": "dp_1", "protocol_version": 7}, "RT0014"),
+        (catalog(), {"deployment_id": "dp_1", "protocol_version": 8}, "RT0014"),
         (catalog(deployment(min_protocol_version=1, max_protocol_version=4)), {}, "RT0020"),
-        (catalog(deployment(min_protocol_version=7)), {}, "RT0020"),
+        (catalog(deployment(min_protocol_version=8, max_protocol_version=9)), {}, "RT0020"),
         (catalog(deployment(additional_headers={"bad header": "x"})), {}, "RT0010"),
     ],
 )
