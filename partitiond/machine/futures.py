@@ -3,7 +3,8 @@
 Rules that always hold:
 - notifications count one by one, in the order of the journal: the first one decides a race, as it will for the SDK;
 - what is settled is cut off the tree, so that the rest alone says what is still to come;
-- where only the SDK can tell success from failure and it matters, the tree is settled: the SDK is woken to decide.
+- where only the SDK can tell success from failure and it matters, the tree is settled: the SDK is woken to decide;
+- so it is where nothing is left that could settle it: nobody sleeps for ever.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def advance(future: Future, arrived: Iterable[tuple[Leaf, bool]]) -> Future | No
         for index in touched.get(leaf, ()):
             if state.child_settled(index, _Outcome.FAILURE if has_failed else _Outcome.SUCCESS):
                 return None
-    return state.rest(failed) if touched else future
+    rest = state.rest(failed) if touched else future
+    return rest if any(node.leaves for node in rest.nodes) else None
 
 
 def _touched(future: Future, arrived: Iterable[Leaf]) -> dict[Leaf, list[int]]:

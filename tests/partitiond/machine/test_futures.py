@@ -78,7 +78,9 @@ def flat(tree: Tree) -> Future:
         ((FIRST, [1, (FIRST, [])]), [], False),
         ((EVERY, [1, (ANY, [])]), [], True),
         ((ANY, [1, (EVERY, [])]), [], True),
-        ((ALL, [1, (FIRST, [])]), [(1, OK)], False),
+        # Nothing is left that could settle it: better awake than asleep for ever.
+        ((ALL, [1, 2, (FIRST, [])]), [(1, OK)], False),
+        ((ALL, [1, 2, (FIRST, [])]), [(1, OK), (2, OK)], True),
         # The same notification at two places counts at both.
         ((ALL, [1, (ALL, [1, 2])]), [(1, OK), (2, OK)], True),
     ],
@@ -146,9 +148,13 @@ def _outcome_now(tree: Leaf | Tree, arrived: Arrived) -> str | None:
 
 
 _LEAVES: st.SearchStrategy[Leaf] = st.sampled_from([1, 2, 3, -2, "n"])
+#: A "first" of nothing is not among them: the table has it.
 _TREES = st.recursive(
     st.tuples(st.sampled_from(C), st.lists(_LEAVES, min_size=1, max_size=3)),
-    lambda inner: st.tuples(st.sampled_from(C), st.lists(_LEAVES | inner, max_size=3)),
+    lambda inner: (
+        st.tuples(st.sampled_from(C), st.lists(_LEAVES | inner, min_size=1, max_size=3))
+        | st.tuples(st.sampled_from([ALL, ANY, EVERY]), st.just([]))
+    ),
     max_leaves=6,
 )
 _ARRIVED = st.lists(st.tuples(_LEAVES, st.booleans()), unique_by=lambda each: each[0], max_size=5)
