@@ -108,6 +108,8 @@ class Chain:
         self._shared.slots.acquire(self)
 
     def notify(self, entry_type: int, raw: bytes) -> None:
+        # It may be what the handler waited for. If not, the SDK says so again.
+        self.awaiting_on = None
         if self._attempt is not None:
             self._attempt.notify(entry_type, raw)
         else:

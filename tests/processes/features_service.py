@@ -13,6 +13,8 @@ box = restate.VirtualObject("Box")
 lazy_box = restate.VirtualObject("LazyBox", enable_lazy_state=True)
 tour = restate.Service("Tour")
 gate = restate.Workflow("Gate")
+#: Its handlers are not kept open for long while they wait.
+combine = restate.Service("Combine", inactivity_timeout=timedelta(milliseconds=100))
 
 _executions: Counter[str] = Counter()
 
@@ -107,6 +109,16 @@ async def waits_for_ever(ctx: restate.Context, key: str) -> str:
 
 
 @tour.handler()
+async def sleeps_long(ctx: restate.Context) -> None:
+    await ctx.sleep(timedelta(hours=1))
+
+
+@tour.handler()
+async def calls_a_sleeper(ctx: restate.Context) -> None:
+    await ctx.service_call(sleeps_long, arg=None)
+
+
+@tour.handler()
 async def cancels(ctx: restate.Context, invocation_id: str) -> None:
     ctx.cancel_invocation(invocation_id)
 
@@ -124,4 +136,63 @@ async def open_gate(ctx: restate.WorkflowSharedContext, by: str) -> str:
     return str(await ctx.get("word"))
 
 
-app = restate.app([box, lazy_box, tour, gate])
+async def _two_awakeables(ctx: restate.Context, key: str) -> list[Any]:
+    """Their ids are left in a box."""
+    awakeables = [ctx.awakeable() for _ in range(2)]
+    await ctx.object_call(put, key=key, arg=["awakeables", [awakeable_id for awakeable_id, _ in awakeables]])
+    return [promise for _, promise in awakeables]
+
+
+async def _outcome(promise: Any) -> Any:
+    try:
+        return await promise
+    except TerminalError as error:
+        return f"failed: {error.message}"
+
+
+@combine.handler()
+async def gathers(ctx: restate.Context, key: str) -> list[Any]:
+    """Until both are there, each with success or failure."""
+    return [await _outcome(each) for each in await restate.gather(*await _two_awakeables(ctx, key))]
+
+
+@combine.handler()
+async def selects(ctx: restate.Context, key: str) -> list[Any]:
+    """The first of two, or a timer that is never due."""
+    first, second = await _two_awakeables(ctx, key)
+    name, result = await restate.select(first=first, second=second, late=ctx.sleep(timedelta(hours=1)))
+    return [name, result]
+
+
+@combine.handler()
+async def in_order_of_arrival(ctx: restate.Context, key: str) -> list[Any]:
+    promises = await _two_awakeables(ctx, key)
+    return [await each async for each in restate.as_completed(*promises)]
+
+
+@combine.handler()
+async def one_then_the_rest(ctx: restate.Context, key: str) -> list[int]:
+    done, waiting = await restate.wait_completed(*await _two_awakeables(ctx, key))
+    more, none = await restate.wait_completed(*waiting)
+    return [len(done), len(waiting), len(more), len(none)]
+
+
+@combine.handler()
+async def steps_side_by_side(ctx: restate.Context, key: str) -> list[int]:
+    """Steps whose results are acknowledged, between calls; then all again from the journal."""
+    steps = [ctx.run_typed(f"step {number}", lambda number=number: number * 10) for number in range(5)]
+    calls = [ctx.object_call(put, key=f"{key}-{number}", arg=["x", number]) for number in range(3)]
+    await restate.gather(*steps, *calls, ctx.sleep(timedelta(milliseconds=300)))
+    return [await step for step in steps]
+
+
+@combine.handler()
+async def nests(ctx: restate.Context, key: str) -> Any:
+    """A race of the cancel signal, a timer, and what has both an awakeable and a named signal of its own."""
+    first, second = await _two_awakeables(ctx, key)
+    either = await restate.select(first=first, timer=ctx.sleep(timedelta(hours=1)))
+    both = await restate.gather(first, second)
+    return [either, [await each for each in both]]
+
+
+app = restate.app([box, lazy_box, tour, gate, combine])

@@ -208,3 +208,116 @@ def test_an_answer_asked_for_by_its_bare_id_has_the_handlers_content_type(client
     sent = client.call(f"/Box/{fresh()}/put/send", ["x", 1])
     _, _, headers = client.request(f"/restate/invocation/{sent['invocationId']}/attach")
     assert headers["content-type"] == "application/json"
+
+
+class Waiting:
+    """A handler of Combine that waits for two awakeables."""
+
+    def __init__(self, client: Client, handler: str) -> None:
+        self.client = client
+        key = fresh()
+        self.id = client.call(f"/Combine/{handler}/send", key)["invocationId"]
+        self.awakeables = eventually(lambda: client.call(f"/Box/{key}/look", "awakeables"))
+
+    def row(self) -> dict[str, Any]:
+        (row,) = self.client.sql(f"select * from sys_invocation where id = '{self.id}'")
+        return dict(row)
+
+    def suspended(self) -> dict[str, Any]:
+        """Its row once it is suspended."""
+        eventually(lambda: self.row()["status"] == "suspended", 20, what="it is suspended")
+        return self.row()
+
+    def complete(self, which: int, body: Any, verb: str = "resolve") -> None:
+        self.client.request(f"/restate/awakeables/{self.awakeables[which]}/{verb}", body)
+
+    def result(self) -> Any:
+        return self.client.call(f"/restate/invocation/{self.id}/attach")
+
+
+@pytest.mark.parametrize("verb", ["resolve", "reject"])
+def test_gather_stays_suspended_until_the_last(client: Client, verb: str) -> None:
+    waiting = Waiting(client, "gathers")
+    before = waiting.suspended()
+    assert before["pinned_service_protocol_version"] == 7
+    assert before["suspended_waiting_for_signals"] == [1, 17, 18]
+    assert "AllCompleted" in before["suspended_waiting_future_json"]
+    assert "last_awaiting_on_future_json" not in before
+    waiting.complete(1, "second", verb)
+    after = waiting.suspended()
+    assert after["journal_size"] == before["journal_size"] + 1
+    assert after["journal_commands_size"] == before["journal_commands_size"]
+    assert after["suspended_waiting_for_signals"] == [1, 17]
+    time.sleep(0.3)
+    assert waiting.row()["status"] == "suspended"
+    assert waiting.row()["running_at"] == before["running_at"]
+    waiting.complete(0, "first")
+    assert waiting.result() == ["first", "second" if verb == "resolve" else 'failed: "second"']
+
+
+def test_select_wakes_at_the_first(client: Client) -> None:
+    waiting = Waiting(client, "selects")
+    assert "FirstCompleted" in waiting.suspended()["suspended_waiting_future_json"]
+    waiting.complete(1, "quick")
+    assert waiting.result() == ["second", "quick"]
+
+
+def test_as_completed_goes_by_arrival(client: Client) -> None:
+    waiting = Waiting(client, "in_order_of_arrival")
+    waiting.suspended()
+    waiting.complete(1, "first to come")
+    eventually(lambda: waiting.row().get("suspended_waiting_for_signals") == [1, 17], 20)
+    waiting.complete(0, "last to come")
+    assert waiting.result() == ["first to come", "last to come"]
+
+
+def test_wait_completed_tells_the_ready_from_the_rest(client: Client) -> None:
+    waiting = Waiting(client, "one_then_the_rest")
+    waiting.suspended()
+    waiting.complete(0, 1)
+    eventually(lambda: waiting.row().get("suspended_waiting_for_signals") == [1, 18], 20)
+    waiting.complete(1, 1)
+    assert waiting.result() == [1, 1, 1, 0]
+
+
+def test_combinators_one_after_the_other_find_what_came_before(client: Client) -> None:
+    waiting = Waiting(client, "nests")
+    waiting.suspended()
+    waiting.complete(0, "a")
+    eventually(lambda: "AllCompleted" in waiting.row().get("suspended_waiting_future_json", ""), 20)
+    waiting.complete(1, "b")
+    assert waiting.result() == [["first", "a"], ["a", "b"]]
+
+
+def test_steps_side_by_side_are_acknowledged(client: Client) -> None:
+    assert client.call("/Combine/steps_side_by_side", fresh()) == [0, 10, 20, 30, 40]
+
+
+def test_a_suspended_combinator_survives_a_restart_and_a_cancel_wakes_it(client: Client) -> None:
+    waiting = Waiting(client, "gathers")
+    waiting.suspended()
+    waiting.complete(0, "before")
+    client.node.down()
+    client.node.up()
+    assert waiting.suspended()["suspended_waiting_for_signals"] == [1, 18]
+    client.call("/Tour/cancels", waiting.id)
+    status, answer, _ = client.request(f"/restate/invocation/{waiting.id}/attach")
+    assert status == 409, answer
+
+
+def test_what_an_open_handler_waits_for_is_shown(client: Client) -> None:
+    """Tour's handlers are kept open; over request-response there is nothing open to ask, and it is suspended.
+
+    The Python SDK sends what it waits for with its next message only: here, when it learns the callee's id.
+    """
+    _, sent, _ = client.request("/Tour/calls_a_sleeper/send")
+    query = f"select * from sys_invocation where id = '{sent['invocationId']}'"
+
+    def shown() -> bool:
+        (row,) = client.sql(query)
+        future = row.get("last_awaiting_on_future_json") or row.get("suspended_waiting_future_json") or ""
+        return '{"Single":{"CompletionId":2}}' in future and '{"Single":{"SignalIndex":1}}' in future
+
+    eventually(shown, 20, what="the call and the cancel signal are shown")
+    client.call("/Tour/cancels", sent["invocationId"])
+    assert client.request(f"/restate/invocation/{sent['invocationId']}/attach")[0] == 409

@@ -85,13 +85,17 @@ def test_request_response_gets_no_ack_and_finds_the_result_at_its_next_attempt()
 
 def test_what_the_handler_waits_for_is_shown_until_it_goes_on() -> None:
     async def scene(stage: Stage) -> None:
-        _, stream = await stage.start()
+        call, stream = await stage.start()
         stream.answer().say(RUN, awaiting_on(17, 1))
         (state,) = stage.invoker.states()
         assert state.last_awaiting_on == Future([FutureNode(0, Combinator.UNKNOWN, [-18, -2])])
         stream.say(PROPOSAL)
         assert stage.invoker.states()[0].last_awaiting_on is None
-        stream.say(awaiting_on(18), (T.ERROR, b""))
+        stream.say(awaiting_on(18))
+        stage.host.submit(CompleteAwakeable(call.id, 18, b"1"))
+        await stage.settle()
+        assert stage.invoker.states()[0].last_awaiting_on is None
+        stream.say(awaiting_on(19), (T.ERROR, b""))
         assert stage.invoker.states()[0].last_awaiting_on is not None
         await stage.stream()
         assert stage.invoker.states()[0].last_awaiting_on is None
