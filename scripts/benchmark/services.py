@@ -15,7 +15,7 @@ from scripts.benchmark.cheap import MissingProgramError, start_cheap
 from scripts.benchmark.net import free_ports, wait_for
 from scripts.benchmark.owned import Owned, run_command
 
-__all__ = ["SERVICES", "Endpoint", "start_service"]
+__all__ = ["SERVICES", "Endpoint", "installed_sdk", "start_service"]
 
 _NODE_FILES = Path(__file__).with_name("node")
 _INSTALL_WITHIN_S = 300.0
@@ -80,12 +80,12 @@ def _node(place: _Place) -> tuple[int, str]:
         [node, "service.mjs", str(place.port)],
         log=place.log("ts"),
         environment=os.environ | {"NODE_ENV": "production", "RESTATE_LOGGING": "ERROR"},
-        folder=_installed(npm),
+        folder=installed_sdk(npm),
     )
     return pid, f"TypeScript SDK on Node {version}"
 
 
-def _installed(npm: str) -> Path:
+def installed_sdk(npm: str) -> Path:
     """A folder outside the repository with our files and, by `npm ci`, what the lock says; made once a content."""
     names = ("package.json", "package-lock.json", "polyfill.mjs", "service.mjs")
     digest = hashlib.sha256(b"\0".join((_NODE_FILES / name).read_bytes() for name in names)).hexdigest()[:16]

@@ -211,13 +211,13 @@ def test_an_answer_asked_for_by_its_bare_id_has_the_handlers_content_type(client
 
 
 class Waiting:
-    """A handler of Combine that waits for two awakeables."""
+    """A handler that waits for awakeables, whose ids it left in a box."""
 
-    def __init__(self, client: Client, handler: str) -> None:
+    def __init__(self, client: Client, handler: str, box: str = "Box") -> None:
         self.client = client
         key = fresh()
-        self.id = client.call(f"/Combine/{handler}/send", key)["invocationId"]
-        self.awakeables = eventually(lambda: client.call(f"/Box/{key}/look", "awakeables"))
+        self.id = client.call(f"/{handler}/send", key)["invocationId"]
+        self.awakeables = eventually(lambda: client.call(f"/{box}/{key}/look", "awakeables"))
 
     def row(self) -> dict[str, Any]:
         (row,) = self.client.sql(f"select * from sys_invocation where id = '{self.id}'")
@@ -237,7 +237,7 @@ class Waiting:
 
 @pytest.mark.parametrize("verb", ["resolve", "reject"])
 def test_gather_stays_suspended_until_the_last(client: Client, verb: str) -> None:
-    waiting = Waiting(client, "gathers")
+    waiting = Waiting(client, "Combine/gathers")
     before = waiting.suspended()
     assert before["pinned_service_protocol_version"] == 7
     assert before["suspended_waiting_for_signals"] == [1, 17, 18]
@@ -256,14 +256,14 @@ def test_gather_stays_suspended_until_the_last(client: Client, verb: str) -> Non
 
 
 def test_select_wakes_at_the_first(client: Client) -> None:
-    waiting = Waiting(client, "selects")
+    waiting = Waiting(client, "Combine/selects")
     assert "FirstCompleted" in waiting.suspended()["suspended_waiting_future_json"]
     waiting.complete(1, "quick")
     assert waiting.result() == ["second", "quick"]
 
 
 def test_as_completed_goes_by_arrival(client: Client) -> None:
-    waiting = Waiting(client, "in_order_of_arrival")
+    waiting = Waiting(client, "Combine/in_order_of_arrival")
     waiting.suspended()
     waiting.complete(1, "first to come")
     eventually(lambda: waiting.row().get("suspended_waiting_for_signals") == [1, 17], 20)
@@ -272,7 +272,7 @@ def test_as_completed_goes_by_arrival(client: Client) -> None:
 
 
 def test_wait_completed_tells_the_ready_from_the_rest(client: Client) -> None:
-    waiting = Waiting(client, "one_then_the_rest")
+    waiting = Waiting(client, "Combine/one_then_the_rest")
     waiting.suspended()
     waiting.complete(0, 1)
     eventually(lambda: waiting.row().get("suspended_waiting_for_signals") == [1, 18], 20)
@@ -281,7 +281,7 @@ def test_wait_completed_tells_the_ready_from_the_rest(client: Client) -> None:
 
 
 def test_combinators_one_after_the_other_find_what_came_before(client: Client) -> None:
-    waiting = Waiting(client, "nests")
+    waiting = Waiting(client, "Combine/nests")
     waiting.suspended()
     waiting.complete(0, "a")
     eventually(lambda: "AllCompleted" in waiting.row().get("suspended_waiting_future_json", ""), 20)
@@ -294,7 +294,7 @@ def test_steps_side_by_side_are_acknowledged(client: Client) -> None:
 
 
 def test_a_suspended_combinator_survives_a_restart_and_a_cancel_wakes_it(client: Client) -> None:
-    waiting = Waiting(client, "gathers")
+    waiting = Waiting(client, "Combine/gathers")
     waiting.suspended()
     waiting.complete(0, "before")
     client.node.down()
