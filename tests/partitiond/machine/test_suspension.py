@@ -112,11 +112,12 @@ def test_an_acknowledged_run_is_told_in_its_place_among_the_notifications(machin
     a = new_id()
     machine.apply(invoke(a))
     machine.report(a, Entry(M.RUN, pb.RunCommand(result_completion_id=3).SerializeToString()))
+    generation = machine.row(a).generation
     actions = machine.report(a, RunCompletion(3, b"ok", ack=True), RunCompletion(3, b"again", ack=True))
-    assert actions == [AckRun(a, 1, 3)]
+    assert actions == [AckRun(a, generation, 3)]
     machine.apply(CompleteAwakeable(a, 17, b"after"))
     assert machine.journal_types(a)[1:] == [M.RUN, M.RUN_COMPLETION, M.SIGNAL]
-    assert machine.report(a, RunCompletion(4, Failure(500, "no"), ack=True)) == [AckRun(a, 1, 4)]
+    assert machine.report(a, RunCompletion(4, Failure(500, "no"), ack=True)) == [AckRun(a, generation, 4)]
 
 
 def test_random_suspensions_wake_exactly_when_they_are_settled(machine: Machine) -> None:
