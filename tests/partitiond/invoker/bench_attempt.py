@@ -28,7 +28,7 @@ from tests.partitiond.invoker.builders import END, OUTPUT, catalog, row
 
 _RESPONSE = join(OUTPUT, END)
 _HEADERS = Headers(
-    [("content-type", "application/vnd.restate.invocation.v6"), ("x-restate-server", "restate-sdk-python/1.3.0")]
+    [("content-type", "application/vnd.restate.invocation.v7"), ("x-restate-server", "restate-sdk-python/1.3.0")]
 )
 _INPUT = [(0x0400, b"\x72\x07\x0a\x05hello")]
 
