@@ -83,6 +83,9 @@ class ScriptedInvoker:
     def ack(self, host: Any, invocation_id: bytes, generation: int, command_index: int) -> None:
         pass
 
+    def ack_run(self, host: Any, invocation_id: bytes, generation: int, completion_id: int) -> None:
+        pass
+
     def abort(self, host: Any, invocation_id: bytes, generation: int) -> None:
         attempt = self._attempts.get(host, {}).get(invocation_id)
         if attempt is not None and attempt.generation <= generation:
