@@ -19,9 +19,11 @@ __all__ = [
     "InvocationEnded",
     "InvocationStored",
     "RegisterTimer",
+    "RetryNow",
     "RunRefused",
     "SendOutbox",
     "StartInvocation",
+    "SuspensionRefused",
     "TerminateOutcome",
 ]
 
@@ -52,6 +54,21 @@ class AckCommand(msgspec.Struct, gc=False):
 
 class AbortAttempt(msgspec.Struct, gc=False):
     """Whatever attempt of this generation or an older one runs or waits for a retry: end it."""
+
+    id: bytes
+    generation: int
+
+
+class SuspensionRefused(msgspec.Struct, gc=False):
+    """The attempt suspended on results of its own runs that only a further attempt can bring: count it as failed."""
+
+    id: bytes
+    generation: int
+    completions: list[int]
+
+
+class RetryNow(msgspec.Struct, gc=False):
+    """If this generation waits for its next attempt, begin it without further delay."""
 
     id: bytes
     generation: int
@@ -96,7 +113,7 @@ class RunRefused(msgspec.Struct, gc=False):
 
 
 class TerminateOutcome(msgspec.Struct, gc=False):
-    """Answer a Terminate command; outcomes as in `api.partition.TerminateReply`."""
+    """Answer a command of an operator; outcomes as in `api.partition.TerminateReply`."""
 
     request: int
     outcome: str
@@ -107,6 +124,8 @@ Action = (
     | ForwardNotification
     | AckCommand
     | AbortAttempt
+    | SuspensionRefused
+    | RetryNow
     | RegisterTimer
     | SendOutbox
     | InvocationStored

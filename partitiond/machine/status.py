@@ -15,7 +15,7 @@ TRANSITIONS: dict[Status | None, frozenset[Status]] = {
     Status.SCHEDULED: frozenset({Status.INBOXED, Status.INVOKED, Status.COMPLETED}),
     Status.INBOXED: frozenset({Status.INVOKED, Status.COMPLETED}),
     Status.INVOKED: frozenset({Status.INVOKED, Status.SUSPENDED, Status.PAUSED, Status.COMPLETED}),
-    Status.SUSPENDED: frozenset({Status.INVOKED, Status.COMPLETED}),
+    Status.SUSPENDED: frozenset({Status.INVOKED, Status.PAUSED, Status.COMPLETED}),
     Status.PAUSED: frozenset({Status.INVOKED, Status.COMPLETED}),
     Status.COMPLETED: frozenset(),
 }

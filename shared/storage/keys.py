@@ -14,6 +14,7 @@ from __future__ import annotations
 
 __all__ = [
     "DEDUP",
+    "EVENT",
     "INBOX",
     "INVOCATION",
     "JOURNAL",
@@ -29,6 +30,7 @@ __all__ = [
     "decode_outbox",
     "decode_timer",
     "dedup_key",
+    "event_key",
     "inbox_key",
     "invocation_key",
     "journal_key",
@@ -50,6 +52,8 @@ STATE = b"\x04"
 LOCK = b"\x05"
 INBOX = b"\x06"
 PROMISE = b"\x07"
+#: Since 0.2.
+EVENT = b"\x08"
 TIMER = b"\x20"
 OUTBOX = b"\x21"
 DEDUP = b"\x22"
@@ -79,6 +83,11 @@ def notification_key(invocation_id: bytes, notification: int | str, *, signal: b
     if isinstance(notification, str):
         return NOTIFICATION + invocation_id + b"n" + notification.encode()
     return NOTIFICATION + invocation_id + (b"s" if signal else b"c") + notification.to_bytes(4, "big")
+
+
+def event_key(invocation_id: bytes, number: int) -> bytes:
+    """kind, id, number (4 bytes): an invocation's events in order."""
+    return EVENT + invocation_id + number.to_bytes(4, "big")
 
 
 def object_prefix(kind: bytes, partition_key: int, service: str, key: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from partitiond.machine.actions import SuspensionRefused
 from partitiond.machine.context import Context
 from partitiond.machine.journal import resume
 from partitiond.machine.status import move
@@ -13,10 +14,20 @@ __all__ = ["on_suspend"]
 
 
 def on_suspend(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Suspend) -> None:
-    """Sleep until any awaited notification is there; if one came meanwhile, go on at once."""
+    """Sleep until any awaited notification is there; if one came meanwhile, go on at once.
+
+    A run without a result can be finished by a further attempt only, so that whoever waits for one must not sleep:
+    the attempt counts as failed and is repeated by the retry policy. So it is, too, when something else is awaited
+    with it: that something is found in the journal by the next attempt, while a sleep until it comes, for days
+    maybe, would keep a run waiting that the handler began. Most SDKs await the cancel signal with everything.
+    """
     assert effect.completions or effect.signals or effect.names, "the invoker refuses an empty suspension"
     if _is_resolvable(ctx, invocation_id, effect):
         resume(ctx, invocation_id, row)
+        return
+    unfinished = [i for i in effect.completions if i in row.open_runs]
+    if unfinished:
+        ctx.act(SuspensionRefused(invocation_id, row.generation, unfinished))
         return
     move(row, Status.SUSPENDED, ctx.now_ms)
     row.waiting = Waiting(effect.completions, effect.signals, effect.names)
