@@ -47,8 +47,6 @@ class Also(Enum):
     STAYS = 1
     #: The row is removed.
     FORGOTTEN = 2
-    #: It cannot happen: an assertion fails.
-    BUG = 3
 
 
 #: All that may come of a step; nothing listed: it is ignored, without a trace. A text: refused with this outcome.
@@ -58,7 +56,7 @@ Cell = tuple[Status | Also, ...] | str
 COLUMNS: tuple[Status | None, ...] = (None, *Status)
 
 _SCHEDULED, _INBOXED, _INVOKED, _SUSPENDED, _PAUSED, _COMPLETED = Status
-_STAYS, _BUG = (Also.STAYS,), (Also.BUG,)
+_STAYS = (Also.STAYS,)
 #: With a retention of 0 nothing is left of it.
 _OVER = (_COMPLETED, Also.FORGOTTEN)
 _EXPIRES = (Also.FORGOTTEN, Also.STAYS)
@@ -72,7 +70,7 @@ _NONE, _EARLY, _GONE, _LIVE = "not_found", "not_begun", "completed", "not_comple
 #: In the order of COLUMNS: none, scheduled, inboxed, invoked, suspended, paused, completed.
 TABLE: dict[Step, tuple[Cell, ...]] = {
     Step.INVOKE:        (_STARTS, _STAYS,  _STAYS,      _STAYS,      _STAYS,      _STAYS,      _STAYS),
-    Step.START_TIMER:   ((),      _BEGINS, _BUG,        _BUG,        _BUG,        _BUG,        ()),
+    Step.START_TIMER:   ((),      _BEGINS, _STAYS,      _STAYS,      _STAYS,      _STAYS,      ()),
     Step.TURN:          ((),      (),      (_INVOKED,), (),          (),          (),          ()),
     Step.ENTRY:         ((),      (),      (),          _STAYS,      (),          (),          ()),
     Step.SUSPEND:       ((),      (),      (),          _RETRIES,    (),          (),          ()),

@@ -46,7 +46,7 @@ def _word(cell: object) -> str:
     if isinstance(cell, str):
         return f"*{cell.replace('_', ' ')}*"
     assert isinstance(cell, tuple)
-    words = {Also.STAYS: "stays", Also.FORGOTTEN: "removed", Also.BUG: "cannot be"}
+    words = {Also.STAYS: "stays", Also.FORGOTTEN: "removed"}
     return " or ".join(words[to] if isinstance(to, Also) else f"**{to.name.lower()}**" for to in cell) or "–"
 
 

@@ -95,7 +95,7 @@ def _new_row(ctx: Context, command: RestartAsNew, old: InvocationRow) -> Invocat
     return InvocationRow(
         status=Status.INVOKED,
         target=old.target,
-        generation=0,
+        generation=ctx.lsn,
         journal_length=0,
         command_count=0,
         created_at_ms=ctx.now_ms,
@@ -103,6 +103,7 @@ def _new_row(ctx: Context, command: RestartAsNew, old: InvocationRow) -> Invocat
         completion_retention_ms=old.completion_retention_ms,
         journal_retention_ms=old.journal_retention_ms,
         traceparent=old.traceparent,
+        born_lsn=ctx.lsn,
         restarted_from=command.invocation_id,
         # What the copied entries hold came of the old one's random numbers.
         seed_id=(old.seed_id or command.invocation_id) if command.from_index > 0 else None,

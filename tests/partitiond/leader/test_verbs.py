@@ -33,8 +33,14 @@ class _Stage:
     async def start(self, *effects: Any) -> None:
         self.node.invoke(self.peer, invoke(self.id), wait=False)
         await until(lambda: self.node.invoker.started)
-        self.node.leader.propose(InvokerEffects(self.id, 1, [Pin("dp_1", 5), *effects]))
+        self.node.leader.propose(InvokerEffects(self.id, self.generation, [Pin("dp_1", 5), *effects]))
         await until(lambda: (row := self.node.row(self.id)) is not None and row.deployment_id)
+
+    @property
+    def generation(self) -> int:
+        row = self.node.row(self.id)
+        assert row is not None
+        return row.generation
 
     async def ask(self, request: Any) -> str:
         request.request_id = number = len(self.peer.replies) + 1000
@@ -58,13 +64,13 @@ def test_pause_takes_the_last_failure_with_it() -> None:
     async def scene(stage: _Stage) -> None:
         stage.node.invoker.failures[stage.id] = BOOM
         assert await stage.ask(PauseRequest(0, 0, stage.id)) == "pausing"
-        assert stage.node.invoker.calls[-1] == ("abort", stage.id, 1)
+        assert stage.node.invoker.calls[-1] == ("abort", stage.id, stage.generation)
         stored = stage.node.store.get(keys.event_key(stage.id, 0))
         event = values.decode_event(stored)
         assert (event.kind, event.failure) == (EventKind.PAUSED, BOOM)
         assert await stage.ask(PauseRequest(0, 0, stage.id)) == "paused"
         assert await stage.ask(ResumeRequest(0, 0, stage.id)) == "done"
-        assert stage.node.invoker.calls[-1] == ("start", stage.id, 2)
+        assert stage.node.invoker.calls[-1] == ("start", stage.id, stage.generation)
 
     play(scene=scene)
 
@@ -72,7 +78,7 @@ def test_pause_takes_the_last_failure_with_it() -> None:
 def test_resume_of_one_that_is_not_paused_asks_for_a_retry() -> None:
     async def scene(stage: _Stage) -> None:
         assert await stage.ask(ResumeRequest(0, 0, stage.id)) == "done"
-        assert stage.node.invoker.calls[-1] == ("retry_now", stage.id, 1)
+        assert stage.node.invoker.calls[-1] == ("retry_now", stage.id, stage.generation)
 
     play(scene=scene)
 

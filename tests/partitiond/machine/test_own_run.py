@@ -27,9 +27,9 @@ def test_it_counts_as_a_failed_attempt(awaited: Suspend, refused: list[int]) -> 
     machine, a = Machine(), new_id()
     machine.apply(invoke(a))
     actions = machine.report(a, run(1), run(2), sleep(HOUR, 3), awaited)
-    assert actions[-1] == SuspensionRefused(a, 1, refused)
     row = machine.row(a)
-    assert (row.status, row.generation, row.open_runs) == (Status.INVOKED, 1, [1, 2])
+    assert actions[-1] == SuspensionRefused(a, row.born_lsn + 1, refused)
+    assert (row.status, row.generation, row.open_runs) == (Status.INVOKED, row.born_lsn + 1, [1, 2])
 
 
 def test_a_run_whose_result_is_stored_wakes_it_at_once() -> None:
