@@ -6,7 +6,8 @@ Modules, in path order:
     bodies          request bodies: shape, types and ranges
     deployments     register, list, show and remove deployments
     services        show services and handlers
-    invocations     cancel, kill and purge
+    invocations     cancel, kill, purge, pause, resume and restart
+    outcomes        what a worker says of such a request -> status and text
     query           SQL, streamed from sqld
     health          can this node serve
     version         what this server is

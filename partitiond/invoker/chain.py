@@ -26,7 +26,19 @@ from partitiond.invoker.slots import Slots
 from shared.clock import Clock
 from shared.ids import encode_invocation_id
 from shared.storage.values import InvocationRow, Status
-from shared.wal.commands import Effect, End, GiveUp, HandlerKind, InvokerEffects, Pause, Pin, Suspend, SuspendOn
+from shared.wal.commands import (
+    Effect,
+    End,
+    Failed,
+    FailureDetail,
+    GiveUp,
+    HandlerKind,
+    InvokerEffects,
+    Pause,
+    Pin,
+    Suspend,
+    SuspendOn,
+)
 from shared.wal.futures import Future
 
 __all__ = ["Chain", "Surroundings"]
@@ -60,12 +72,12 @@ class Surroundings:
 
 
 class Chain:
-    """Runs, waits for a slot, or waits to retry. Implements slots.Waiter and attempt.AttemptOwner."""
+    """Runs, waits for a slot, to retry, or for what becomes of its suspension. Implements Waiter and AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_counter", "_on_gone", "_pin", "_row", "_shared", "_target", "_timer", "attempts", "awaiting_on",
-        "debug_id", "deployment_id", "failure", "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms",
-        "server",
+        "_attempt", "_counter", "_on_gone", "_pin", "_reported", "_row", "_shared", "_suspending", "_target", "_timer",
+        "attempts", "awaiting_on", "debug_id", "deployment_id", "failure", "generation", "gone", "host", "id",
+        "last_start_ms", "next_retry_ms", "server",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +98,10 @@ class Chain:
         self._pin: Pin | None = None
         self._counter = RetryCounter()
         self._timer: asyncio.TimerHandle | None = None
+        #: A Suspend was proposed and its fate is not known.
+        self._suspending = False
+        #: The failure that was reported last.
+        self._reported: FailureDetail | None = None
         #: The chain is over: ended, suspended, paused or aborted.
         self.gone = False
         #: For InvocationState.
@@ -139,6 +155,21 @@ class Chain:
             attempt.abort()
             self._shared.slots.release()
 
+    def retry_now(self) -> None:
+        """An operator wants no more delay."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self.next_retry_ms = 0
+            self._retry_due()
+
+    def refuse_suspension(self, completions: list[int]) -> None:
+        """It awaits its own unfinished runs: only a further attempt can bring what it waits for."""
+        if self._suspending:
+            self._suspending = False
+            ids = ", ".join(map(str, completions))
+            text = f"the service suspended on its own unfinished run (completion {ids}), which only a retry can finish"
+            self._plan(AttemptFailure("RT0007", text))
+
     # Waiter
 
     def begin(self) -> None:
@@ -158,6 +189,7 @@ class Chain:
         self.awaiting_on = None
         if type(effects[0]) not in _LAST_EFFECTS:
             self._counter.on_stored(self._shared.clock.now_ms())
+        self._suspending = type(effects[-1]) in (Suspend, SuspendOn)
         if self._pin is not None:
             effects.insert(0, self._pin)
             self._pin = None
@@ -174,13 +206,20 @@ class Chain:
             self._after_failure(failure)
             return
         self._attempt = None
-        self._leave()
         self._shared.slots.release()
+        if self._suspending:
+            self.host.when_applied(self._suspended)
+        else:
+            self._leave()
 
     def on_mishap(self, text: str, error: Exception | None = None) -> None:
         _log.error("invocation=%s: %s", self.debug_id, text, exc_info=error)
 
     # Helpers, in order of use.
+
+    def _suspended(self) -> None:
+        if self._suspending and not self.gone:
+            self._leave()
 
     def _leave(self) -> None:
         self.gone = True
@@ -260,26 +299,37 @@ class Chain:
             stored_ago_ms=now_ms - counter.stored_at_ms if counter.failures else 0,
             protocol_version=route.version,
             idempotency_key=row.idempotency_key,
+            seed_id=row.seed_id,
         )
 
     def _after_failure(self, failure: AttemptFailure) -> None:
-        """The slot goes back; the next attempt is planned, or the chain gives up."""
-        shared = self._shared
+        """The slot goes back."""
         self._attempt = None
-        shared.slots.release()
+        self._shared.slots.release()
+        self._plan(failure)
+
+    def _plan(self, failure: AttemptFailure) -> None:
+        """The next attempt is planned, or the chain gives up."""
+        shared = self._shared
         self.failure = failure
+        detail = failure.as_detail()
+        effects: list[Effect] = []
+        if detail != self._reported:
+            self._reported = detail
+            effects.append(Failed(detail))
         next_step = self._counter.on_failure(failure, shared.routes.options_of(self._target), shared.random())
         if isinstance(next_step, Exhausted):
             verdict = "killed" if next_step.kill else "paused"
             self._log_failure(failure, f"no more retries: {verdict}")
             result = failure.as_result()
             self._leave()
-            give_up = GiveUp(result) if next_step.kill else Pause(result)
-            self.host.propose(InvokerEffects(self.id, self.generation, [give_up]))
+            effects.append(GiveUp(result) if next_step.kill else Pause(result, detail))
         else:
             self._log_failure(failure, f"retry in {next_step} ms")
             self.next_retry_ms = shared.clock.now_ms() + next_step
             self._timer = asyncio.get_running_loop().call_later(next_step / 1000, self._retry_due)
+        if effects:
+            self.host.propose(InvokerEffects(self.id, self.generation, effects))
 
     def _log_failure(self, failure: AttemptFailure, then: str) -> None:
         _log.warning(

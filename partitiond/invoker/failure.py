@@ -6,7 +6,7 @@ from enum import Enum
 
 import msgspec
 
-from shared.wal.commands import Failure
+from shared.wal.commands import Failure, FailureDetail
 
 __all__ = ["AttemptError", "AttemptFailure", "Behavior"]
 
@@ -20,6 +20,10 @@ class Behavior(Enum):
     PAUSE = 1
     #: End with this failure.
     FAIL = 2
+
+
+#: Events are for people to read: a service may say more than anybody would.
+_TEXT_MAX = 8 * 1024
 
 
 class AttemptFailure(msgspec.Struct):
@@ -53,6 +57,18 @@ class AttemptFailure(msgspec.Struct):
     def as_result(self) -> Failure:
         """As the invocation's result, or as the reason of a pause."""
         return Failure(self.code, self.message)
+
+    def as_detail(self) -> FailureDetail:
+        """As journal events keep it."""
+        return FailureDetail(
+            self.code,
+            self.message[:_TEXT_MAX],
+            self.doc_code,
+            self.stacktrace[:_TEXT_MAX],
+            self.related_index,
+            self.related_name,
+            self.related_type,
+        )
 
 
 class AttemptError(Exception):

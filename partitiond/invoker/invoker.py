@@ -21,6 +21,7 @@ from shared.api.partition import InvocationState
 from shared.clock import Clock
 from shared.config import Settings
 from shared.storage.values import InvocationRow, Status
+from shared.wal.commands import DeploymentChoice, FailureDetail, Target
 
 __all__ = ["Invoker"]
 
@@ -98,6 +99,32 @@ class Invoker:
         chain = self._find(host, invocation_id)
         if chain is not None and chain.generation <= generation:
             chain.abort()
+
+    def refuse_suspension(
+        self, host: InvokerHost, invocation_id: bytes, generation: int, completions: list[int]
+    ) -> None:
+        """Action SuspensionRefused."""
+        chain = self._find(host, invocation_id)
+        if chain is not None and chain.generation == generation:
+            chain.refuse_suspension(completions)
+
+    def retry_now(self, host: InvokerHost, invocation_id: bytes, generation: int) -> None:
+        """Action RetryNow."""
+        chain = self._find(host, invocation_id)
+        if chain is not None and chain.generation == generation:
+            chain.retry_now()
+
+    def last_failure(self, host: InvokerHost, invocation_id: bytes) -> FailureDetail | None:
+        """Why the last attempt of what runs or backs off failed; None: none has."""
+        chain = self._find(host, invocation_id)
+        return chain.failure.as_detail() if chain is not None and chain.failure is not None else None
+
+    def deployment_of(self, target: Target, wanted: str | None) -> DeploymentChoice | None:
+        """The deployment of this id, or that of new invocations of `target`; None: there is none."""
+        deployment = self._shared.routes.deployment_of(target, wanted)
+        if deployment is None:
+            return None
+        return DeploymentChoice(deployment.id, deployment.min_protocol_version, deployment.max_protocol_version)
 
     def abort_all(self, host: InvokerHost) -> None:
         """Leadership is lost: nothing of this host runs, waits or proposes any more."""

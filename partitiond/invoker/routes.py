@@ -76,6 +76,14 @@ class Routes:
         """Also for a service that is not in the catalog: then the defaults."""
         return _options(self._view.catalog or _EMPTY_CATALOG, None, target)
 
+    def deployment_of(self, target: Target, wanted: str | None) -> Deployment | None:
+        """The deployment of this id, or (None) that of new invocations of `target`; None when there is none."""
+        catalog = self._view.catalog or _EMPTY_CATALOG
+        if wanted is not None:
+            return catalog.deployments.get(wanted)
+        service = catalog.services.get(target.service)
+        return None if service is None else catalog.deployments.get(service.deployment_id)
+
 
 def _find(catalog: Catalog | None, row: InvocationRow) -> Route:
     target = row.target

@@ -4,6 +4,7 @@ Modules:
     leader      one partition's leader: announce, recover, lead, step down; the invoker's host
     dispatch    action type -> performer, exhaustive
     requests    what clients of the worker's socket ask for
+    verbs       pause, resume, restart as new
     replies     who waits for which invocation
     answers     requests answered by the fate of their own command
     timers      the next due timer

@@ -12,9 +12,11 @@ from partitiond.machine.actions import (
     InvocationEnded,
     InvocationStored,
     RegisterTimer,
+    RetryNow,
     RunRefused,
     SendOutbox,
     StartInvocation,
+    SuspensionRefused,
     TerminateOutcome,
 )
 from partitiond.machine.messages import WORKFLOW_INVOKED
@@ -52,6 +54,10 @@ def _carry_out(leader: Leader, action: Action) -> None:
             leader.timers.registered(action.fire_at_ms)
         case AbortAttempt():
             leader.invoker.abort(leader, action.id, action.generation)
+        case SuspensionRefused():
+            leader.invoker.refuse_suspension(leader, action.id, action.generation, action.completions)
+        case RetryNow():
+            leader.invoker.retry_now(leader, action.id, action.generation)
         case RunRefused():
             leader.replies.refused(action.id, action.request_uid, WORKFLOW_INVOKED)
         case TerminateOutcome():

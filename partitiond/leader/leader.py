@@ -28,7 +28,15 @@ from shared.ids import key_partition_key
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, PartitionMeta
 from shared.wal.batch import Batch
-from shared.wal.commands import AnnounceLeader, Command, InvokerEffects, OutboxMessage, Target
+from shared.wal.commands import (
+    AnnounceLeader,
+    Command,
+    DeploymentChoice,
+    FailureDetail,
+    InvokerEffects,
+    OutboxMessage,
+    Target,
+)
 
 __all__ = ["InvokerPort", "Leader", "Role"]
 
@@ -58,6 +66,16 @@ class InvokerPort(Protocol):
     def ack_run(self, host: Leader, invocation_id: bytes, generation: int, completion_id: int) -> None: ...
 
     def abort(self, host: Leader, invocation_id: bytes, generation: int) -> None: ...
+
+    def refuse_suspension(
+        self, host: Leader, invocation_id: bytes, generation: int, completions: list[int]
+    ) -> None: ...
+
+    def retry_now(self, host: Leader, invocation_id: bytes, generation: int) -> None: ...
+
+    def last_failure(self, host: Leader, invocation_id: bytes) -> FailureDetail | None: ...
+
+    def deployment_of(self, target: Target, wanted: str | None) -> DeploymentChoice | None: ...
 
     def abort_all(self, host: Leader) -> None: ...
 

@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from partitiond.leader import verbs
 from partitiond.leader.leader import Leader
 from partitiond.leader.replies import Peer
 from shared.api.partition import (
@@ -17,7 +18,10 @@ from shared.api.partition import (
     ForgetRequest,
     InvokeRequest,
     Moved,
+    PauseRequest,
+    RestartRequest,
     ResultReply,
+    ResumeRequest,
     TerminateRequest,
 )
 from shared.errors import UnavailableError
@@ -26,7 +30,17 @@ from shared.wal.commands import CompleteAwakeable, Deliver, OutboxMessage, Termi
 
 __all__ = ["LeaderRequest", "deliver_locally", "handle"]
 
-LeaderRequest = InvokeRequest | AttachRequest | AwakeableRequest | DeliverRequest | TerminateRequest | ForgetRequest
+LeaderRequest = (
+    InvokeRequest
+    | AttachRequest
+    | AwakeableRequest
+    | DeliverRequest
+    | TerminateRequest
+    | ForgetRequest
+    | PauseRequest
+    | ResumeRequest
+    | RestartRequest
+)
 
 
 def handle(leader: Leader, peer: Peer, request: LeaderRequest) -> None:
@@ -52,6 +66,12 @@ def handle(leader: Leader, peer: Peer, request: LeaderRequest) -> None:
         case TerminateRequest():
             number = leader.answers.expect(peer, request.request_id)
             leader.propose_command(Terminate(request.invocation_id, request.mode, number))
+        case PauseRequest():
+            verbs.pause(leader, peer, request)
+        case ResumeRequest():
+            verbs.resume(leader, peer, request)
+        case RestartRequest():
+            verbs.restart(leader, peer, request)
         case ForgetRequest():
             leader.replies.forget(peer, request.request_id)
 

@@ -8,6 +8,7 @@ Modules:
     tables      the port by which the machine reads stored rows
     txn         read-through overlay that collects writes
     journal     entries and notifications appended to an invocation's journal
+    events      what happens beside the journal: failures of attempts, pauses
     messages    notification and failure bytes of the service protocol
     futures     whether what a handler waits for is settled
     lifecycle   one module a verb: invoke, suspend, complete, cancel …

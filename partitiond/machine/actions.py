@@ -20,9 +20,11 @@ __all__ = [
     "InvocationEnded",
     "InvocationStored",
     "RegisterTimer",
+    "RetryNow",
     "RunRefused",
     "SendOutbox",
     "StartInvocation",
+    "SuspensionRefused",
     "TerminateOutcome",
 ]
 
@@ -67,6 +69,21 @@ class AbortAttempt(msgspec.Struct, gc=False):
     generation: int
 
 
+class SuspensionRefused(msgspec.Struct, gc=False):
+    """The attempt suspended on results of its own runs that only a further attempt can bring: count it as failed."""
+
+    id: bytes
+    generation: int
+    completions: list[int]
+
+
+class RetryNow(msgspec.Struct, gc=False):
+    """If this generation waits for its next attempt, begin it without further delay."""
+
+    id: bytes
+    generation: int
+
+
 class RegisterTimer(msgspec.Struct, gc=False):
     """A timer row was stored; it is due at this time."""
 
@@ -106,7 +123,7 @@ class RunRefused(msgspec.Struct, gc=False):
 
 
 class TerminateOutcome(msgspec.Struct, gc=False):
-    """Answer a Terminate command; outcomes as in `api.partition.TerminateReply`."""
+    """Answer a command of an operator; outcomes as in `api.partition.TerminateReply`."""
 
     request: int
     outcome: str
@@ -118,6 +135,8 @@ Action = (
     | AckCommand
     | AckRun
     | AbortAttempt
+    | SuspensionRefused
+    | RetryNow
     | RegisterTimer
     | SendOutbox
     | InvocationStored

@@ -16,6 +16,9 @@ from partitiond.machine.lifecycle.cleanup import on_clean_up
 from partitiond.machine.lifecycle.deliver import on_deliver, on_message, on_truncate_outbox
 from partitiond.machine.lifecycle.effects import on_invoker_effects
 from partitiond.machine.lifecycle.invoke import on_invoke
+from partitiond.machine.lifecycle.pause import on_pause_invocation
+from partitiond.machine.lifecycle.restart import on_restart_as_new
+from partitiond.machine.lifecycle.resume import on_resume_invocation
 from partitiond.machine.lifecycle.signals import on_complete_awakeable
 from partitiond.machine.lifecycle.terminate import on_terminate
 from partitiond.machine.lifecycle.timers import on_fire_timers
@@ -31,6 +34,9 @@ from shared.wal.commands import (
     FireTimers,
     Invoke,
     InvokerEffects,
+    PauseInvocation,
+    RestartAsNew,
+    ResumeInvocation,
     Terminate,
     TruncateOutbox,
 )
@@ -95,5 +101,11 @@ def _apply_command(ctx: Context, command: Command) -> None:
             on_terminate(ctx, command)
         case CleanUp():
             on_clean_up(ctx, command)
+        case PauseInvocation():
+            on_pause_invocation(ctx, command)
+        case ResumeInvocation():
+            on_resume_invocation(ctx, command)
+        case RestartAsNew():
+            on_restart_as_new(ctx, command)
         case AnnounceLeader():
             on_announce_leader(ctx, command)

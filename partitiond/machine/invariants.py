@@ -39,6 +39,11 @@ def _check_invocations(tables: Tables) -> Iterator[str]:
                 yield f"{name}: journal entry {index} of {row.journal_length} is missing"
         if tables.get(keys.journal_key(invocation_id, row.journal_length)) is not None:
             yield f"{name}: a journal entry beyond {row.journal_length}"
+        if row.event_count > 0 and tables.get(keys.event_key(invocation_id, row.event_count - 1)) is None:
+            yield f"{name}: the last of {row.event_count} events is missing"
+        for completion_id in row.open_runs:
+            if tables.get(keys.notification_key(invocation_id, completion_id, signal=False)) is not None:
+                yield f"{name}: run {completion_id} counts as unfinished though its result is stored"
         if row.status is Status.SUSPENDED:
             yield from _check_waiting(tables, invocation_id, row, name)
         if row.target.takes_lock:
@@ -51,6 +56,9 @@ def _check_waiting(tables: Tables, invocation_id: bytes, row: InvocationRow, nam
     awaited = [keys.leaf_key(invocation_id, leaf) for leaf in row.waiting.leaves()]
     if not awaited:
         yield f"{name}: suspended, and nothing can wake it"
+    unfinished = [i for i in row.waiting.completions if i in row.open_runs]
+    if unfinished:
+        yield f"{name}: suspended on its own runs {unfinished}, which only an attempt can finish"
     if any(tables.get(key) is not None for key in awaited):
         yield f"{name}: suspended though what it waits for is stored"
 

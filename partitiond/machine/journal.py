@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from partitiond.machine.actions import AckRun, ForwardNotification, StartInvocation
 from partitiond.machine.context import Context
+from partitiond.machine.events import drop_events
 from partitiond.machine.futures import advance
 from partitiond.machine.messages import notification_raw, signal_raw
 from partitiond.machine.status import move
@@ -131,4 +132,6 @@ def drop_journal(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None
     row.journal_length = 0
     row.command_count = 0
     row.output_index = -1
+    row.open_runs = []
+    drop_events(ctx, invocation_id, row)
     txn.changed(invocation_id)

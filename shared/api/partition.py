@@ -12,6 +12,8 @@ from shared.wal.commands import Invoke, OutboxMessage, Result, Target, Terminate
 from shared.wal.futures import Future
 
 __all__ = [
+    "KEEP",
+    "LATEST",
     "AttachRequest",
     "AwakeableReply",
     "AwakeableRequest",
@@ -26,12 +28,20 @@ __all__ = [
     "PartitionReply",
     "PartitionRequest",
     "PartitionStatus",
+    "PauseRequest",
+    "RestartRequest",
     "ResultReply",
+    "ResumeRequest",
     "TerminateReply",
     "TerminateRequest",
     "WorkerStatusReply",
     "WorkerStatusRequest",
 ]
+
+
+#: Choices of a deployment beside an id: where it is pinned, and that of new invocations.
+KEEP = "keep"
+LATEST = "latest"
 
 
 class _Message(msgspec.Struct, array_like=True):
@@ -76,7 +86,7 @@ class DeliverRequest(_Message, tag=4):
 
 
 class TerminateRequest(_Message, tag=5):
-    """Cancel, kill or purge an invocation."""
+    """Cancel, kill or purge an invocation, or purge its journal."""
 
     request_id: int
     partition_id: int
@@ -103,6 +113,40 @@ class ForgetRequest(_Message, tag=8):
     partition_id: int
 
 
+class PauseRequest(_Message, tag=9):
+    """Stop an invocation where it is. Answered by `TerminateReply`."""
+
+    request_id: int
+    partition_id: int
+    invocation_id: bytes
+
+
+class ResumeRequest(_Message, tag=10):
+    """Let a paused or suspended invocation go on, or one that backs off retry. Answered by `TerminateReply`.
+
+    `deployment`: `KEEP`, `LATEST` or an id.
+    """
+
+    request_id: int
+    partition_id: int
+    invocation_id: bytes
+    deployment: str = KEEP
+
+
+class RestartRequest(_Message, tag=11):
+    """Do a completed invocation again under `new_id`, with its journal up to `from_index` (included).
+
+    Answered by `TerminateReply`. A request that is repeated with the same new id finds what it made.
+    """
+
+    request_id: int
+    partition_id: int
+    invocation_id: bytes
+    new_id: bytes
+    from_index: int = 0
+    deployment: str = LATEST
+
+
 PartitionRequest = (
     InvokeRequest
     | AttachRequest
@@ -112,6 +156,9 @@ PartitionRequest = (
     | InvocationStatesRequest
     | WorkerStatusRequest
     | ForgetRequest
+    | PauseRequest
+    | ResumeRequest
+    | RestartRequest
 )
 
 
@@ -153,7 +200,13 @@ class DeliverReply(_Message, tag=68):
 
 
 class TerminateReply(_Message, tag=69):
-    """`outcome`: `appended` (a cancel signal), `done`, `not_found`, `completed` (before), `not_completed` (purge)."""
+    """How the request of an operator went. `outcome`:
+
+    `done`, `appended` (a cancel signal), `pausing` (it ran), `paused`; or refused, and nothing changed: `not_found`,
+    `completed`, `not_completed`, `not_running` (pause), `not_begun` (resume, restart), and of the deployment
+    `deployment_unknown`, `deployment_fixed` (it runs, or is not pinned), `incompatible` (another protocol version);
+    of a restart `unsupported` (workflows), `input_gone`, `bad_prefix` (too long, or completions are missing).
+    """
 
     request_id: int
     outcome: str

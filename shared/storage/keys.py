@@ -16,6 +16,7 @@ from shared.wal.futures import Leaf
 
 __all__ = [
     "DEDUP",
+    "EVENT",
     "INBOX",
     "INVOCATION",
     "JOURNAL",
@@ -31,6 +32,7 @@ __all__ = [
     "decode_outbox",
     "decode_timer",
     "dedup_key",
+    "event_key",
     "inbox_key",
     "invocation_key",
     "journal_key",
@@ -53,6 +55,8 @@ STATE = b"\x04"
 LOCK = b"\x05"
 INBOX = b"\x06"
 PROMISE = b"\x07"
+#: Since 0.2.
+EVENT = b"\x08"
 TIMER = b"\x20"
 OUTBOX = b"\x21"
 DEDUP = b"\x22"
@@ -92,6 +96,11 @@ def leaf_key(invocation_id: bytes, leaf: Leaf) -> bytes:
     if isinstance(leaf, int) and leaf < 0:
         return notification_key(invocation_id, -1 - leaf, signal=True)
     return notification_key(invocation_id, leaf, signal=False)
+
+
+def event_key(invocation_id: bytes, number: int) -> bytes:
+    """kind, id, number (4 bytes): an invocation's events in order."""
+    return EVENT + invocation_id + number.to_bytes(4, "big")
 
 
 def object_prefix(kind: bytes, partition_key: int, service: str, key: str) -> bytes:

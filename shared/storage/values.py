@@ -11,11 +11,13 @@ from enum import IntEnum
 
 import msgspec
 
-from shared.wal.commands import Caller, OutboxMessage, Result, Target
+from shared.wal.commands import Caller, FailureDetail, OutboxMessage, Result, Target
 from shared.wal.futures import Future, Leaf, signal_leaf
 
 __all__ = [
     "STORE_FORMAT",
+    "EventKind",
+    "EventRow",
     "InvocationRow",
     "JournalRow",
     "LockRow",
@@ -25,6 +27,7 @@ __all__ = [
     "Sink",
     "Status",
     "Waiting",
+    "decode_event",
     "decode_inbox",
     "decode_invocation",
     "decode_journal",
@@ -110,11 +113,19 @@ class InvocationRow(msgspec.Struct, array_like=True):
     output_index: int = -1
     #: Invariant: not None iff COMPLETED.
     result: Result | None = None
-    #: Why it is PAUSED, "[code] message".
+    #: Why it is PAUSED, "[code] message"; None: an operator asked for it.
     paused_for: str | None = None
     #: LSN of the record that made it. An idempotent call or a workflow's run has its id again once it is forgotten:
     #: what an earlier one of the same id left behind (timers, callees, an attempt) does not concern this one.
     born_lsn: int = 0
+    #: Completion ids of its `run` commands that have no result yet: only a running attempt can bring one. Since 0.2.
+    open_runs: list[int] = []
+    #: Journal events so far; the newest ones are kept. Since 0.2.
+    event_count: int = 0
+    #: The invocation that this one is a restart of. Since 0.2.
+    restarted_from: bytes | None = None
+    #: Whose random seed it has, when it has a part of another's journal. Since 0.2.
+    seed_id: bytes | None = None
 
     @property
     def expires_at_ms(self) -> int:
@@ -130,6 +141,25 @@ class JournalRow(msgspec.Struct, array_like=True, gc=False):
     at_ms: int
     callee_id: bytes | None = None
     callee_target: Target | None = None
+
+
+class EventKind(IntEnum):
+    """What happened beside the journal; stored, so numbers are for ever."""
+
+    TRANSIENT_ERROR = 1
+    PAUSED = 2
+
+
+class EventRow(msgspec.Struct, array_like=True, gc=False):
+    """One event of an invocation's life, after the journal entry `after_index`. Since 0.2.
+
+    Invariant: `failure` is not None for TRANSIENT_ERROR; with PAUSED it is the last failure, if there was one.
+    """
+
+    kind: EventKind
+    after_index: int
+    at_ms: int
+    failure: FailureDetail | None = None
 
 
 class LockRow(msgspec.Struct, array_like=True, gc=False):
@@ -179,6 +209,7 @@ class PartitionMeta(msgspec.Struct, array_like=True):
 encode = msgspec.msgpack.Encoder().encode
 decode_invocation = msgspec.msgpack.Decoder(InvocationRow).decode
 decode_journal = msgspec.msgpack.Decoder(JournalRow).decode
+decode_event = msgspec.msgpack.Decoder(EventRow).decode
 decode_lock = msgspec.msgpack.Decoder(LockRow).decode
 decode_promise = msgspec.msgpack.Decoder(PromiseRow).decode
 decode_outbox_row = msgspec.msgpack.Decoder(OutboxRow).decode

@@ -6,6 +6,7 @@ Modules:
     sys_invocation_state        what the invokers know of running attempts
     sys_invocation              both joined: the view that users ask first
     sys_journal                 the journals of all invocations
+    sys_journal_events          failures of attempts and pauses, beside the journals
     state                       key-value state of objects and workflows
     sys_inbox                   invocations that wait for their object
     sys_keyed_service_status    locks of objects

@@ -22,10 +22,13 @@ __all__ = [
     "CompleteAwakeable",
     "CompletionMessage",
     "Deliver",
+    "DeploymentChoice",
     "Effect",
     "End",
     "Entry",
+    "Failed",
     "Failure",
+    "FailureDetail",
     "FireTimers",
     "GiveUp",
     "HandlerKind",
@@ -35,8 +38,11 @@ __all__ = [
     "KillMessage",
     "OutboxMessage",
     "Pause",
+    "PauseInvocation",
     "Pin",
+    "RestartAsNew",
     "Result",
+    "ResumeInvocation",
     "RunCompletion",
     "SignalMessage",
     "Suspend",
@@ -82,6 +88,21 @@ class Failure(msgspec.Struct, array_like=True, gc=False):
     code: int
     message: str
     metadata: list[tuple[str, str]] = []
+
+
+class FailureDetail(msgspec.Struct, array_like=True, gc=False):
+    """Why an attempt failed, as journal events keep it. `doc_code` is the RTxxxx code that explains it.
+
+    The related fields name the command that it failed at, if the service told.
+    """
+
+    code: int
+    message: str
+    doc_code: str
+    stacktrace: str = ""
+    related_index: int | None = None
+    related_name: str | None = None
+    related_type: str | None = None
 
 
 #: The outcome of an invocation, a promise or a signal: bytes for success.
@@ -195,6 +216,8 @@ class Pause(msgspec.Struct, array_like=True, tag=8):
     """Retries are exhausted and the policy says pause: keep everything, wait for an operator."""
 
     failure: Failure
+    #: For the journal event. Since 0.2; None in older records.
+    detail: FailureDetail | None = None
 
 
 class SuspendOn(msgspec.Struct, array_like=True, tag=9):
@@ -203,7 +226,16 @@ class SuspendOn(msgspec.Struct, array_like=True, tag=9):
     future: Future
 
 
-Effect = Pin | Entry | CallEntry | RunCompletion | Suspend | SuspendOn | End | GiveUp | Pause
+class Failed(msgspec.Struct, array_like=True, tag=10):
+    """An attempt failed and is retried: kept as a journal event. Reported once for equal failures in a row.
+
+    Since 0.2.
+    """
+
+    detail: FailureDetail
+
+
+Effect = Pin | Entry | CallEntry | RunCompletion | Suspend | SuspendOn | End | GiveUp | Pause | Failed
 
 
 class InvokerEffects(msgspec.Struct, array_like=True, tag=3):
@@ -294,10 +326,13 @@ class TerminateMode(IntEnum):
     CANCEL = 0
     KILL = 1
     PURGE = 2
+    #: Since 0.2.
+    PURGE_JOURNAL = 3
 
 
 class Terminate(msgspec.Struct, array_like=True, tag=8):
-    """Cancel (the handler sees it and may clean up), kill (at once), or purge (a completed one is forgotten).
+    """Cancel (the handler sees it and may clean up), kill (at once), purge (a completed one is forgotten), or purge
+    the journal alone (its result stays).
 
     `request` is given back in the leader's reply action; it has no other meaning.
     """
@@ -313,6 +348,51 @@ class CleanUp(msgspec.Struct, array_like=True, tag=9):
     invocation_ids: list[bytes]
 
 
+class PauseInvocation(msgspec.Struct, array_like=True, tag=10):
+    """An operator stops an invocation where it is, until it is resumed or cancelled. Since 0.2.
+
+    `last_failure`: what the invoker knows of the last attempt, for the journal event. `request`: as in `Terminate`.
+    """
+
+    invocation_id: bytes
+    request: int = 0
+    last_failure: FailureDetail | None = None
+
+
+class DeploymentChoice(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A deployment that the operator chose, and the protocol versions that it speaks (ends included)."""
+
+    id: str
+    min_protocol_version: int
+    max_protocol_version: int
+
+
+class ResumeInvocation(msgspec.Struct, array_like=True, tag=11):
+    """An operator lets a paused or suspended invocation go on, or one that backs off retry now. Since 0.2.
+
+    `deployment` None: where it is pinned. `request`: as in `Terminate`.
+    """
+
+    invocation_id: bytes
+    request: int = 0
+    deployment: DeploymentChoice | None = None
+
+
+class RestartAsNew(msgspec.Struct, array_like=True, tag=12):
+    """A completed invocation is done again under `new_id`, of the same partition key. Since 0.2.
+
+    Its journal begins with the entries 0 … `from_index` of the old one. `deployment` None: where the old one is
+    pinned; `latest`: the choice is that of new invocations. `request`: as in `Terminate`.
+    """
+
+    invocation_id: bytes
+    new_id: bytes
+    request: int = 0
+    from_index: int = 0
+    deployment: DeploymentChoice | None = None
+    latest: bool = False
+
+
 Command = (
     AnnounceLeader
     | Invoke
@@ -323,4 +403,7 @@ Command = (
     | CompleteAwakeable
     | Terminate
     | CleanUp
+    | PauseInvocation
+    | ResumeInvocation
+    | RestartAsNew
 )

@@ -8,6 +8,7 @@ Modules:
     sys_invocation_status       what is stored of each invocation
     sys_invocation_state        what the invokers know of running attempts
     sys_journal                 the journals of all invocations
+    sys_journal_events          failures of attempts and pauses, beside the journals
     state                       key-value state of objects and workflows
     sys_inbox                   invocations that wait for their object
     sys_keyed_service_status    locks of objects

@@ -45,6 +45,12 @@ def _completion_failure(row: _Row) -> str | None:
     return f"[{result.code}] {result.message}" if isinstance(result, Failure) else None
 
 
+def _invoked_by(row: _Row) -> str:
+    if row.invocation.restarted_from is not None:
+        return "restart_as_new"
+    return "ingress" if row.invocation.caller is None else "service"
+
+
 def _trace_id(row: _Row) -> str | None:
     """W3C Trace Context, section 3.2: version, trace id, parent id and flags, with dashes; zeros mean none."""
     parts = (row.invocation.traceparent or "").split("-")
@@ -77,10 +83,11 @@ _COLUMNS: Columns = {
     "target_handler_name": lambda row: row.invocation.target.handler,
     "target_service_ty": lambda row: _SERVICE_TYPE[row.invocation.target.kind],
     "idempotency_key": lambda row: row.invocation.idempotency_key,
-    "invoked_by": lambda row: "ingress" if row.invocation.caller is None else "service",
+    "invoked_by": _invoked_by,
     "invoked_by_id": lambda row: row.invocation.caller and encode_invocation_id(row.invocation.caller.invocation_id),
     "invoked_by_service_name": lambda row: row.invocation.caller and row.invocation.caller.target.service,
     "invoked_by_target": lambda row: row.invocation.caller and str(row.invocation.caller.target),
+    "restarted_from": lambda row: row.invocation.restarted_from and encode_invocation_id(row.invocation.restarted_from),
     "pinned_deployment_id": lambda row: row.invocation.deployment_id,
     "pinned_service_protocol_version": lambda row: row.invocation.protocol_version or None,
     "trace_id": _trace_id,

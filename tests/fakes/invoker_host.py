@@ -14,7 +14,9 @@ from partitiond.machine.actions import (
     ForwardNotification,
     InvocationEnded,
     RegisterTimer,
+    RetryNow,
     StartInvocation,
+    SuspensionRefused,
 )
 from partitiond.machine.apply import apply, initial_meta
 from partitiond.machine.txn import Txn
@@ -155,6 +157,10 @@ class MemoryHost:
                 invoker.ack_run(self, action.id, action.generation, action.completion_id)
             case AbortAttempt() if invoker is not None:
                 invoker.abort(self, action.id, action.generation)
+            case SuspensionRefused() if invoker is not None:
+                invoker.refuse_suspension(self, action.id, action.generation, action.completions)
+            case RetryNow() if invoker is not None:
+                invoker.retry_now(self, action.id, action.generation)
             case InvocationEnded():
                 self.results[action.id] = action.result
             case RegisterTimer():

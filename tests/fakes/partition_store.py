@@ -13,6 +13,8 @@ from shared.protocol.message_types import MessageType
 from shared.storage import keys
 from shared.storage.values import (
     STORE_FORMAT,
+    EventKind,
+    EventRow,
     InvocationRow,
     JournalRow,
     LockRow,
@@ -22,7 +24,7 @@ from shared.storage.values import (
     Waiting,
     encode,
 )
-from shared.wal.commands import Caller, Failure, HandlerKind, Target
+from shared.wal.commands import Caller, Failure, FailureDetail, HandlerKind, Target
 
 __all__ = ["EXAMPLES", "FakePartition", "fill_with_examples", "invocation_id", "journal_entry"]
 
@@ -134,6 +136,14 @@ def fill_with_examples(partitions: list[FakePartition]) -> None:
         "broken": PromiseRow(True, Failure(500, "no"), []),
     }.items():
         rows[keys.promise_key(SIGNUP_KEY, "Signup", "user-1", name)] = encode(promise)
+    failure = FailureDetail(500, "boom", "RT0007", "at line 1", 2, "step", "Run")
+    for name, number, event in (
+        ("backing-off", 0, EventRow(EventKind.TRANSIENT_ERROR, 0, T0 + 1, failure)),
+        ("paused", 0, EventRow(EventKind.TRANSIENT_ERROR, 0, T0 + 1, FailureDetail(500, "broken", "RT0012"))),
+        ("paused", 1, EventRow(EventKind.PAUSED, 0, T0 + 2, failure)),
+        ("paused", 2, EventRow(EventKind.PAUSED, 0, T0 + 3)),
+    ):
+        rows[keys.event_key(EXAMPLES[name], number)] = encode(event)
     for partition in partitions:
         bounds = partition.partition
         own = {k: v for k, v in rows.items() if bounds.start_key <= int.from_bytes(k[1:9], "big") <= bounds.end_key}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.storage.values import InvocationRow
+from shared.wal.commands import DeploymentChoice, FailureDetail, Target
 
 __all__ = ["RecordingInvoker"]
 
@@ -15,6 +16,9 @@ class RecordingInvoker:
     def __init__(self) -> None:
         self.calls: list[tuple[str, bytes, int]] = []
         self.rows: dict[bytes, InvocationRow] = {}
+        #: What tests let it know: last failures by invocation, deployments by id (None: of new invocations).
+        self.failures: dict[bytes, FailureDetail] = {}
+        self.deployments: dict[str | None, DeploymentChoice] = {}
 
     @property
     def started(self) -> list[bytes]:
@@ -36,6 +40,18 @@ class RecordingInvoker:
 
     def abort(self, host: Any, invocation_id: bytes, generation: int) -> None:
         self.calls.append(("abort", invocation_id, generation))
+
+    def refuse_suspension(self, host: Any, invocation_id: bytes, generation: int, completions: list[int]) -> None:
+        self.calls.append(("refuse_suspension", invocation_id, generation))
+
+    def retry_now(self, host: Any, invocation_id: bytes, generation: int) -> None:
+        self.calls.append(("retry_now", invocation_id, generation))
+
+    def last_failure(self, host: Any, invocation_id: bytes) -> FailureDetail | None:
+        return self.failures.get(invocation_id)
+
+    def deployment_of(self, target: Target, wanted: str | None) -> DeploymentChoice | None:
+        return self.deployments.get(wanted)
 
     def abort_all(self, host: Any) -> None:
         self.calls.append(("abort_all", b"", 0))

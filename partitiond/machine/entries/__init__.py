@@ -2,6 +2,7 @@
 
 Modules:
     table           which entry is stored and done by whom
+    completions     which notifications complete a command
     output          the handler's result
     state           get, set, clear, keys: lazy and eager
     sleep           a timer that completes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from partitiond.machine.context import Context
 from partitiond.machine.journal import append_command
+from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType
 from shared.storage.values import InvocationRow
 
@@ -11,5 +12,6 @@ __all__ = ["on_run"]
 
 
 def on_run(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
-    """Nothing but the entry: the result arrives as a `RunCompletion` effect."""
+    """The entry, and a note that its result, which arrives as a `RunCompletion` effect, is still to come."""
+    row.open_runs.append(pb.RunCommand.FromString(raw).result_completion_id)
     return append_command(ctx, invocation_id, row, MessageType.RUN, raw)

@@ -6,12 +6,14 @@ Modules:
     inbox       the lock of an object and the queue before it
     effects     what an attempt reports
     suspend     the handler waits; nothing runs
-    pause       retries are exhausted; an operator decides
+    pause       retries are exhausted or an operator asks: all is kept, nothing runs
+    resume      an operator lets it go on
+    restart     a completed invocation is done again, from a prefix of its journal
     complete    the end: result, callers, lock
     timers      sleeps and scheduled starts
     signals     signals, awakeables and the cancel signal
     attach      others ask for a result
-    terminate   cancel, kill and purge from outside
+    terminate   cancel, kill, purge and purge-journal from outside
     deliver     messages from other partitions, and the outbox
     cleanup     retention is over
 """

@@ -8,7 +8,7 @@ from partitiond.machine.entries.call import on_call
 from partitiond.machine.entries.table import ENTRY_HANDLERS
 from partitiond.machine.journal import complete
 from partitiond.machine.lifecycle.complete import end, output_of
-from partitiond.machine.lifecycle.pause import on_pause
+from partitiond.machine.lifecycle.pause import on_failed, on_pause
 from partitiond.machine.lifecycle.suspend import on_suspend, on_suspend_on
 from shared.protocol.message_types import MessageType
 from shared.storage.values import InvocationRow, Status
@@ -17,6 +17,7 @@ from shared.wal.commands import (
     Effect,
     End,
     Entry,
+    Failed,
     GiveUp,
     InvokerEffects,
     Pause,
@@ -51,6 +52,8 @@ def _apply(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Effec
             if effect.ack:
                 ctx.act(AckCommand(invocation_id, row.generation, index))
         case RunCompletion():
+            if effect.completion_id in row.open_runs:
+                row.open_runs.remove(effect.completion_id)
             kind = MessageType.RUN_COMPLETION
             complete(ctx, invocation_id, row, kind, effect.completion_id, effect.result, ack=effect.ack)
         case Pin():
@@ -67,3 +70,5 @@ def _apply(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Effec
             end(ctx, invocation_id, row, effect.failure)
         case Pause():
             on_pause(ctx, invocation_id, row, effect)
+        case Failed():
+            on_failed(ctx, invocation_id, row, effect)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from partitiond.machine.actions import SuspensionRefused
 from partitiond.machine.context import Context
 from partitiond.machine.futures import advance
 from partitiond.machine.journal import resume
@@ -9,16 +10,26 @@ from partitiond.machine.status import move
 from shared.storage import keys
 from shared.storage.values import InvocationRow, Status, Waiting
 from shared.wal.commands import Suspend, SuspendOn
-from shared.wal.futures import Leaf
+from shared.wal.futures import Leaf, completion_of
 
 __all__ = ["on_suspend", "on_suspend_on"]
 
 
 def on_suspend(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Suspend) -> None:
-    """Sleep until any awaited notification is there; if one came meanwhile, go on at once."""
+    """Sleep until any awaited notification is there; if one came meanwhile, go on at once.
+
+    A run without a result can be finished by a further attempt only, so that whoever waits for one must not sleep:
+    the attempt counts as failed and is repeated by the retry policy. So it is, too, when something else is awaited
+    with it: that something is found in the journal by the next attempt, while a sleep until it comes, for days
+    maybe, would keep a run waiting that the handler began. Most SDKs await the cancel signal with everything.
+    """
     assert effect.completions or effect.signals or effect.names, "the invoker refuses an empty suspension"
     if _is_resolvable(ctx, invocation_id, effect):
         resume(ctx, invocation_id, row)
+        return
+    unfinished = [i for i in effect.completions if i in row.open_runs]
+    if unfinished:
+        ctx.act(SuspensionRefused(invocation_id, row.generation, unfinished))
         return
     move(row, Status.SUSPENDED, ctx.now_ms)
     row.waiting = Waiting(effect.completions, effect.signals, effect.names)
@@ -26,7 +37,7 @@ def on_suspend(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: S
 
 
 def on_suspend_on(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: SuspendOn) -> None:
-    """Sleep until the tree is settled; what came already counts in the order of the journal."""
+    """Sleep until the tree is settled; what came already counts in the order of the journal. Runs: see `on_suspend`."""
     leaves = effect.future.leaves()
     assert leaves, "the invoker refuses an empty suspension"
     arrived: list[tuple[bytes, Leaf]] = []
@@ -38,6 +49,10 @@ def on_suspend_on(ctx: Context, invocation_id: bytes, row: InvocationRow, effect
     rest = advance(effect.future, [(leaf, stored[4:] == b"f") for stored, leaf in arrived])
     if rest is None:
         resume(ctx, invocation_id, row)
+        return
+    unfinished = [leaf for leaf in map(completion_of, rest.leaves()) if leaf is not None and leaf in row.open_runs]
+    if unfinished:
+        ctx.act(SuspensionRefused(invocation_id, row.generation, unfinished))
         return
     move(row, Status.SUSPENDED, ctx.now_ms)
     row.waiting = Waiting([], [], [], rest)

@@ -1,9 +1,10 @@
-"""Cancel, kill and purge from outside. Pure: no I/O."""
+"""Cancel, kill, purge and purge-journal from outside. Pure: no I/O."""
 
 from __future__ import annotations
 
 from partitiond.machine.actions import AbortAttempt, TerminateOutcome
 from partitiond.machine.context import Context
+from partitiond.machine.journal import drop_journal
 from partitiond.machine.lifecycle.complete import end, forget
 from partitiond.machine.lifecycle.signals import on_signal
 from partitiond.machine.messages import KILLED
@@ -24,10 +25,11 @@ def on_terminate(ctx: Context, command: Terminate) -> None:
 def _terminate(ctx: Context, command: Terminate, row: InvocationRow | None) -> str:
     if row is None:
         return "not_found"
-    if command.mode == TerminateMode.PURGE:
+    if command.mode in (TerminateMode.PURGE, TerminateMode.PURGE_JOURNAL):
         if row.status is not Status.COMPLETED:
             return "not_completed"
-        forget(ctx, command.invocation_id, row)
+        drop = forget if command.mode == TerminateMode.PURGE else drop_journal
+        drop(ctx, command.invocation_id, row)
         return "done"
     if row.status is Status.COMPLETED:
         return "completed"

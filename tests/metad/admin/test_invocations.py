@@ -1,4 +1,4 @@
-"""Cancel, kill and purge: outcomes -> statuses, and the way to the right worker."""
+"""Cancel, kill, purge, pause, resume and restart: outcomes -> statuses, and the way to the right worker."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ import pytest
 import uvloop
 
 import metad.admin.invocations
-from shared.api.partition import Moved, PartitionRequest, TerminateReply, TerminateRequest
-from shared.ids import encode_invocation_id
+from shared.api.partition import (
+    Moved,
+    PartitionRequest,
+    PauseRequest,
+    RestartRequest,
+    ResumeRequest,
+    TerminateReply,
+    TerminateRequest,
+)
+from shared.ids import decode_invocation_id, encode_invocation_id
 from shared.wal.commands import TerminateMode
 from tests.metad.harness import FakePeer, Node, new_settings
 
@@ -46,6 +54,9 @@ def _answers(*outcomes: str) -> Any:
         ("PATCH", "/purge", TerminateMode.PURGE, "done", 200),
         ("PATCH", "/purge", TerminateMode.PURGE, "not_found", 404),
         ("PATCH", "/purge", TerminateMode.PURGE, "not_completed", 409),
+        ("PATCH", "/purge-journal", TerminateMode.PURGE_JOURNAL, "done", 200),
+        ("PATCH", "/purge-journal", TerminateMode.PURGE_JOURNAL, "not_found", 404),
+        ("PATCH", "/purge-journal", TerminateMode.PURGE_JOURNAL, "not_completed", 409),
         ("DELETE", "", TerminateMode.CANCEL, "appended", 202),
         ("DELETE", "?mode=cancel", TerminateMode.CANCEL, "done", 202),
         ("DELETE", "?mode=Kill", TerminateMode.KILL, "not_found", 202),
@@ -81,6 +92,17 @@ def test_outcomes(tmp_path: Path, method: str, path: str, mode: TerminateMode, o
         ("DELETE", f"/invocations/{_TEXT}?mode=explode", 400),
         ("PATCH", f"/invocations/{_TEXT}/explode", 404),
         ("POST", f"/invocations/{_TEXT}/cancel", 405),
+        ("PATCH", "/invocations/foo/pause", 400),
+        ("PATCH", "/invocations/foo/resume", 400),
+        ("PATCH", "/invocations/foo/restart-as-new", 400),
+        ("PATCH", "/invocations/foo/purge-journal", 400),
+        ("PATCH", f"/invocations/{_TEXT}/resume?deployment=newest", 400),
+        ("PATCH", f"/invocations/{_TEXT}/resume?deployment=", 400),
+        ("PATCH", f"/invocations/{_TEXT}/restart-as-new?deployment=foo", 400),
+        ("PATCH", f"/invocations/{_TEXT}/restart-as-new?from=abc", 400),
+        ("PATCH", f"/invocations/{_TEXT}/restart-as-new?from=-1", 400),
+        ("PATCH", f"/invocations/{_TEXT}/restart-as-new?from=", 400),
+        ("PATCH", f"/invocations/{_TEXT}/restart-as-new?from=4294967296", 400),
     ],
 )
 def test_requests_that_do_not_fit(tmp_path: Path, method: str, path: str, status: int) -> None:
@@ -104,5 +126,92 @@ def test_moved_is_retried_and_an_absent_worker_is_503(tmp_path: Path, monkeypatc
             async with FakePeer(settings.socket("partitiond-1"), PartitionRequest, answer) as worker:
                 assert (await node.call("PATCH", f"/invocations/{_TEXT}/kill")).status == 200
                 assert len(worker.requests) == 3
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    ("path", "request_sent", "outcome", "status"),
+    [
+        ("/pause", PauseRequest(1, 3, _ID), "pausing", 202),
+        ("/pause", PauseRequest(1, 3, _ID), "paused", 200),
+        ("/pause", PauseRequest(1, 3, _ID), "not_found", 404),
+        ("/pause", PauseRequest(1, 3, _ID), "not_running", 409),
+        ("/resume", ResumeRequest(1, 3, _ID, "keep"), "done", 200),
+        ("/resume?deployment=keep", ResumeRequest(1, 3, _ID, "keep"), "not_found", 404),
+        ("/resume?deployment=Keep", ResumeRequest(1, 3, _ID, "keep"), "completed", 409),
+        ("/resume?deployment=latest", ResumeRequest(1, 3, _ID, "latest"), "deployment_fixed", 409),
+        ("/resume?deployment=dp_1abc", ResumeRequest(1, 3, _ID, "dp_1abc"), "deployment_unknown", 400),
+        ("/resume?deployment=dp_1abc", ResumeRequest(1, 3, _ID, "dp_1abc"), "incompatible", 400),
+        ("/resume", ResumeRequest(1, 3, _ID, "keep"), "not_begun", 425),
+    ],
+)
+def test_outcomes_of_pause_and_resume(
+    tmp_path: Path, path: str, request_sent: msgspec.Struct, outcome: str, status: int
+) -> None:
+    async def main() -> None:
+        settings = new_settings(tmp_path, partitions=4)
+        async with (
+            Node(settings) as node,
+            FakePeer(settings.socket("partitiond-1"), PartitionRequest, _answers(outcome)) as worker,
+        ):
+            reply = await node.call("PATCH", f"/invocations/{_TEXT}{path}")
+            assert (reply.status, worker.requests) == (status, [request_sent])
+            assert _TEXT in reply.json["message"] if status >= 400 else reply.body == b""
+
+    uvloop.run(main())
+
+
+@pytest.mark.parametrize(
+    ("query", "from_index", "deployment", "outcome", "status"),
+    [
+        ("", 0, "latest", "done", 200),
+        ("?from=0&deployment=keep", 0, "keep", "done", 200),
+        ("?from=4294967295&deployment=dp_1abc", 4294967295, "dp_1abc", "bad_prefix", 400),
+        ("", 0, "latest", "not_found", 404),
+        ("", 0, "latest", "not_completed", 409),
+        ("", 0, "latest", "not_begun", 425),
+        ("", 0, "latest", "input_gone", 410),
+        ("", 0, "latest", "unsupported", 422),
+        ("", 0, "latest", "deployment_unknown", 400),
+        ("", 0, "latest", "deployment_fixed", 409),
+        ("?from=2", 2, "latest", "incompatible", 400),
+    ],
+)
+def test_outcomes_of_restart_as_new(
+    tmp_path: Path, query: str, from_index: int, deployment: str, outcome: str, status: int
+) -> None:
+    async def main() -> None:
+        settings = new_settings(tmp_path, partitions=4)
+        async with (
+            Node(settings) as node,
+            FakePeer(settings.socket("partitiond-1"), PartitionRequest, _answers(outcome)) as worker,
+        ):
+            reply = await node.call("PATCH", f"/invocations/{_TEXT}/restart-as-new{query}")
+            assert reply.status == status
+            (sent,) = worker.requests
+            assert sent == RestartRequest(1, 3, _ID, sent.new_id, from_index, deployment)
+            assert sent.new_id[:8] == _ID[:8]
+            if status == 200:
+                assert decode_invocation_id(reply.json["new_invocation_id"]) == sent.new_id
+            else:
+                assert _TEXT in reply.json["message"]
+
+    uvloop.run(main())
+
+
+def test_a_restart_that_is_asked_again_keeps_its_new_id(tmp_path: Path) -> None:
+    """The leader may have stored the restart before it lost its leadership, and before it could answer."""
+
+    async def main() -> None:
+        settings = new_settings(tmp_path, partitions=4)
+        answer = _answers("moved", "moved", "done")
+        async with (
+            Node(settings) as node,
+            FakePeer(settings.socket("partitiond-1"), PartitionRequest, answer) as worker,
+        ):
+            assert (await node.call("PATCH", f"/invocations/{_TEXT}/restart-as-new")).status == 200
+            assert len({request.new_id for request in worker.requests}) == 1
+            assert len(worker.requests) == 3
 
     uvloop.run(main())

@@ -23,6 +23,7 @@ from shared.wal.commands import (
     CompleteAwakeable,
     End,
     Entry,
+    Failed,
     Failure,
     GiveUp,
     Pause,
@@ -148,8 +149,7 @@ def test_failed_attempt_is_repeated_from_the_journal() -> None:
         again.answer().say(OUTPUT, END).end()
         assert await stage.ended(call) == value("ok")
         assert [type(effect) for effects in stage.host.proposed for effect in effects.effects] == [
-            Pin, Entry, Entry, End,
-        ]  # fmt: skip
+            Pin, Entry, Failed, Entry, End]  # fmt: skip
 
     play(scene)
 
@@ -216,7 +216,7 @@ def test_exhausted_retries(verdict: str, effect: type) -> None:
         stream.answer().say(BOOM)
         (await stage.stream()).answer().say(BOOM)
         assert stage.invoker.states() == []
-        assert stage.host.proposed[-1].effects == [effect(Failure(500, "boom"))]
+        assert stage.host.proposed[-1].effects[0].failure == Failure(500, "boom")  # type: ignore[union-attr]
         await stage.settle()
         assert stage.host.status(call.id) == (Status.PAUSED if verdict == "Pause" else Status.COMPLETED)
 

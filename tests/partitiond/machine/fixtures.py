@@ -14,7 +14,7 @@ from shared.protocol import service_pb2 as pb
 from shared.protocol.input import encode_input
 from shared.protocol.message_types import MessageType
 from shared.storage import keys, values
-from shared.storage.values import InvocationRow, JournalRow
+from shared.storage.values import EventRow, InvocationRow, JournalRow
 from shared.wal.batch import Batch, decode_batch, encode_batch
 from shared.wal.commands import (
     AnnounceLeader,
@@ -105,6 +105,10 @@ class Machine:
                 keys.journal_prefix(invocation_id), keys.journal_prefix(invocation_id) + b"\xff" * 5
             )
         ]
+
+    def events(self, invocation_id: bytes) -> list[EventRow]:
+        prefix = keys.EVENT + invocation_id
+        return [values.decode_event(value) for _, value in self.store.scan(prefix, keys.prefix_end(prefix))]
 
     def journal_types(self, invocation_id: bytes) -> list[MessageType]:
         return [MessageType(entry.entry_type) for entry in self.journal(invocation_id)]
@@ -204,6 +208,10 @@ def complete_promise(name: str, value: bytes, completion_id: int) -> Entry:
         key=name, completion_value=pb.Value(content=value), result_completion_id=completion_id
     ).SerializeToString()
     return Entry(MessageType.COMPLETE_PROMISE, raw)
+
+
+def run(completion_id: int, name: str = "step") -> Entry:
+    return Entry(MessageType.RUN, pb.RunCommand(result_completion_id=completion_id, name=name).SerializeToString())
 
 
 def cancel_signal(invocation_id: bytes) -> Entry:
