@@ -12,8 +12,17 @@ from tests.partitiond.invoker.builders import END, OUTPUT, catalog, value
 from tests.partitiond.invoker.stage import Stage, play, until
 
 RUN = (int(T.RUN), pb.RunCommand(result_completion_id=1, name="r").SerializeToString())
-ON_RUN = (int(T.SUSPENSION), pb.Suspension(waiting_completions=[1], waiting_signals=[1]).SerializeToString())
-ON_SIGNAL = (int(T.SUSPENSION), pb.Suspension(waiting_signals=[17]).SerializeToString())
+#: Both forms: flat lists up to v6, a Future (fields 1 and 2: completions and signals) since v7.
+ON_RUN = (
+    int(T.SUSPENSION),
+    pb.Suspension(
+        waiting_completions=[1], waiting_signals=[1], awaiting_on=b"\x0a\x01\x01\x12\x01\x01"
+    ).SerializeToString(),
+)
+ON_SIGNAL = (
+    int(T.SUSPENSION),
+    pb.Suspension(waiting_signals=[17], awaiting_on=b"\x12\x01\x11").SerializeToString(),
+)
 DONE = (int(T.PROPOSE_RUN_COMPLETION), pb.ProposeRunCompletion(result_completion_id=1, value=b"1").SerializeToString())
 TEXT = "the service suspended on its own unfinished run (completion 1), which only a retry can finish"
 

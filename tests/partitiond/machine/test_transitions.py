@@ -40,10 +40,12 @@ from shared.wal.commands import (
     RunCompletion,
     SignalMessage,
     Suspend,
+    SuspendOn,
     Terminate,
     TerminateMode,
     TruncateOutbox,
 )
+from shared.wal.futures import Combinator, Future, FutureNode, Leaf, signal_leaf
 from tests.partitiond.machine.fixtures import (
     COUNTER,
     GREETER,
@@ -143,6 +145,14 @@ def terminate(mode: TerminateMode) -> list[Variant]:
     return [lambda scene: Terminate(scene.id, mode, 7)]
 
 
+_AWAITED = signal_leaf(17)
+
+
+def first_of(*leaves: Leaf) -> Future:
+    """The first of these to come."""
+    return Future([FutureNode(0, Combinator.FIRST_COMPLETED, list(leaves))])
+
+
 def effect(*effects: Effect) -> Variant:
     return lambda scene: scene.effects(*effects)
 
@@ -158,7 +168,13 @@ VARIANTS: dict[Step, list[Variant]] = {
         effect(Failed(DETAIL)),
         lambda scene: scene.effects(call(scene.id, COUNTER, invoke(new_id()), id_completion=8, completion=9)),
     ],
-    Step.SUSPEND: [effect(Suspend(*awaited)) for awaited in (([], [17], []), ([5], [1], []), ([], [40], []))],
+    Step.SUSPEND: [
+        *(effect(Suspend(*awaited)) for awaited in (([], [17], []), ([5], [1], []), ([], [40], []))),
+        *(
+            effect(SuspendOn(first_of(*leaves)))
+            for leaves in ([signal_leaf(17)], [5, signal_leaf(1)], [signal_leaf(40)])
+        ),
+    ],
     Step.END: [effect(output(), End())],
     Step.GIVE_UP: [effect(GiveUp(Failure(500, "x")))],
     Step.EXHAUSTED: [effect(Pause(Failure(500, "x"), DETAIL))],

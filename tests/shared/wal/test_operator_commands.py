@@ -46,7 +46,7 @@ GOLDEN: dict[str, tuple[Command, str]] = {
     ),
     "failed": (
         InvokerEffects(ID, 1, [Failed(DETAIL)]),
-        "0194010203919403c418000102030405060708090a0b0c0d0e0f10111213141516170191920997cd01f4a16da6525430303037a17301a16ea352756e",
+        "0194010203919403c418000102030405060708090a0b0c0d0e0f10111213141516170191920a97cd01f4a16da6525430303037a17301a16ea352756e",
     ),
     "paused": (
         InvokerEffects(ID, 1, [Pause(Failure(500, "m"), DETAIL)]),
