@@ -14,7 +14,15 @@ from google.protobuf.message import DecodeError
 from partitiond.invoker.failure import AttemptFailure
 from partitiond.invoker.protocol.calls import CallResolver
 from partitiond.invoker.protocol.header import FrameReader
-from partitiond.invoker.protocol.preconditions import BAD_MESSAGE, TOO_LARGE, PreconditionError, plain_commands, refusal
+from partitiond.invoker.protocol.preconditions import (
+    BAD_MESSAGE,
+    TOO_LARGE,
+    WAITING_MAX,
+    PreconditionError,
+    check_failure,
+    plain_commands,
+    refusal,
+)
 from shared.catalog.catalog import Catalog
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import ACK_FLAG, MessageType, command_name, is_command
@@ -40,6 +48,7 @@ class Conversation:
     """What the SDK may say in one attempt, and what it means."""
 
     __slots__ = (
+        "_caller_bytes",
         "_calls",
         "_catalog",
         "_command_index",
@@ -70,6 +79,8 @@ class Conversation:
         self._catalog = catalog
         self._kind = target.kind
         self._plain = plain_commands(target.kind)
+        #: Each call carries its caller's target.
+        self._caller_bytes = len(target.key.encode()) if target.key else 0
         self._calls = CallResolver(
             caller_id=invocation_id, caller_target=target, traceparent=traceparent, random_bytes=random_bytes
         )
@@ -101,7 +112,7 @@ class Conversation:
         for message_type, flags, raw in self._frames.feed(data):
             if self.over:
                 self.trailing = not self.refused
-                return effects
+                break
             try:
                 read = plain.get(message_type)
                 if read is not None:
@@ -116,6 +127,7 @@ class Conversation:
                 self._fail(message_type, None, BAD_MESSAGE, f"message {message_type:#06x} is no readable protobuf")
             except PreconditionError as error:
                 self._fail(message_type, raw, error.doc_code, error.message)
+        self.bulky |= len(effects) * self._caller_bytes > _BULKY_BYTES
         if self._frames.oversized is not None and not self.over:
             message_type, length = self._frames.oversized
             self._fail(
@@ -195,6 +207,7 @@ def _read_run_completion(raw: bytes) -> RunCompletion:
     kind = message.WhichOneof("result")
     if kind is None:
         raise PreconditionError(BAD_MESSAGE, "a ProposeRunCompletion without a result")
+    check_failure(message.failure)
     result: Result = message.value if kind == "value" else _failure_of(message.failure)
     return RunCompletion(message.result_completion_id, result)
 
@@ -210,6 +223,9 @@ def _read_suspension(raw: bytes) -> Suspend:
     )
     if not (suspend.completions or suspend.signals or suspend.names):
         raise PreconditionError(BAD_MESSAGE, "a Suspension that waits for nothing")
+    waiting = len(suspend.completions) + len(suspend.signals) + len(suspend.names)
+    if waiting > WAITING_MAX:
+        raise PreconditionError(TOO_LARGE, f"a Suspension that waits for {waiting} things, the limit is {WAITING_MAX}")
     return suspend
 
 
