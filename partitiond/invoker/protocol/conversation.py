@@ -33,6 +33,8 @@ __all__ = ["CatalogSource", "Conversation"]
 _CALLS = (MessageType.CALL, MessageType.ONE_WAY_CALL)
 _END = End()
 _BULKY_BYTES = 512 * 1024
+#: Of an error's text and of its stack trace: each failed attempt logs it, and SQL is told it of all that wait to retry.
+_ERROR_CHARS_MAX = 16 * 1024
 #: ErrorMessage.code values with a meaning of their own, and the page that explains each.
 _SDK_CODES = {570: "RT0016", 571: "RT0012"}
 
@@ -181,7 +183,8 @@ class Conversation:
         if raw is not None and is_command(message_type):
             self.failure.related_index = self._command_index
             self.failure.related_type = command_name(message_type)
-            self.failure.related_name = _entry_name(message_type, raw)
+            name = _entry_name(message_type, raw)
+            self.failure.related_name = name and name[:_ERROR_CHARS_MAX]
 
 
 def message_type_name(message_type: int) -> str:
@@ -233,12 +236,15 @@ def read_error(raw: bytes) -> AttemptFailure:
     """An ErrorMessage: a failure that is retried. Terminal ones come as Output."""
     message = pb.Error.FromString(raw)
     failure = AttemptFailure(
-        _SDK_CODES.get(message.code, "RT0007"), message.message, message.code or 500, message.stacktrace
+        _SDK_CODES.get(message.code, "RT0007"),
+        message.message[:_ERROR_CHARS_MAX],
+        message.code or 500,
+        message.stacktrace[:_ERROR_CHARS_MAX],
     )
     if message.HasField("related_command_index"):
         failure.related_index = message.related_command_index
     if message.related_command_name:
-        failure.related_name = message.related_command_name
+        failure.related_name = message.related_command_name[:_ERROR_CHARS_MAX]
     if message.HasField("related_command_type"):
         failure.related_type = _command_word(message.related_command_type)
     if message.HasField("next_retry_delay"):

@@ -276,6 +276,16 @@ def test_error_message_is_a_failure_of_the_attempt(code: int, doc_code: str) -> 
     assert not talk.refused
 
 
+def test_a_long_error_is_cut() -> None:
+    """It is logged at each retry, and all that wait to retry are one answer to a query."""
+    text = "x" * 900_000
+    talk = conversation(message_bytes_limit=32 << 20)
+    talk.receive(frame(T.ERROR, pb.Error(message=text, stacktrace=text, related_command_name=text).SerializeToString()))
+    failure = talk.failure
+    assert failure is not None
+    assert {len(t) for t in (failure.message, failure.stacktrace, failure.related_name or "")} == {16 * 1024}
+
+
 @pytest.mark.parametrize("last", [join(OUTPUT, END), frame(T.SUSPENSION, b"\x0a\x01\x01"), frame(T.ERROR, b"")])
 @pytest.mark.parametrize("rest", [frame(T.END, b""), b"\x00"])
 def test_bytes_behind_the_last_message_are_told_and_change_nothing(last: bytes, rest: bytes) -> None:
