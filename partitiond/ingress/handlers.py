@@ -31,6 +31,8 @@ __all__ = ["ReadBody", "RequestHandler"]
 ReadBody = Callable[[], Awaitable[bytes]]
 _REJECTED = 500
 _ENTROPY_PAGE_BYTES = 2600
+#: How much longer than the body a rejection's text may be: no more than the log leaves for what is not body.
+_REPLACED_BYTES_MAX = 32 * 1024
 
 
 class RequestHandler:
@@ -138,7 +140,7 @@ class RequestHandler:
     async def _complete(self, route: AwakeableRoute, body: bytes) -> Answer:
         if route.signal is not None:
             invocation_id, signal = route.signal
-            value = body if route.resolve else Failure(_REJECTED, body.decode("utf-8", "replace"))
+            value = body if route.resolve else Failure(_REJECTED, _rejection(body))
             request = AwakeableRequest(0, 0, invocation_id, signal, value)
             reply = (await self._router.exchange(partition_key_of(invocation_id), request)).reply
             assert isinstance(reply, AwakeableReply), reply
@@ -162,6 +164,14 @@ def _unknown_outcome() -> UnavailableError:
     return UnavailableError(
         "the partition's leader changed during the request, and the handler keeps no result: it may have run or not"
     )
+
+
+def _rejection(body: bytes) -> str:
+    """The text that the awakeable is rejected with. Each byte that is no UTF-8 becomes three."""
+    text = body.decode("utf-8", "replace")
+    if len(text) > _REPLACED_BYTES_MAX and len(text.encode()) > len(body) + _REPLACED_BYTES_MAX:
+        raise IngressError(400, "the reason of the rejection is not UTF-8")
+    return text
 
 
 def _is_fresh(route: CallRoute, headers: dict[str, str]) -> bool:

@@ -30,6 +30,8 @@ _HOP_HEADERS = frozenset({"connection", "host", "idempotency-key", "idempotency-
 _TRACEPARENT_CHARS = 55
 _NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _NAME_CHARS_MAX = 36
+#: What the log and the store hold in 8 bytes: never.
+_TIME_MS_MAX = (1 << 64) - 1
 
 
 def check_call(route: CallRoute, method: str, headers: dict[str, str]) -> None:
@@ -86,7 +88,7 @@ def make_invoke(
         target=Target(entry.service, entry.handler, route.key, entry.kind),
         input=encode_input(given_headers, body),
         idempotency_key=idempotency_key,
-        start_at_ms=0 if delay_ms is None else now_ms + delay_ms,
+        start_at_ms=0 if delay_ms is None else min(now_ms + delay_ms, _TIME_MS_MAX),
         completion_retention_ms=retention.completion_ms,
         journal_retention_ms=retention.journal_ms,
         traceparent=traceparent if traceparent is not None and len(traceparent) == _TRACEPARENT_CHARS else None,

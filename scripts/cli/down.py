@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `everlog down` takes."""
     options.add_data_dir(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
@@ -23,9 +25,16 @@ def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
     try:
         settings, pid = options.running_settings(arguments)
     except options.NotRunningError:
-        print(f"No node runs on {options.load(arguments).data_dir}.")
+        data_dir = options.load(arguments).data_dir
+        _tell(arguments, f"No node runs on {data_dir}.", data_dir=data_dir, pid=None, stopped_after_s=None)
         return 0
     began = time.monotonic()
     stop_pid(pid, settings.data_path)
-    print(f"The node on {settings.data_dir} has stopped ({time.monotonic() - began:.1f} s).")
+    took_s = round(time.monotonic() - began, 1)
+    text = f"The node on {settings.data_dir} has stopped ({took_s} s)."
+    _tell(arguments, text, data_dir=settings.data_dir, pid=pid, stopped_after_s=took_s)
     return 0
+
+
+def _tell(arguments: argparse.Namespace, text: str, **facts: object) -> None:
+    print(json.dumps(facts) if arguments.json else text)

@@ -25,6 +25,8 @@ async def serve(bind: str) -> None:
     config = hypercorn.config.Config()
     config.bind = [bind]
     config.graceful_timeout = 0.5
+    # Hypercorn drops a connection, with all that runs on it, after 1000 requests: too few for one that all calls share.
+    config.keep_alive_max_requests = 2**31 - 1
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         # The SDK listens to SIGTERM too, and asyncio keeps one listener a signal: so both register with the SDK.

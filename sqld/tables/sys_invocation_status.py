@@ -30,6 +30,8 @@ _SERVICE_TYPE = {
     HandlerKind.WORKFLOW_RUN: "workflow",
     HandlerKind.WORKFLOW_SHARED: "workflow",
 }
+#: 9999-12-31T23:59:59.999Z: later times stand as this one.
+_TIME_MS_MAX = 253_402_300_799_999
 #: Before it ran, an invocation has no journal to speak of.
 _NOT_RUN = (Status.SCHEDULED, Status.INBOXED)
 
@@ -97,7 +99,8 @@ _COLUMNS: Columns = {
     "modified_at": lambda row: row.invocation.modified_at_ms or None,
     "inboxed_at": lambda row: row.invocation.inboxed_at_ms or None,
     "scheduled_at": lambda row: row.invocation.scheduled_at_ms or None,
-    "scheduled_start_at": lambda row: row.invocation.start_at_ms or None,
+    # A service or client may ask for any time of 64 bits; Arrow and psql know none so late.
+    "scheduled_start_at": lambda row: min(row.invocation.start_at_ms, _TIME_MS_MAX) or None,
     "running_at": lambda row: row.invocation.running_at_ms or None,
     "completed_at": lambda row: row.invocation.completed_at_ms or None,
     "completion_retention": lambda row: row.invocation.completion_retention_ms,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -63,6 +64,14 @@ def test_down_stops_everything_at_once(node: StubNode) -> None:
     assert not node.processes()
     again = node.run("down")
     assert (again.returncode, again.stdout) == (0, f"No node runs on {node.data_dir}.\n")
+
+
+def test_down_tells_in_json_what_it_stopped(node: StubNode) -> None:
+    _start(node)
+    told = json.loads(node.run("down", "--json").stdout)
+    assert told["data_dir"] == str(node.data_dir)
+    assert told["pid"] > 0
+    assert json.loads(node.run("down", "--json").stdout)["pid"] is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import psycopg
 import pyarrow as pa
 import pytest
 
@@ -136,6 +137,19 @@ def test_a_row_written_before_the_query_is_seen(node: Node) -> None:
         if number % 10 == 0:
             partition.flush()
         assert node.rows("SELECT count(*) AS n FROM sys_invocation") == [{"n": number}]
+
+
+def test_a_start_at_the_end_of_time_hides_no_rows(node: Node) -> None:
+    """Any service can send with a delay of 64 bits, and any client: one such row made all queries of its table fail."""
+    row = InvocationRow(Status.SCHEDULED, GREETER, 1, 1, 1, 5, 5, 0, 0, scheduled_at_ms=5, start_at_ms=2**64 - 1)
+    node.partitions[0].write({keys.invocation_key(invocation_id(1, 1)): encode(row)})
+    node.start()
+    assert [row["scheduled_start_at"] for row in node.rows("SELECT * FROM sys_invocation")] == [
+        "9999-12-31T23:59:59.999Z"
+    ]
+    with psycopg.connect(node.dsn, autocommit=True) as connection:
+        (shown,) = connection.execute("SELECT scheduled_start_at FROM sys_invocation_status").fetchone()  # type: ignore[misc]
+    assert shown.year == 9999
 
 
 def test_rows_of_a_neighbour_are_not_shown(node: Node) -> None:

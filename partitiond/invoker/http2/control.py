@@ -110,6 +110,9 @@ class Control:
         for stream in list(self._sender.streams.values()):
             if stream.id > last and stream.port is not NOWHERE:
                 self._sender.fail(stream, StreamError(ErrorKind.REFUSED, message, code=code, sent=True))
+        if self._sender.streams:
+            # Hypercorn answers nothing after its GOAWAY, and closes the socket only when it hears from us again.
+            self._sender.put(f.frame(f.PING, 0, 0, bytes(8)))
 
     def _on_priority(self, stream_id: int, payload: bytes) -> None:
         """Deprecated and without effect (section 5.3.2), but its form is checked (section 6.3)."""

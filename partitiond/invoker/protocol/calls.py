@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from partitiond.invoker.protocol.preconditions import BAD_ENTRY, NO_HANDLER, NO_SCOPE, PreconditionError
+from partitiond.invoker.protocol.preconditions import BAD_ENTRY, NO_HANDLER, NO_SCOPE, TOO_LARGE, PreconditionError
 from shared.catalog.catalog import Catalog, HandlerOptions
 from shared.ids import (
     SERVICE_BUCKETS,
@@ -19,6 +19,10 @@ from shared.protocol.message_types import MessageType
 from shared.wal.commands import CallEntry, Caller, HandlerKind, Invoke, Target
 
 __all__ = ["CallResolver", "callee_id", "retentions"]
+
+#: Service, handler, key and idempotency key travel beside the message that holds them already, and the caller's key
+#: with each of its calls: logd leaves 64 KiB for what is beside a message, and the store 2 bytes for a name's length.
+_NAMES_BYTES_MAX = 60_000
 
 
 def retentions(options: HandlerOptions, kind: HandlerKind, idempotency_key: str | None) -> tuple[int, int]:
@@ -79,6 +83,8 @@ class CallResolver:
         else:
             send = message = pb.OneWayCallCommand.FromString(raw)
             completion_id, start_at_ms = None, send.invoke_time
+        if len(raw) > _NAMES_BYTES_MAX:
+            _check_names(message)
         callee = self._resolve(catalog, message, completion_id)
         callee.start_at_ms = start_at_ms
         return CallEntry(message_type, raw, callee, message.invocation_id_notification_idx, ack)
@@ -112,6 +118,15 @@ class CallResolver:
             caller=Caller(self._caller_id, completion_id, self._caller_target),
             traceparent=self._traceparent,
             request_uid=self._random_bytes(16) if is_run else b"",
+        )
+
+
+def _check_names(message: pb.CallCommand | pb.OneWayCallCommand) -> None:
+    names = (message.service_name, message.handler_name, message.key, message.idempotency_key)
+    size = sum(len(name.encode()) for name in names)
+    if size > _NAMES_BYTES_MAX:
+        raise PreconditionError(
+            TOO_LARGE, f"service, handler, key and idempotency key are {size} bytes, the limit is {_NAMES_BYTES_MAX}"
         )
 
 

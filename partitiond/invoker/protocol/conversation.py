@@ -20,6 +20,7 @@ from partitiond.invoker.protocol.preconditions import (
     TOO_DEEP,
     TOO_LARGE,
     PreconditionError,
+    check_failure,
     plain_commands,
     refusal,
 )
@@ -35,6 +36,8 @@ _CALLS = (MessageType.CALL, MessageType.ONE_WAY_CALL)
 _END = End()
 _BULKY_BYTES = 512 * 1024
 _BEHAVIORS = {pb.Error.PAUSE: Behavior.PAUSE, pb.Error.FAIL: Behavior.FAIL}
+#: Of an error's text and of its stack trace: each failed attempt logs it, and SQL is told it of all that wait to retry.
+_ERROR_CHARS_MAX = 16 * 1024
 #: ErrorMessage.code values with a meaning of their own, and the page that explains each.
 _SDK_CODES = {570: "RT0016", 571: "RT0012"}
 
@@ -50,6 +53,7 @@ class Conversation:
     """What the SDK may say in one attempt, and what it means."""
 
     __slots__ = (
+        "_caller_bytes",
         "_calls",
         "_catalog",
         "_command_index",
@@ -84,6 +88,8 @@ class Conversation:
         self._catalog = catalog
         self._kind = target.kind
         self._plain = plain_commands(target.kind)
+        #: Each call carries its caller's target.
+        self._caller_bytes = len(target.key.encode()) if target.key else 0
         self._calls = CallResolver(
             caller_id=invocation_id, caller_target=target, traceparent=traceparent, random_bytes=random_bytes
         )
@@ -117,7 +123,7 @@ class Conversation:
         for message_type, flags, raw in self._frames.feed(data):
             if self.over:
                 self.trailing = not self.refused
-                return effects
+                break
             try:
                 read = plain.get(message_type)
                 if read is not None:
@@ -132,6 +138,7 @@ class Conversation:
                 self._fail(message_type, None, BAD_MESSAGE, f"message {message_type:#06x} is no readable protobuf")
             except PreconditionError as error:
                 self._fail(message_type, raw, error.doc_code, error.message)
+        self.bulky |= len(effects) * self._caller_bytes > _BULKY_BYTES
         if self._frames.oversized is not None and not self.over:
             message_type, length = self._frames.oversized
             self._fail(
@@ -190,7 +197,8 @@ class Conversation:
         if raw is not None and is_command(message_type):
             self.failure.related_index = self._command_index
             self.failure.related_type = command_name(message_type)
-            self.failure.related_name = _entry_name(message_type, raw)
+            name = _entry_name(message_type, raw)
+            self.failure.related_name = name and name[:_ERROR_CHARS_MAX]
 
 
 def message_type_name(message_type: int) -> str:
@@ -216,6 +224,7 @@ def _read_run_completion(raw: bytes, *, ack: bool) -> RunCompletion:
     kind = message.WhichOneof("result")
     if kind is None:
         raise PreconditionError(BAD_MESSAGE, "a ProposeRunCompletion without a result")
+    check_failure(message.failure)
     result: Result = message.value if kind == "value" else _failure_of(message.failure)
     return RunCompletion(message.result_completion_id, result, ack)
 
@@ -229,12 +238,15 @@ def read_error(raw: bytes, protocol_version: int) -> AttemptFailure:
     Output."""
     message = pb.Error.FromString(raw)
     failure = AttemptFailure(
-        _SDK_CODES.get(message.code, "RT0007"), message.message, message.code or 500, message.stacktrace
+        _SDK_CODES.get(message.code, "RT0007"),
+        message.message[:_ERROR_CHARS_MAX],
+        message.code or 500,
+        message.stacktrace[:_ERROR_CHARS_MAX],
     )
     if message.HasField("related_command_index"):
         failure.related_index = message.related_command_index
     if message.related_command_name:
-        failure.related_name = message.related_command_name
+        failure.related_name = message.related_command_name[:_ERROR_CHARS_MAX]
     if message.HasField("related_command_type"):
         failure.related_type = _command_word(message.related_command_type)
     if message.HasField("next_retry_delay"):

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from google.protobuf.message import DecodeError
 
-from partitiond.invoker.protocol.preconditions import BAD_MESSAGE, TOO_DEEP, TOO_LARGE, PreconditionError
+from partitiond.invoker.protocol.preconditions import (
+    BAD_MESSAGE,
+    TOO_DEEP,
+    TOO_LARGE,
+    WAITING_MAX,
+    PreconditionError,
+)
 from shared.protocol import service_pb2 as pb
 from shared.wal.commands import Suspend, SuspendOn
 from shared.wal.futures import Combinator, Future, FutureNode, Leaf, signal_leaf
@@ -36,6 +42,9 @@ def read_suspension(raw: bytes, protocol_version: int) -> Suspend | SuspendOn:
     )
     if not (suspend.completions or suspend.signals or suspend.names):
         raise PreconditionError(BAD_MESSAGE, "a Suspension that waits for nothing")
+    waiting = len(suspend.completions) + len(suspend.signals) + len(suspend.names)
+    if waiting > WAITING_MAX:
+        raise PreconditionError(TOO_LARGE, f"a Suspension that waits for {waiting} things, the limit is {WAITING_MAX}")
     return suspend
 
 

@@ -22,7 +22,9 @@ __all__ = [
     "NO_SCOPE",
     "TOO_DEEP",
     "TOO_LARGE",
+    "WAITING_MAX",
     "PreconditionError",
+    "check_failure",
     "plain_commands",
     "refusal",
 ]
@@ -49,6 +51,11 @@ class PreconditionError(Exception):
         self.doc_code = doc_code
         self.message = message
 
+
+#: A record holds a failure and what a suspension waits for in other bytes than the message, half as many again at
+#: worst: what is the user's own text is as long in both, and of the rest there is only so much.
+_METADATA_MAX = 1000
+WAITING_MAX = 1_000_000
 
 _Table = dict[MessageType, type[Message]]
 
@@ -91,9 +98,19 @@ def _require_id(text: str, doc_code: str) -> None:
         raise PreconditionError(doc_code, str(error)) from error
 
 
+def check_failure(failure: pb.Failure) -> None:
+    """Raises PreconditionError for one that would not fit a record, though the message does."""
+    if len(failure.metadata) > _METADATA_MAX:
+        text = f"a failure with {len(failure.metadata)} entries of metadata, the limit is {_METADATA_MAX}"
+        raise PreconditionError(TOO_LARGE, text)
+
+
 def _read_output(raw: bytes) -> Message:
     message = pb.OutputCommand.FromString(raw)
-    _require(message.WhichOneof("result") is not None, "an Output without a result")
+    result = message.WhichOneof("result")
+    _require(result is not None, "an Output without a result")
+    if result == "failure":
+        check_failure(message.failure)
     return message
 
 
@@ -105,12 +122,14 @@ def _read_set_state(raw: bytes) -> Message:
 
 def _read_complete_promise(raw: bytes) -> Message:
     message = pb.CompletePromiseCommand.FromString(raw)
+    check_failure(message.completion_failure)
     _require(message.WhichOneof("completion") is not None, "a CompletePromise without a completion")
     return message
 
 
 def _read_send_signal(raw: bytes) -> Message:
     message = pb.SendSignalCommand.FromString(raw)
+    check_failure(message.failure)
     _require_id(message.target_invocation_id, BAD_MESSAGE)
     _require(message.WhichOneof("signal_id") is not None, "a SendSignal without a signal")
     _require(message.WhichOneof("result") is not None, "a SendSignal without a result")
@@ -119,6 +138,7 @@ def _read_send_signal(raw: bytes) -> Message:
 
 def _read_complete_awakeable(raw: bytes) -> Message:
     message = pb.CompleteAwakeableCommand.FromString(raw)
+    check_failure(message.failure)
     try:
         decode_signal_id(message.awakeable_id)
     except ValueError as error:

@@ -116,6 +116,22 @@ def test_awakeables_are_resolved_and_rejected(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
+def test_a_rejection_that_would_grow_past_a_record_is_refused(tmp_path: Path) -> None:
+    """Bytes that are no UTF-8 become three each: of 12 MB of them comes a batch that logd refuses, of 25 MB a frame
+    that ends the connection to the worker, with all requests on it; and the ingress sends it again, for ever."""
+
+    async def main() -> None:
+        async with Ingress(tmp_path) as ingress:
+            path = f"/restate/a/{awakeable_id(bytes(24), 17)}/reject"
+            text = "\u20ac" * 200_000
+            assert (await ingress.request("POST", path, body=b"\xff" * 600_000)).status == 400
+            assert (await ingress.request("POST", path, body=text.encode())).status == 202
+            results = [r.result for r in ingress.worker.requests if isinstance(r, AwakeableRequest)]
+            assert results == [Failure(500, text)]
+
+    uvloop.run(main())
+
+
 def test_target_in_the_body(tmp_path: Path) -> None:
     async def main() -> None:
         target = b'{"target":"idempotentInvocation","service":"Greeter","handler":"greet","idempotencyKey":"i"}'

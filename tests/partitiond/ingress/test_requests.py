@@ -108,6 +108,7 @@ def test_traceparent_is_passed_on_when_it_is_one() -> None:
         ("DELAY=1m+30s", NOW_MS + 90_000),
         ("a&de%6Cay=1m%2030s&delay=1s", NOW_MS + 90_000),
         ("delay=0", NOW_MS),
+        ("delay=PT9223372036854775807S", (1 << 64) - 1),
     ],
 )
 def test_delay_of_a_send(query: str, start_at_ms: int) -> None:

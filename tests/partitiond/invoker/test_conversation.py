@@ -21,6 +21,7 @@ from tests.fakes.service_endpoint import ask_ack, join
 from tests.partitiond.invoker.builders import END, OUTPUT, catalog
 
 _INV = encode_invocation_id(bytes(24))
+_AWAKEABLE = awakeable_id(bytes(24), 17)
 _VALUE = pb.Value(content=b"1")
 K = HandlerKind
 
@@ -227,6 +228,41 @@ def test_too_large_a_message_is_refused_and_earlier_ones_are_kept() -> None:
     assert _code(talk) == "RT0003"
 
 
+_LONG_FAILURE = pb.Failure(code=500, metadata=[pb.FailureMetadata()] * 1001)
+
+
+@pytest.mark.parametrize(
+    ("message_type", "message"),
+    [
+        (T.OUTPUT, pb.OutputCommand(failure=_LONG_FAILURE)),
+        (T.COMPLETE_PROMISE, pb.CompletePromiseCommand(key="p", completion_failure=_LONG_FAILURE)),
+        (T.SEND_SIGNAL, pb.SendSignalCommand(target_invocation_id=_INV, idx=17, failure=_LONG_FAILURE)),
+        (T.COMPLETE_AWAKEABLE, pb.CompleteAwakeableCommand(awakeable_id=_AWAKEABLE, failure=_LONG_FAILURE)),
+        (T.PROPOSE_RUN_COMPLETION, pb.ProposeRunCompletion(failure=_LONG_FAILURE)),
+        (T.SUSPENSION, pb.Suspension(waiting_completions=[70_000] * 1_000_001)),
+        (T.CALL, pb.CallCommand(service_name="Greeter", handler_name="greet", key="k" * 60_000)),
+        (T.ONE_WAY_CALL, pb.OneWayCallCommand(service_name="Greeter", idempotency_key="\u20ac" * 20_001)),
+    ],
+    ids=lambda value: value.name if isinstance(value, T) else "",
+)
+def test_what_grows_past_a_record_is_refused(message_type: T, message: Any) -> None:
+    """Each is stored as something larger than the message, which alone just fits. A batch that logd refuses as too
+    large ends the leadership, and the next leader starts the attempt that made it: for ever."""
+    talk = conversation(K.WORKFLOW_RUN, message_bytes_limit=32 << 20)
+    assert talk.receive(frame(message_type, message.SerializeToString())) == []
+    assert _code(talk) == "RT0003"
+
+
+def test_many_calls_of_a_caller_with_a_long_key_are_proposed_one_by_one() -> None:
+    """Each carries that key."""
+    talk = conversation(K.OBJECT_SHARED, target=Target("S", "h", "k" * 30_000, K.OBJECT_SHARED))
+    call = int(T.CALL), pb.CallCommand(service_name="Greeter", handler_name="greet").SerializeToString()
+    assert len(talk.receive(join(call, call))) == 2
+    assert not talk.bulky
+    assert len(talk.receive(join(*[call] * 20, OUTPUT, END, END))) == 22
+    assert talk.bulky
+
+
 @pytest.mark.parametrize(("code", "doc_code"), [(500, "RT0007"), (409, "RT0007"), (570, "RT0016"), (571, "RT0012")])
 def test_error_message_is_a_failure_of_the_attempt(code: int, doc_code: str) -> None:
     error = pb.Error(
@@ -241,6 +277,16 @@ def test_error_message_is_a_failure_of_the_attempt(code: int, doc_code: str) -> 
     assert failure.full_text == f"[{code}] boom\nat line 1"
     assert (failure.related_index, failure.related_name, failure.related_type) == (2, "step", "Run")
     assert not talk.refused
+
+
+def test_a_long_error_is_cut() -> None:
+    """It is logged at each retry, and all that wait to retry are one answer to a query."""
+    text = "x" * 900_000
+    talk = conversation(message_bytes_limit=32 << 20)
+    talk.receive(frame(T.ERROR, pb.Error(message=text, stacktrace=text, related_command_name=text).SerializeToString()))
+    failure = talk.failure
+    assert failure is not None
+    assert {len(t) for t in (failure.message, failure.stacktrace, failure.related_name or "")} == {16 * 1024}
 
 
 @pytest.mark.parametrize("last", [join(OUTPUT, END), frame(T.SUSPENSION, b"\x0a\x01\x01"), frame(T.ERROR, b"")])

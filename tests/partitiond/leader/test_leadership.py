@@ -189,6 +189,46 @@ def test_effects_of_an_old_epoch_change_nothing() -> None:
     simulate(scenario())
 
 
+def test_a_batch_of_another_epoch_is_fenced_even_if_its_sequence_would_fit() -> None:
+    async def scenario() -> None:
+        node = await leading_node()
+        peer = FakePeer()
+        a = new_id()
+        node.invoke(peer, invoke(a))
+        await until(lambda: node.invoker.started)
+        epoch, row = node.leader.epoch, node.row(a)
+        node.log.lead(GROUP, node.link, node="node-1")
+        await until(lambda: node.leader.leading and node.leader.epoch > epoch)
+        stale = reported(row, a, output(b'"stale"'), End())
+        node.log.commit(GROUP, encode_batch(Batch(epoch, 1, 1, [stale])))
+        await asyncio.sleep(1)
+        assert node.row(a).status is Status.INVOKED  # type: ignore[union-attr]
+
+    simulate(scenario())
+
+
+def test_nothing_volatile_goes_on_after_a_step_down() -> None:
+    async def scenario() -> None:
+        half = 1 << 63
+        node = await Node(SimLog(), partitions=2, hosted=[0], cleanup_interval_s=1).follow().leading()
+        peer = FakePeer()
+        caller = new_id(place=1)
+        node.invoke(peer, invoke(caller))
+        node.invoke(peer, invoke(new_id(place=2), start_at_ms=node.clock.now_ms() + 1000))
+        await until(lambda: node.invoker.started)
+        effect = call(caller, GREETER, invoke(new_id(place=half + 1)), id_completion=1, completion=2)
+        node.leader.propose(reported(node.row(caller), caller, effect))
+        await until(lambda: node.outbox(0) == [1])
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        assert {task.get_name() for task in others} == {"cleaner", "outbox-to-1"}
+        node.link.lose()
+        await asyncio.sleep(0.01)
+        assert all(task.done() for task in others)
+        assert node.leader.timers._alarm is None
+
+    simulate(scenario())
+
+
 def test_an_effect_after_step_down_is_dropped() -> None:
     async def scenario() -> None:
         node = await leading_node()

@@ -39,7 +39,12 @@ def test_nothing_acknowledged_is_lost_or_repeated(seed: int | None) -> None:
     for key in ("a", "b"):
         answers = sorted(int(result) for result in world.results.get(key, []) if isinstance(result, bytes))
         assert answers == [4 * n + 3 for n in range(len(answers))], f"Counter/{key}"
-    for result in world.results.get("work", []):
+        assert world.counted(key) == 2 * len(answers)
+    # Calls and sends between partitions, too: four and two for each worker.
+    works = world.results.get("work", [])
+    assert works == [b"0"] * len(works)
+    assert (world.counted("called"), world.counted("sent")) == (4 * len(works), 2 * len(works))
+    for result in world.results.get("doomed", []):
         assert result == b"0" or (isinstance(result, Failure) and result.code == 409)
     # What is stored is what a replay of the log gives, however it was cut into commits.
     replayed = digests(dump(world.log.disk, PARTITIONS))

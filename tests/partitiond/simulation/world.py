@@ -34,16 +34,24 @@ def counter(key: str) -> Target:
 
 
 WORK = Target("Worker", "work", None, HandlerKind.SERVICE)
+#: The only one that is killed and cancelled: what it called may have been counted, or not.
+DOOMED = Target("Worker", "doomed", None, HandlerKind.SERVICE)
+
+
+def _work(called: str, sent: str) -> list[Step]:
+    return [
+        Step("call", target=counter(called)),
+        Step("sleep", ms=30),
+        Step("send", target=counter(sent)),
+        Step("call", target=counter(called)),
+        Step("run"),
+    ]
+
 
 SCRIPTS: dict[str, list[Step]] = {
     "add": [Step("run"), Step("add"), Step("run"), Step("add"), Step("run")],
-    "work": [
-        Step("call", target=counter("called")),
-        Step("sleep", ms=30),
-        Step("send", target=counter("sent")),
-        Step("call", target=counter("called")),
-        Step("run"),
-    ],
+    "work": _work("called", "sent"),
+    "doomed": _work("doomed", "doomed"),
 }
 
 
@@ -136,13 +144,15 @@ class World:
 
     def make_invoke(self, target: Target, uid: bytes = b"") -> Invoke:
         self.ids += 1
+        # What is called from within is forgotten at its end: a message that comes twice makes it run twice.
+        retention_ms = RETENTION_MS if uid else 0
         place = self.chooser.getrandbits(64) if target.key is None else key_partition_key(target.key)
         return Invoke(
             place.to_bytes(8, "big") + self.ids.to_bytes(16, "big"),
             target,
             encode_input([], b"1"),
-            completion_retention_ms=RETENTION_MS,
-            journal_retention_ms=RETENTION_MS,
+            completion_retention_ms=retention_ms,
+            journal_retention_ms=retention_ms,
             request_uid=uid,
         )
 
@@ -166,17 +176,14 @@ class World:
     async def client(self, number: int, requests: int) -> None:
         """Calls, one after another; each counts as done when it was answered."""
         for turn in range(requests):
-            target = self.chooser.choice((counter("a"), counter("b"), counter("b"), WORK))
+            target = self.chooser.choice((counter("a"), counter("b"), counter("b"), WORK, WORK, DOOMED))
             invoke = self.make_invoke(target, uid=f"{number}-{turn}".encode())
-            if target is WORK and self.chooser.random() < 0.3:
-                killer = asyncio.create_task(self.terminate_later(invoke.id))
-            else:
-                killer = None
+            killer = asyncio.create_task(self.terminate_later(invoke.id)) if target is DOOMED else None
             reply = await self.ask(InvokeRequest(1, 0, invoke, True))
             assert isinstance(reply, ResultReply)
             assert reply.result is not None
             self.acknowledged[invoke.id] = reply.result
-            self.results.setdefault(target.key or "work", []).append(reply.result)
+            self.results.setdefault(target.key or target.handler, []).append(reply.result)
             if killer is not None:
                 await killer
             await asyncio.sleep(self.chooser.choice((0.0, 0.001, 0.02)))
@@ -199,7 +206,7 @@ class World:
             if node is None:
                 self.start(index)
                 continue
-            match choose.randrange(9):
+            match choose.randrange(10):
                 case 0:
                     self.crash(index)
                 case 1:
@@ -220,7 +227,17 @@ class World:
                 case 7:
                     self.log.lead(partition_group(choose.choice(HOSTED[index])), node.link, node="node-1")
                 case 8:
+                    await self.storm(node)
+                case 9:
                     self.crash_in_commit = choose.choice((0.0, 0.0, 0.01))
+
+    async def storm(self, node: Node) -> None:
+        """Short leaderships, one after another: what one has left on its way meets the first batches of the next."""
+        for _ in range(6):
+            await asyncio.sleep(self.chooser.choice((0.001, 0.003, 0.01)))
+            if node.alive and node.link.connected:
+                node.link.lose(committed=0)
+                node.link.come_back()
 
     def repeat_a_batch(self, partition: int) -> None:
         """What pysyncobj may do after a change of leader: an old command is committed again."""
@@ -246,6 +263,12 @@ class World:
             reply = await self.ask(AttachRequest(1, 0, invocation_id, True))
             assert reply.result == result, f"{invocation_id.hex()} was answered {result!r}, is now {reply.result!r}"
         await self.quiet()
+
+    def counted(self, key: str) -> int:
+        """What the state of a counter says."""
+        place = key_partition_key(key)
+        stored = self.stores[self.table.partition_of(place).id].get(keys.state_key(place, "Counter", key, b"n"))
+        return int(stored or b"0")
 
     async def quiet(self) -> None:
         """Until nothing runs, sleeps, or is on its way."""

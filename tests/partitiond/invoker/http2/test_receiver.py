@@ -227,6 +227,20 @@ def test_goaway_refuses_what_the_peer_did_not_take() -> None:
     assert client.receiver.failure is None
 
 
+def test_a_peer_that_goes_away_with_streams_open_is_asked_whether_it_lives() -> None:
+    """Hypercorn, at its 1000th request: it answers none of the open streams, and closes when it next hears from us."""
+    client = PureClient()
+    _, told = client.open(end=True)
+    client.receive(GoAwayFrame(0, last_stream_id=1))
+    ping = client.frames()[-1]
+    assert (type(ping), "ACK" in ping.flags) == (PingFrame, False)
+    client.receive(PingFrame(0, ping.opaque_data, flags=["ACK"]), response(1), data(1, b"x", end=True))
+    assert told.calls == ["response", "data", "end"]
+    client.frames()
+    client.receive(GoAwayFrame(0, last_stream_id=1))
+    assert client.frames() == []
+
+
 # ---- what breaks the connection
 
 BREACHES = {
