@@ -65,6 +65,11 @@ def _restart(ctx: Context, command: RestartAsNew, old: InvocationRow | None) -> 
     return "done"
 
 
+def _index_of(place: bytes) -> int:
+    """The journal index in a NOTIFICATION row; behind it stands a mark if it is a failure."""
+    return int.from_bytes(place[:4], "big")
+
+
 def _entry(ctx: Context, invocation_id: bytes, index: int) -> JournalRow:
     stored = ctx.txn.get(keys.journal_key(invocation_id, index))
     assert stored is not None, f"journal entry {index} of {invocation_id.hex()} is missing"
@@ -84,7 +89,7 @@ def _indexes(ctx: Context, command: RestartAsNew, old: InvocationRow) -> list[in
             place = ctx.txn.get(keys.notification_key(command.invocation_id, completion_id, signal=False))
             if place is None:
                 return None
-            at = int.from_bytes(place, "big")
+            at = _index_of(place)
             if at > command.from_index:
                 later.append(at)
     return [*range(command.from_index + 1), *sorted(later)]
@@ -112,7 +117,7 @@ def _new_row(ctx: Context, command: RestartAsNew, old: InvocationRow) -> Invocat
 
 def _copy(ctx: Context, command: RestartAsNew, row: InvocationRow, indexes: list[int]) -> None:
     prefix = keys.NOTIFICATION + command.invocation_id
-    notifications = {int.from_bytes(place, "big"): key[len(prefix) :] for key, place in ctx.txn.scan_prefix(prefix)}
+    notifications = {_index_of(place): (key[len(prefix) :], place) for key, place in ctx.txn.scan_prefix(prefix)}
     for index in indexes:
         entry = _entry(ctx, command.invocation_id, index)
         entry.at_ms = ctx.now_ms
@@ -125,4 +130,5 @@ def _copy(ctx: Context, command: RestartAsNew, row: InvocationRow, indexes: list
             row.output_index = at
         notification = notifications.get(index)
         if notification is not None:
-            ctx.txn.put(keys.NOTIFICATION + command.new_id + notification, at.to_bytes(4, "big"))
+            name, place = notification
+            ctx.txn.put(keys.NOTIFICATION + command.new_id + name, at.to_bytes(4, "big") + place[4:])

@@ -11,13 +11,16 @@ from shared.wal.commands import (
     CompleteAwakeable,
     DeploymentChoice,
     End,
+    Failure,
     FireTimers,
     Pin,
     RestartAsNew,
     RunCompletion,
+    SuspendOn,
     Terminate,
     TerminateMode,
 )
+from shared.wal.futures import Combinator, Future, FutureNode
 from tests.partitiond.machine.fixtures import (
     COUNTER,
     GREETER,
@@ -198,3 +201,16 @@ def test_a_copied_output_is_the_result_of_an_end_alone(machine: Machine) -> None
     machine.apply(RestartAsNew(a, b, 7, 1, None))
     machine.report(b, End())
     assert machine.row(b).result == b'"old"'
+
+
+def test_completions_that_are_failures_are_copied_too(machine: Machine) -> None:
+    """Their places in the journal are stored with a mark, which tells a future of v7 how it settled."""
+    a = new_id()
+    machine.apply(invoke(a))
+    machine.report(a, Pin("dp_1", 7), run(1), RunCompletion(1, Failure(418, "teapot")), run(2), output(), End())
+    b = again(a)
+    assert TerminateOutcome(1, "done") in machine.apply(RestartAsNew(a, b, 1, 1))
+    assert machine.journal_types(b) == [M.INPUT, M.RUN, M.RUN_COMPLETION]
+    either = Future([FutureNode(0, Combinator.FIRST_SUCCEEDED_OR_ALL_FAILED, [1, 9])])
+    machine.report(b, SuspendOn(either))
+    assert machine.row(b).status is Status.SUSPENDED
