@@ -65,6 +65,8 @@ def append_notification(
         return
     index = row.journal_length.to_bytes(4, "big")
     ctx.txn.put(key, index + b"f" if failed else index)
+    if notification in row.open_runs and not is_signal:
+        row.open_runs.remove(notification)
     _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms))
     if row.status is Status.INVOKED:
         if ack:

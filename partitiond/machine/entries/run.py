@@ -6,6 +6,7 @@ from partitiond.machine.context import Context
 from partitiond.machine.journal import append_command
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType
+from shared.storage import keys
 from shared.storage.values import InvocationRow
 
 __all__ = ["on_run"]
@@ -13,5 +14,8 @@ __all__ = ["on_run"]
 
 def on_run(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
     """The entry, and a note that its result, which arrives as a `RunCompletion` effect, is still to come."""
-    row.open_runs.append(pb.RunCommand.FromString(raw).result_completion_id)
+    completion_id = pb.RunCommand.FromString(raw).result_completion_id
+    known = ctx.txn.get(keys.notification_key(invocation_id, completion_id, signal=False)) is not None
+    if not known and completion_id not in row.open_runs:
+        row.open_runs.append(completion_id)
     return append_command(ctx, invocation_id, row, MessageType.RUN, raw)

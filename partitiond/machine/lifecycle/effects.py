@@ -52,8 +52,6 @@ def _apply(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Effec
             if effect.ack:
                 ctx.act(AckCommand(invocation_id, row.generation, index))
         case RunCompletion():
-            if effect.completion_id in row.open_runs:
-                row.open_runs.remove(effect.completion_id)
             kind = MessageType.RUN_COMPLETION
             complete(ctx, invocation_id, row, kind, effect.completion_id, effect.result, ack=effect.ack)
         case Pin():

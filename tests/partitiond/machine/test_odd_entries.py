@@ -34,6 +34,7 @@ from tests.partitiond.machine.fixtures import (
     new_id,
     one_way_call,
     output,
+    run,
     set_state,
     sleep,
 )
@@ -83,6 +84,17 @@ def test_of_several_commands_with_one_completion_id_the_first_completion_counts(
     machine.apply(FireTimers(machine.now_ms))
     assert machine.journal_types(w).count(M.GET_LAZY_STATE_COMPLETION) == 1
     assert M.SLEEP_COMPLETION not in machine.journal_types(w)
+
+
+def test_a_run_may_have_the_completion_id_of_something_else(machine: Machine) -> None:
+    """It counts as unfinished only until there is something under that id, whatever it came from."""
+    a, b = new_id(), new_id()
+    machine.apply(invoke(a), invoke(b))
+    machine.report(a, RunCompletion(1, b"early"), run(1), run(2), run(2), RunCompletion(2, b"once"))
+    machine.report(b, sleep(machine.now_ms, 3), run(3))
+    assert machine.row(b).open_runs == [3]
+    machine.apply(FireTimers(machine.now_ms))
+    assert [machine.row(i).open_runs for i in (a, b)] == [[], []]
 
 
 @pytest.mark.parametrize("retention_ms", [0, HOUR_MS])
