@@ -16,6 +16,7 @@ import uvloop
 from shared.errors import UnavailableError
 from shared.rpc.client import RpcCaller, RpcClient
 from shared.rpc.connection import Connection
+from shared.rpc.frames import encode_frame
 from shared.rpc.server import RpcServer
 
 
@@ -260,8 +261,17 @@ def test_messages_leave_in_order_and_those_before_a_close_arrive(tmp_path: Path)
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"\xff\xff\xff\xff", b"\x00\x00\x00\x01\xc1", b"\x00\x00\x00\x02\x91\x07", b"GET / HTTP/1.1\r\n\r\n"],
-    ids=["over the limit", "not msgpack", "unknown tag", "another protocol"],
+    [
+        b"\xff\xff\xff\xff",
+        b"\x00\x00\x00\x01\xc1",
+        b"\x00\x00\x00\x02\x91\x07",
+        b"GET / HTTP/1.1\r\n\r\n",
+        pytest.param(
+            encode_frame(b"\x93\x01\x01\xa1\xff"),
+            marks=pytest.mark.xfail(strict=True, reason="msgspec's error for bad UTF-8 is no MsgspecError"),
+        ),
+    ],
+    ids=["over the limit", "not msgpack", "unknown tag", "another protocol", "not UTF-8"],
 )
 def test_garbage_ends_that_connection_and_nothing_else(
     tmp_path: Path, garbage: bytes, caplog: pytest.LogCaptureFixture
@@ -319,6 +329,7 @@ def test_a_socket_is_for_its_owner_only_and_replaces_what_a_killed_process_left(
     run(scenario)
 
 
+@pytest.mark.slow
 @pytest.mark.xfail(strict=True, reason="RpcClient has no back-off after a connection that ended at once")
 def test_a_peer_that_closes_each_connection_is_not_called_in_a_busy_loop(tmp_path: Path) -> None:
     """A daemon of another version finds each of our frames unreadable."""

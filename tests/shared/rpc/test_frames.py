@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import RemoteProtocolError
@@ -36,6 +36,7 @@ def test_byte_by_byte_gives_each_message_with_its_last_byte() -> None:
     assert found == MESSAGES
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=8), st.data())
 def test_any_pieces_give_the_same_messages(messages: list[bytes], data: st.DataObject) -> None:
     stream = b"".join(encode_frame(message) for message in messages)

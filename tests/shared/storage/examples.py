@@ -1,0 +1,104 @@
+"""One row of each kind, with every field set: key and value."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.protocol.message_types import MessageType
+from shared.storage import keys
+from shared.storage.values import (
+    STORE_FORMAT,
+    EventKind,
+    EventRow,
+    InvocationRow,
+    JournalRow,
+    LockRow,
+    OutboxRow,
+    PartitionMeta,
+    PromiseRow,
+    Sink,
+    Status,
+    Waiting,
+    encode,
+)
+from shared.wal.commands import Caller, CompletionMessage, KillMessage
+from tests.shared.wal.examples import CALLER_ID, COUNTER, DETAIL, FAILURE, FUTURE, GREETER, ID, T0
+
+__all__ = ["KEYS", "VALUES"]
+
+PLACE = 0x0102030405060708
+
+KEYS: dict[str, bytes] = {
+    "invocation": keys.invocation_key(ID),
+    "journal": keys.journal_key(ID, 258),
+    "notification-completion": keys.notification_key(ID, 258, signal=False),
+    "notification-signal": keys.notification_key(ID, 258, signal=True),
+    "notification-named": keys.notification_key(ID, "näme", signal=True),
+    "state": keys.state_key(PLACE, "Counter", "c1", b"n"),
+    "lock": keys.lock_key(PLACE, "Counter", "c1"),
+    "inbox": keys.inbox_key(PLACE, "Counter", "c1", 258),
+    "promise": keys.promise_key(PLACE, "SignUp", "w1", "clicked"),
+    "timer": keys.timer_key(T0, ID, 258),
+    "outbox": keys.outbox_key(258),
+    "dedup": keys.dedup_key(258),
+    "meta": keys.META_KEY,
+    # Since 0.2.
+    "event": keys.event_key(ID, 258),
+}
+
+_INVOCATION = InvocationRow(
+    Status.SUSPENDED,
+    COUNTER,
+    78,
+    5,
+    3,
+    T0,
+    T0 + 1,
+    86_400_000,
+    3_600_000,
+    idempotency_key="key",
+    caller=Caller(CALLER_ID, 2, GREETER, 70),
+    sinks=[Sink(CALLER_ID, 2, MessageType.CALL_COMPLETION, 70)],
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    request_uid=b"u" * 16,
+    deployment_id="dp_1one",
+    protocol_version=6,
+    scheduled_at_ms=T0,
+    start_at_ms=T0 + 1,
+    inboxed_at_ms=T0 + 2,
+    inbox_seq=3,
+    running_at_ms=T0 + 3,
+    completed_at_ms=T0 + 4,
+    waiting=Waiting([1, 2], [1, 17], ["named"]),
+    output_index=4,
+    result=FAILURE,
+    paused_for="[500] broken",
+    born_lsn=77,
+)
+
+_ROWS: dict[str, msgspec.Struct] = {
+    "invocation": _INVOCATION,
+    "invocation-defaults": InvocationRow(Status.INVOKED, GREETER, 1, 1, 1, T0, T0, 0, 0),
+    "journal": JournalRow(MessageType.CALL, b"raw", T0, ID, COUNTER),
+    "journal-defaults": JournalRow(MessageType.RUN, b"raw", T0),
+    "lock": LockRow(ID, 3, 5),
+    "promise-open": PromiseRow(False, None, [(ID, 1)]),
+    "promise-kept": PromiseRow(True, b"yes", []),
+    "promise-broken": PromiseRow(True, FAILURE, []),
+    "outbox": OutboxRow(PLACE, CompletionMessage(ID, 2, MessageType.CALL_COMPLETION, b"v", 77)),
+    "outbox-kill": OutboxRow((1 << 64) - 1, KillMessage(ID)),
+    # Since 0.2.
+    "invocation-0.2": msgspec.structs.replace(
+        _INVOCATION,
+        waiting=Waiting([], [], [], FUTURE),
+        open_runs=[3, 4],
+        event_count=2,
+        restarted_from=CALLER_ID,
+        seed_id=CALLER_ID,
+    ),
+    "event": EventRow(EventKind.TRANSIENT_ERROR, 4, T0, DETAIL),
+    "event-defaults": EventRow(EventKind.PAUSED, 4, T0),
+    "meta": PartitionMeta(STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9),
+}
+
+VALUES: dict[str, tuple[msgspec.Struct, bytes]] = {name: (row, encode(row)) for name, row in _ROWS.items()}
