@@ -78,5 +78,5 @@ def decode_value(data: bytes, kind: type[_T], *, key: bytes, what: str) -> _T:
         raise CorruptionError(f"{what} is damaged: its checksum or format version does not match")
     try:
         return msgspec.msgpack.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptionError(f"{what} is damaged: {error}") from error

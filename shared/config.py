@@ -140,6 +140,10 @@ def _from_toml(file: Path) -> dict[str, Any]:
     for name in values:
         if name not in SETTING_DOCS:
             raise ConfigError(f"{file}: unknown setting {name!r}; `everlog config` lists all")
+    try:
+        msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{file}: {error}; see `everlog config` for names and types") from error
     return values
 
 
@@ -192,5 +196,5 @@ def read_settings(path: Path) -> Settings:
         return msgspec.json.decode(path.read_bytes(), type=Settings)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; daemons are started by `everlog up`") from error
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is damaged: {error}; run `everlog up` again") from error

@@ -35,5 +35,5 @@ def decode_proposal(data: bytes) -> Proposal:
         )
     try:
         return _decoder.decode(memoryview(data)[1:])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptionError(f"unreadable record in group meta: {error}") from error

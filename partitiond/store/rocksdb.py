@@ -53,7 +53,7 @@ class RocksStore:
     def _check_format(self) -> None:
         try:
             meta = self.meta()
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self._db.close()
             raise CorruptionError(f"{self._path}: unreadable partition row: {error}; restore the store") from error
         if meta is not None and meta.format > STORE_FORMAT:

@@ -42,6 +42,8 @@ class RpcClient:
         self._lost: asyncio.Event = asyncio.Event()
         self._connected: asyncio.Event = asyncio.Event()
         self.connection: Connection | None = None
+        #: The peer has said something on this connection.
+        self._heard = False
 
     def start(self) -> None:
         """Begin to connect; returns at once."""
@@ -60,6 +62,7 @@ class RpcClient:
             self.connection.close()
 
     def on_messages(self, connection: Connection, messages: list[Any]) -> None:
+        self._heard = True
         self._handler.on_messages(connection, messages)
 
     def on_closed(self, connection: Connection) -> None:
@@ -83,13 +86,18 @@ class RpcClient:
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
                 continue
-            backoff_s = _BACKOFF_FIRST_S
-            if connection.closed:
-                continue
-            self.connection = connection
-            self._handler.on_connected(connection)
-            self._connected.set()
-            await self._lost.wait()
+            if not connection.closed:
+                self.connection = connection
+                self._heard = False
+                self._handler.on_connected(connection)
+                self._connected.set()
+                await self._lost.wait()
+                if self._heard:
+                    backoff_s = _BACKOFF_FIRST_S
+                    continue
+            # A peer that ends each connection without a word (of another version, maybe) is not called without a pause.
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
 
 
 class RpcCaller:

@@ -107,7 +107,7 @@ class Connection(asyncio.Protocol):
         try:
             frames = self._reader.feed(data)
             messages = [self._decode(frame) for frame in frames]
-        except (RemoteProtocolError, msgspec.MsgspecError) as error:
+        except (RemoteProtocolError, msgspec.MsgspecError, UnicodeDecodeError) as error:
             _log.error("%s: closing the connection, unreadable frame: %s", self.name, error)
             self.abort()
             return

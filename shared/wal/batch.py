@@ -51,5 +51,5 @@ def decode_batch(data: bytes) -> Batch:
         )
     try:
         return _decoder.decode(memoryview(data)[1:])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptionError(f"unreadable batch: {error}") from error

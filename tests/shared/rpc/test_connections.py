@@ -266,10 +266,7 @@ def test_messages_leave_in_order_and_those_before_a_close_arrive(tmp_path: Path)
         b"\x00\x00\x00\x01\xc1",
         b"\x00\x00\x00\x02\x91\x07",
         b"GET / HTTP/1.1\r\n\r\n",
-        pytest.param(
-            encode_frame(b"\x93\x01\x01\xa1\xff"),
-            marks=pytest.mark.xfail(strict=True, reason="msgspec's error for bad UTF-8 is no MsgspecError"),
-        ),
+        encode_frame(b"\x93\x01\x01\xa1\xff"),
     ],
     ids=["over the limit", "not msgpack", "unknown tag", "another protocol", "not UTF-8"],
 )
@@ -330,7 +327,6 @@ def test_a_socket_is_for_its_owner_only_and_replaces_what_a_killed_process_left(
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="RpcClient has no back-off after a connection that ended at once")
 def test_a_peer_that_closes_each_connection_is_not_called_in_a_busy_loop(tmp_path: Path) -> None:
     """A daemon of another version finds each of our frames unreadable."""
 
