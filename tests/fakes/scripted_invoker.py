@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,9 +17,11 @@ from shared.storage.values import InvocationRow
 from shared.wal.commands import (
     CallEntry,
     Caller,
+    DeploymentChoice,
     Effect,
     End,
     Entry,
+    FailureDetail,
     Invoke,
     InvokerEffects,
     Pin,
@@ -51,7 +53,7 @@ class ScriptedInvoker:
     def __init__(
         self,
         chooser: random.Random,
-        scripts: dict[str, Sequence[Step]],
+        scripts: Mapping[str, Sequence[Step]],
         make_call: Callable[[Target], Invoke],
         now_ms: Callable[[], int],
     ) -> None:
@@ -85,6 +87,18 @@ class ScriptedInvoker:
 
     def ack_run(self, host: Any, invocation_id: bytes, generation: int, completion_id: int) -> None:
         pass
+
+    def refuse_suspension(self, host: Any, invocation_id: bytes, generation: int, completions: list[int]) -> None:
+        raise AssertionError("a script's run is never open")
+
+    def retry_now(self, host: Any, invocation_id: bytes, generation: int) -> None:
+        pass
+
+    def last_failure(self, host: Any, invocation_id: bytes) -> FailureDetail | None:
+        return None
+
+    def deployment_of(self, target: Target, wanted: str | None) -> DeploymentChoice | None:
+        return None
 
     def abort(self, host: Any, invocation_id: bytes, generation: int) -> None:
         attempt = self._attempts.get(host, {}).get(invocation_id)
@@ -248,15 +262,15 @@ class _Attempt:
     def _call(self, kind: str, target: Target, id_completion: int, completion: int, effects: list[Effect]) -> None:
         callee = self._invoker.make_call(target)
         callee.caller = Caller(self.id, completion if kind == "call" else None, self._target)
-        names = {"service_name": target.service, "handler_name": target.handler, "key": target.key or ""}
+        command: pb.CallCommand | pb.OneWayCallCommand
         if kind == "call":
             entry_type = MessageType.CALL
-            raw = pb.CallCommand(
-                invocation_id_notification_idx=id_completion, result_completion_id=completion, **names
-            ).SerializeToString()
+            command = pb.CallCommand(invocation_id_notification_idx=id_completion, result_completion_id=completion)
         else:
             entry_type = MessageType.ONE_WAY_CALL
-            raw = pb.OneWayCallCommand(invocation_id_notification_idx=id_completion, **names).SerializeToString()
+            command = pb.OneWayCallCommand(invocation_id_notification_idx=id_completion)
+        command.service_name, command.handler_name, command.key = target.service, target.handler, target.key or ""
+        raw = command.SerializeToString()
         effects.append(CallEntry(entry_type, raw, callee, id_completion))
         self._commands.append((entry_type, raw))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from partitiond.store.rocksdb import RocksStore
 from shared.api.log import Committed
 from shared.api.partition import InvokeReply
 from shared.errors import CorruptionError
-from shared.storage.values import Status
+from shared.storage.values import InvocationRow, Status
 from shared.wal.batch import Batch, encode_batch
 from shared.wal.commands import CallEntry, End, FireTimers, InvokerEffects
 from tests.fakes.sim_log import KilledError, SimLog
@@ -89,10 +90,10 @@ def test_replay_from_any_point_gives_the_same_store(tmp_path: Path) -> None:
         for number in range(20):
             a = new_id()
             node.invoke(peer, invoke(a))
-            await until(lambda a=a: node.row(a) is not None)
+            await _until_status(node, a, Status.INVOKED)
             if number % 3:
                 node.leader.propose(reported(node.row(a), a, output(), End()))
-                await until(lambda a=a: _status(node, a) is Status.COMPLETED)
+                await _until_status(node, a, Status.COMPLETED)
         wanted = node.store.digest()
         node.crash()
         lsns = list(log.group(GROUP).batches)
@@ -106,7 +107,7 @@ def test_replay_from_any_point_gives_the_same_store(tmp_path: Path) -> None:
             store.close()
             store = RocksStore(tmp_path / str(cut))
             follower = Node(log, stores={0: store}).follow(leads=False)
-            await until(lambda follower=follower: follower.processor.applied_lsn == tail)
+            await _until_applied(follower, tail)
             assert store.digest() == wanted
             follower.crash()
             store.close()
@@ -114,9 +115,12 @@ def test_replay_from_any_point_gives_the_same_store(tmp_path: Path) -> None:
     simulate(scenario())
 
 
-def _status(node: Node, invocation_id: bytes) -> Status | None:
-    row = node.row(invocation_id)
-    return None if row is None else row.status
+async def _until_status(node: Node, invocation_id: bytes, status: Status) -> None:
+    await until(lambda: getattr(node.row(invocation_id), "status", None) is status)
+
+
+async def _until_applied(node: Node, lsn: int) -> None:
+    await until(lambda: node.processor.applied_lsn == lsn)
 
 
 def test_rows_are_stored_before_anything_is_done() -> None:
@@ -126,7 +130,12 @@ def test_rows_are_stored_before_anything_is_done() -> None:
         node = await Node(SimLog()).follow().leading()
         seen: list[object] = []
         start = node.invoker.start
-        node.invoker.start = lambda host, i, row: (seen.append(node.row(i)), start(host, i, row))
+
+        def look_and_start(host: Any, invocation_id: bytes, row: InvocationRow) -> None:
+            seen.append(node.row(invocation_id))
+            start(host, invocation_id, row)
+
+        node.invoker.start = look_and_start
         a = new_id()
         node.invoke(FakePeer(), invoke(a))
         await until(lambda: node.invoker.started == [a])

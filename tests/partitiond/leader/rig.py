@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from partitiond.checkpointer import Checkpointer
-from partitiond.leader.leader import InvokerPort, Leader
+from partitiond.leader.leader import Leader
 from partitiond.leader.requests import LeaderRequest, deliver_locally, handle
 from partitiond.machine.apply import initial_meta
 from partitiond.processor import Processor, Store
@@ -68,7 +68,7 @@ class Node:
         partitions: int = 1,
         hosted: list[int] | None = None,
         stores: dict[int, Any] | None = None,
-        invoker: InvokerPort | None = None,
+        invoker: Any = None,
         clock: Clock | None = None,
         cleanup_interval_s: float = NEVER_S,
         others: Callable[[int], Node | None] = lambda _: None,

@@ -9,7 +9,7 @@ import pytest
 from partitiond.leader.leader import Role
 from partitiond.machine.apply import initial_meta
 from shared.api.log import LogError
-from shared.api.partition import DeliverRequest, InvokeReply, Moved, ResultReply
+from shared.api.partition import DeliverRequest, InvokeReply, Moved, PauseRequest, ResultReply, ResumeRequest
 from shared.errors import CorruptionError
 from shared.storage.values import Status
 from shared.wal.batch import Batch, encode_batch
@@ -105,6 +105,9 @@ async def _every_request(node: Node, peer: FakePeer) -> list[int]:
     node.invoke(peer, invoke(running))
     await until(lambda: node.row(running) is not None)
     node.link.hold_appends = True
+    pause, resume = PauseRequest(901, 0, running), ResumeRequest(902, 0, running)
+    node.handle(peer, pause)
+    node.handle(peer, resume)
     deliver = DeliverRequest(900, 0, 7, [(1, CompletionMessage(running, 1, 0x800D, b"1"))])
     node.handle(peer, deliver)
     return [
@@ -114,6 +117,8 @@ async def _every_request(node: Node, peer: FakePeer) -> list[int]:
         node.awakeable(peer, running, 17, b"1"),
         node.terminate(peer, running, TerminateMode.CANCEL),
         deliver.request_id,
+        pause.request_id,
+        resume.request_id,
     ]
 
 

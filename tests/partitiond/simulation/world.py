@@ -10,7 +10,15 @@ from typing import Any
 from partitiond.machine import invariants
 from partitiond.store.memory import MemoryStore
 from shared.api.log import partition_group
-from shared.api.partition import AttachRequest, InvokeRequest, Moved, ResultReply, TerminateRequest
+from shared.api.partition import (
+    AttachRequest,
+    InvokeRequest,
+    Moved,
+    PauseRequest,
+    ResultReply,
+    ResumeRequest,
+    TerminateRequest,
+)
 from shared.catalog.partitions import PartitionTable, even_partitions
 from shared.ids import key_partition_key
 from shared.protocol.input import encode_input
@@ -100,6 +108,7 @@ class World:
         self.nodes: dict[int, Node | None] = {}
         self.crash_in_commit = 0.0
         self.crashes = 0
+        self.pauses = 0
         self.ids = 0
         #: What was acknowledged: invocation id -> result.
         self.acknowledged: dict[bytes, Result] = {}
@@ -178,14 +187,18 @@ class World:
         for turn in range(requests):
             target = self.chooser.choice((counter("a"), counter("b"), counter("b"), WORK, WORK, DOOMED))
             invoke = self.make_invoke(target, uid=f"{number}-{turn}".encode())
-            killer = asyncio.create_task(self.terminate_later(invoke.id)) if target is DOOMED else None
+            operator = None
+            if target is DOOMED:
+                operator = asyncio.create_task(self.terminate_later(invoke.id))
+            elif self.chooser.random() < 0.3:
+                operator = asyncio.create_task(self.pause_later(invoke.id))
             reply = await self.ask(InvokeRequest(1, 0, invoke, True))
             assert isinstance(reply, ResultReply)
             assert reply.result is not None
             self.acknowledged[invoke.id] = reply.result
             self.results.setdefault(target.key or target.handler, []).append(reply.result)
-            if killer is not None:
-                await killer
+            if operator is not None:
+                await operator
             await asyncio.sleep(self.chooser.choice((0.0, 0.001, 0.02)))
 
     async def terminate_later(self, invocation_id: bytes) -> None:
@@ -193,6 +206,17 @@ class World:
         mode = self.chooser.choice((TerminateMode.KILL, TerminateMode.CANCEL))
         reply = await self.ask(TerminateRequest(1, 0, invocation_id, mode))
         assert reply.outcome in ("done", "appended", "not_found", "completed")
+
+    async def pause_later(self, invocation_id: bytes) -> None:
+        """An operator stops it for a while; what arrives meanwhile waits."""
+        await asyncio.sleep(self.chooser.choice((0.005, 0.05)))
+        paused = await self.ask(PauseRequest(1, 0, invocation_id))
+        if paused.outcome in ("paused", "pausing"):
+            self.pauses += 1
+            await asyncio.sleep(self.chooser.choice((0.0, 0.05)))
+            resumed = await self.ask(ResumeRequest(1, 0, invocation_id))
+            # Its first answer may have been lost.
+            assert resumed.outcome in ("done", "running", "resumed", "completed"), resumed.outcome
 
     # What goes wrong.
 

@@ -53,7 +53,10 @@ def test_every_option_is_in_the_table() -> None:
 @pytest.mark.parametrize("option", OPTIONS)
 def test_the_handler_beats_the_service_and_that_beats_the_default(option: str) -> None:
     _, _, default, left, right = OPTIONS[option]
-    meant = (lambda value: value == "Kill") if option == "retry_kills" else lambda value: value
+
+    def meant(value: object) -> object:
+        return value == "Kill" if option == "retry_kills" else value
+
     assert options(option, None, None) == default
     for value in (left, right):
         assert options(option, None, value) == meant(value)

@@ -207,12 +207,12 @@ def test_a_client_is_told_of_each_connection_and_its_end_once(tmp_path: Path) ->
         assert client.events == []
         for round_number in (1, 2, 3):
             await server.start()
-            await soon(
-                lambda rounds=round_number: client.events == ["connected", "closed"] * (rounds - 1) + ["connected"]
-            )
+            await client.client.connected()
             assert client.client.connection is not None
+            assert client.events == ["connected", "closed"] * (round_number - 1) + ["connected"]
             await server.stop()
-            await soon(lambda rounds=round_number: client.events == ["connected", "closed"] * rounds)
+            await soon(lambda: client.client.connection is None)
+            assert client.events == ["connected", "closed"] * round_number
             assert client.client.connection is None
         await client.client.close()
 
