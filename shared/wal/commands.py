@@ -223,6 +223,9 @@ class Pause(msgspec.Struct, array_like=True, tag=8):
     failure: Failure
     #: For the journal event. Since 0.2; None in older records.
     detail: FailureDetail | None = None
+    #: Entries of the journal that the last attempt began with: a cancel signal behind them was not seen by the
+    #: handler from the start. Since 0.3; None in older records.
+    known_entries: int | None = None
 
 
 class SuspendOn(msgspec.Struct, array_like=True, tag=9):
