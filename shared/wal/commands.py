@@ -142,6 +142,8 @@ class Invoke(msgspec.Struct, array_like=True, tag=2):
     traceparent: str | None = None
     #: Made by the ingress for each request of a client: tells a request that was sent again from another one.
     request_uid: bytes = b""
+    #: Beside a `traceparent` (shared.transport.trace). Since 0.2.
+    tracestate: str | None = None
 
 
 class AnnounceLeader(msgspec.Struct, array_like=True, tag=1):

@@ -55,7 +55,8 @@ class Connection(asyncio.Protocol):
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() != "h2":
             chosen = tls.selected_alpn_protocol() or "nothing"
-            self.fail(ErrorKind.CONNECT, f"the peer agreed to {chosen} by ALPN, not to h2")
+            text = f"the peer agreed to {chosen} by ALPN, not to h2: if it speaks HTTP/1.1 only, register it anew"
+            self.fail(ErrorKind.CONNECT, text)
             return
         self._silent_since = self._idle_since = self._loop.time()
         self._timer = self._loop.call_later(self._step_s, self._step)

@@ -95,6 +95,7 @@ _ROWS: dict[str, msgspec.Struct] = {
         event_count=2,
         restarted_from=CALLER_ID,
         seed_id=CALLER_ID,
+        tracestate="a=1,b=2",
     ),
     "event": EventRow(EventKind.TRANSIENT_ERROR, 4, T0, DETAIL),
     "event-defaults": EventRow(EventKind.PAUSED, 4, T0),

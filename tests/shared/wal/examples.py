@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from shared.protocol.message_types import MessageType
 from shared.wal.batch import Batch
 from shared.wal.commands import (
@@ -105,6 +107,7 @@ _COMMANDS: dict[str, list[Command]] = {
     "terminate": [Terminate(ID, mode, 9) for mode in (TerminateMode.CANCEL, TerminateMode.KILL, TerminateMode.PURGE)],
     "clean-up": [CleanUp([ID, CALLER_ID])],
     # Since 0.2.
+    "invoke-0.2": [msgspec.structs.replace(INVOKE, tracestate="a=1,b=2")],
     "effects-run-ack": [InvokerEffects(ID, 3, [RunCompletion(4, b"done", True)])],
     "effects-suspend-on": [InvokerEffects(ID, 3, [SuspendOn(FUTURE)])],
     "effects-failed": [InvokerEffects(ID, 3, [Failed(DETAIL), Failed(FailureDetail(500, "", ""))])],
