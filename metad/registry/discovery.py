@@ -70,9 +70,7 @@ async def discover(
     return Discovered(read_manifest(answer), http_version, response.headers.get("x-restate-server"))
 
 
-async def _get(
-    address: Address, headers: _Fields, outbound: Outbound, *, use_http_11: bool
-) -> tuple[Response, str]:
+async def _get(address: Address, headers: _Fields, outbound: Outbound, *, use_http_11: bool) -> tuple[Response, str]:
     if use_http_11:
         return await _http1_get(address, headers, outbound), "HTTP/1.1"
     context = outbound.tls("h2", "http/1.1") if address.scheme == "https" else None

@@ -47,7 +47,7 @@ class Http1Endpoint:
         self,
         origin: str,
         *,
-        settings: Http1Settings = Http1Settings(),  # noqa: B008  (frozen)
+        settings: Http1Settings = Http1Settings(),
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._origin = origin

@@ -13,7 +13,15 @@ from scripts.node.layout import lock_holder
 from shared.config import Settings, load_settings, read_settings
 from shared.errors import ConfigError, EverlogError
 
-__all__ = ["NotRunningError", "add_config", "add_data_dir", "add_settings", "load", "request_identity", "running_settings"]
+__all__ = [
+    "NotRunningError",
+    "add_config",
+    "add_data_dir",
+    "add_settings",
+    "load",
+    "request_identity",
+    "running_settings",
+]
 
 #: Flag -> (type, placeholder). Each sets the setting of the same name.
 _FLAGS: dict[str, tuple[type, str]] = {

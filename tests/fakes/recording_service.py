@@ -13,6 +13,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import h2.config
 import h2.connection
@@ -44,9 +45,8 @@ class RecordedRequest:
     body: bytearray = field(default_factory=bytearray)
 
     def header(self, name: str) -> str | None:
-        """The only value of `name`."""
+        """The first value of `name`."""
         values = [value for each, value in self.headers if each == name]
-        pass
         return values[0] if values else None
 
     @property
@@ -98,7 +98,11 @@ class RecordingService:
 
 def _calls() -> list[tuple[int, bytes]]:
     call = pb.CallCommand(
-        service_name="Rec", handler_name="plain", parameter=b"1", invocation_id_notification_idx=1, result_completion_id=2
+        service_name="Rec",
+        handler_name="plain",
+        parameter=b"1",
+        invocation_id_notification_idx=1,
+        result_completion_id=2,
     )
     send = pb.OneWayCallCommand(
         service_name="RecObject", handler_name="plain", key="k", parameter=b"1", invocation_id_notification_idx=3
@@ -145,8 +149,8 @@ class _Connection(asyncio.Protocol):
         self._speaker: _Http1 | _Http2 | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's is none by inheritance.
+        self._transport = transport = cast("asyncio.Transport", transport)
         service = self._service
         self.transports.setdefault(service.port, []).append(transport)
         service.connections += 1
@@ -223,6 +227,11 @@ class _Http1:
 
     def receive(self, data: bytes) -> None:
         self._data += data
+        if self._data[0] == 0x16:
+            # TLS where there is none, answered as nginx does it.
+            self._transport.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+            self._transport.close()
+            return
         while (end := self._data.find(b"\r\n\r\n")) >= 0:
             first, *lines = self._data[:end].decode().split("\r\n")
             method, path, _ = first.split(" ")
