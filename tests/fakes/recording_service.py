@@ -7,11 +7,12 @@ and the object `RecObject` with `plain`.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -115,36 +116,57 @@ def _calls() -> list[tuple[int, bytes]]:
 
 @contextlib.contextmanager
 def recording_service(
-    *, bidi: bool = True, tls: ssl.SSLContext | None = None, max_protocol_version: int = 6
+    *, bidi: bool = True, tls: ssl.SSLContext | None = None, max_protocol_version: int = 6, port: int = 0
 ) -> Iterator[RecordingService]:
-    """Serve on a free port of loopback. TLS speaks what ALPN chose, else HTTP/1.1 or 2 as the client begins."""
-    (port,) = free_ports(1)
-    scheme = "https" if tls else "http"
-    service = RecordingService(port, bidi=bidi, scheme=scheme, max_protocol_version=max_protocol_version)
-    loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(loop.create_server(lambda: _Connection(service), "127.0.0.1", port, ssl=tls))
-    thread = threading.Thread(target=loop.run_forever, name="recording-service")
+    """Serve on loopback; port 0: a free one. TLS speaks what ALPN chose, else HTTP/1.1 or 2 as the client begins."""
+    port = port or free_ports(1)[0]
+    service = RecordingService(
+        port, bidi=bidi, scheme="https" if tls else "http", max_protocol_version=max_protocol_version
+    )
+    started: concurrent.futures.Future[Callable[[], object]] = concurrent.futures.Future()
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(service, tls, started)), name="recording-service")
     thread.start()
+    stop = started.result(timeout=10)
     try:
         yield service
     finally:
-        loop.call_soon_threadsafe(loop.stop)
+        stop()
         thread.join()
-        server.close()
-        for transport in _Connection.transports.pop(service.port, []):
-            transport.abort()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
+
+
+async def _serve(
+    service: RecordingService,
+    tls: ssl.SSLContext | None,
+    started: concurrent.futures.Future[Callable[[], object]],
+) -> None:
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    made: list[asyncio.Transport] = []
+    try:
+        server = await loop.create_server(lambda: _Connection(service, made), "127.0.0.1", service.port, ssl=tls)
+    except OSError as error:
+        started.set_exception(error)
+        return
+    started.set_result(lambda: loop.call_soon_threadsafe(stopping.set))
+    await stopping.wait()
+    server.close()
+    for transport in made:
+        transport.abort()
+    # Those in the middle of their handshake have no transport of ours yet.
+    shaking = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in shaking:
+        task.cancel()
+    await asyncio.gather(*shaking, return_exceptions=True)
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 class _Connection(asyncio.Protocol):
     """Finds out which HTTP it is and hands the bytes on."""
 
-    transports: dict[int, list[asyncio.Transport]] = {}  # noqa: RUF012
-
-    def __init__(self, service: RecordingService) -> None:
+    def __init__(self, service: RecordingService, made: list[asyncio.Transport]) -> None:
         self._service = service
+        self._made = made
         self._held = b""
         self._speaker: _Http1 | _Http2 | None = None
 
@@ -152,7 +174,7 @@ class _Connection(asyncio.Protocol):
         # uvloop's is none by inheritance.
         self._transport = transport = cast("asyncio.Transport", transport)
         service = self._service
-        self.transports.setdefault(service.port, []).append(transport)
+        self._made.append(transport)
         service.connections += 1
         service.open += 1
         service.open_max = max(service.open_max, service.open)
