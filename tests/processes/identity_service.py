@@ -18,7 +18,8 @@ async def key(ctx: restate.ObjectContext, _: str) -> str:
 @hello.handler()
 async def greet(ctx: restate.Context, name: str) -> str:
     """With a call of its own, which is signed as well."""
-    return f"Hello, {await ctx.object_call(key, key=name, arg="")}!"
+    answer = await ctx.object_call(key, key=name, arg="")
+    return f"Hello, {answer}!"
 
 
 app = restate.app([who, hello], identity_keys=os.environ["IDENTITY_KEYS"].split(","))

@@ -93,8 +93,8 @@ class _Python(_Service):
         environ = {"IDENTITY_KEYS": ",".join(keys)}
         endpoint = Endpoint(application, self._signing.folder, certificate=self._certificate, **environ)
         endpoint.port = self.port
-        endpoint.start()
         try:
+            endpoint.start()
             yield
         finally:
             endpoint.kill()
@@ -158,9 +158,7 @@ def test_an_unsigned_request_is_refused(signing: _Signing, service: _Service) ->
     unsigned = Outbound(Settings(service_ca_file=str(signing.authority.file)))
     with service.running(signing.public_key), pytest.raises(DiscoveryError, match="status 401"):
         asyncio.run(
-            discover(
-                parse_address(service.uri), additional_headers={}, use_http_11=False, outbound=unsigned, now_ms=0
-            )
+            discover(parse_address(service.uri), additional_headers={}, use_http_11=False, outbound=unsigned, now_ms=0)
         )
 
 
