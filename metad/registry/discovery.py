@@ -73,6 +73,10 @@ async def discover(
 async def _get(address: Address, headers: _Fields, outbound: Outbound, *, use_http_11: bool) -> tuple[Response, str]:
     if use_http_11:
         return await _http1_get(address, headers, outbound), "HTTP/1.1"
+    for name, _ in headers:
+        if name in _CONNECTION_HEADERS:
+            text = f"the additional header {name!r} means one HTTP/1.1 connection and cannot be sent over HTTP/2"
+            raise DiscoveryError("META0003", text)
     context = outbound.tls("h2", "http/1.1") if address.scheme == "https" else None
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
@@ -82,7 +86,6 @@ async def _get(address: Address, headers: _Fields, outbound: Outbound, *, use_ht
     if context is not None and writer.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
         writer.close()
         return await _http1_get(address, headers, outbound), "HTTP/1.1"
-    _check_for_http2(headers)
     try:
         response = await http2_get(
             reader,
@@ -95,13 +98,6 @@ async def _get(address: Address, headers: _Fields, outbound: Outbound, *, use_ht
     except RemoteProtocolError as error:
         raise DiscoveryError("META0014", f"{error}; if it speaks HTTP/1.1 only, register with use_http_11") from error
     return response, "HTTP/2.0"
-
-
-def _check_for_http2(headers: _Fields) -> None:
-    for name, _ in headers:
-        if name in _CONNECTION_HEADERS:
-            text = f"the additional header {name!r} means one HTTP/1.1 connection and cannot be sent over HTTP/2"
-            raise DiscoveryError("META0003", text)
 
 
 async def _http1_get(address: Address, headers: _Fields, outbound: Outbound) -> Response:

@@ -63,9 +63,9 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
     started_at = time.monotonic()
     lock = open_data_dir(settings)
     try:
-        check_ports(settings)
         # Programs that cannot read a file of the settings would be started for ever.
         Outbound(settings)
+        check_ports(settings)
         write_settings(settings, settings.run_path / "settings.json")
         conf = settings.run_path / "supervisord.conf"
         conf.write_text(supervisord_conf(settings, programs))
