@@ -21,6 +21,7 @@ from metad.registry.state import RegistryState
 from shared.clock import SystemClock
 from shared.config import Settings
 from shared.errors import UnavailableError
+from shared.transport.outbound import Outbound
 
 __all__ = ["serve"]
 
@@ -30,7 +31,10 @@ _BOOTSTRAP_PAUSE_S = 1.0
 
 
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
-    """Run until `stopping`. Raises when the log holds what this build cannot read."""
+    """Run until `stopping`. Raises when the log holds what this build cannot read, or ConfigError."""
+    outbound = Outbound(settings)
+    if outbound.identity is not None:
+        _log.info("requests to services are signed; their identity key is %s", outbound.identity.public_key)
     publisher = Publisher(settings)
 
     def on_change(state: RegistryState) -> None:
@@ -41,7 +45,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     meta_log = MetaLog(settings, on_change=on_change)
     readiness = Readiness(settings, meta_log)
     resources = (
-        DeploymentRoutes(meta_log, SystemClock()),
+        DeploymentRoutes(meta_log, SystemClock(), outbound),
         ServiceRoutes(meta_log),
         InvocationRoutes(settings, meta_log),
         QueryRoutes(settings),

@@ -14,6 +14,7 @@ Modules, from the words to the wires:
     storage     keys and values of a partition's RocksDB
     tables      the SQL tables: columns, types and their meaning
     api         requests and replies between the daemons
+    transport   what every call of a user service has in common: identity, TLS
     rpc         frames over Unix sockets
     bounded_scan    iterators over a range of a RocksDB
     catalog_client  keeps the newest catalog from metad

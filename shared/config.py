@@ -25,6 +25,7 @@ __all__ = ["SETTING_DOCS", "Settings", "load_settings", "read_settings", "write_
 SETTING_DOCS: dict[str, str] = {
     "data_dir": "where everything is kept; mode 0700",
     "node_name": "name of this node in the cluster",
+    "cluster_name": "name of the cluster; services are told it in `x-restate-cluster-name`",
     "bind": "address that the public ports listen on",
     "advertised_ingress": "URL under which clients reach the ingress; empty: made of bind and port",
     "ingress_port": "HTTP port that clients call",
@@ -38,6 +39,8 @@ SETTING_DOCS: dict[str, str] = {
     "message_bytes_limit": "largest message of a service, bytes",
     "eager_state_bytes_limit": "state over this is read on demand instead of sent at the start, bytes",
     "concurrent_invocations_limit": "attempts running at once on this node",
+    "request_identity_private_key_file": "PEM file of an ed25519 key that signs requests to services; empty: unsigned",
+    "service_ca_file": "PEM file of the authorities that https:// services are checked by; empty: the system's",
     "checkpoint_interval_s": "longest time between checkpoints of a partition, seconds",
     "checkpoint_log_bytes": "log bytes after which a partition makes a checkpoint",
     "cleanup_interval_s": "time between two runs of the cleaner, seconds",
@@ -64,6 +67,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     data_dir: str = "./everlog-data"
     node_name: str = "node-1"
+    cluster_name: str = "localcluster"
     bind: str = "127.0.0.1"
     advertised_ingress: str = ""
     ingress_port: int = 8080
@@ -77,6 +81,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message_bytes_limit: int = 32 * 1024 * 1024
     eager_state_bytes_limit: int = 32 * 1024 * 1024
     concurrent_invocations_limit: int = 1000
+    request_identity_private_key_file: str = ""
+    service_ca_file: str = ""
     checkpoint_interval_s: float = 60.0
     checkpoint_log_bytes: int = 64 * 1024 * 1024
     cleanup_interval_s: float = 3600.0

@@ -29,6 +29,7 @@ from metad.registry.outcomes import (
 from metad.registry.registry import decide, deployment_at
 from shared.clock import Clock
 from shared.ids import encode_deployment_id
+from shared.transport.outbound import Outbound
 
 __all__ = ["DeploymentRoutes"]
 
@@ -40,9 +41,10 @@ _DEPLOYMENT_ID = re.compile(r"dp_1[0-9A-Za-z]{22}")
 class DeploymentRoutes:
     """/deployments and below."""
 
-    def __init__(self, meta_log: MetaLog, clock: Clock) -> None:
+    def __init__(self, meta_log: MetaLog, clock: Clock, outbound: Outbound) -> None:
         self._meta_log = meta_log
         self._clock = clock
+        self._outbound = outbound
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -69,9 +71,13 @@ class DeploymentRoutes:
         return _registration_response(outcome, version_2=version_2)
 
     async def _discover(self, address: Address, body: RegisterBody, *, force: bool) -> RegisterDeployment:
-        headers = {name.lower(): value for name, value in sorted((body.additional_headers or {}).items())}
-        found = await discover(address, additional_headers=headers, use_http_11=body.use_http_11)
+        given = sorted((body.additional_headers or {}).items())
+        # Blanks at the ends are no part of a value (RFC 9110 section 5.5), and HTTP/2 allows none.
+        headers = {name.lower(): value.strip(" \t") for name, value in given}
         now_ms = self._clock.now_ms()
+        found = await discover(
+            address, additional_headers=headers, use_http_11=body.use_http_11, outbound=self._outbound, now_ms=now_ms
+        )
         # A ULID: 48 bits of time, 80 random ones.
         ulid = now_ms.to_bytes(6, "big") + os.urandom(10)
         return RegisterDeployment(

@@ -1,14 +1,13 @@
 """Asks a deployment what it serves. Owns: the connections to it, for the time of the call.
 
 HTTP/2 by prior knowledge for http://, by ALPN for https://, HTTP/1.1 where the user asks for it or TLS says so.
-Nothing is retried: the user sees the reason and registers again.
+The request is signed like those of attempts. Nothing is retried: the user sees the reason and registers again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import aiohttp
@@ -20,6 +19,8 @@ from metad.registry.errors import DiscoveryError
 from metad.registry.http2_get import Response, http2_get, open_connection
 from metad.registry.manifest import Manifest, read_manifest
 from shared.errors import RemoteProtocolError, UnavailableError
+from shared.transport.outbound import Outbound
+from shared.transport.tls import tls_problem
 
 __all__ = ["Discovered", "discover"]
 
@@ -28,6 +29,11 @@ _ANSWER_BYTES_LIMIT = 16 * 1024 * 1024
 _CONNECT_TIMEOUT_S = 10.0
 _WHOLE_TIMEOUT_S = 30.0
 _QUOTED_BYTES_LIMIT = 2000
+#: What a signature is for: the path behind that of the URI.
+_PATH = "/discover"
+#: They mean one HTTP/1.1 connection, so that HTTP/2 has none of them (RFC 9113 section 8.2.2).
+_CONNECTION_HEADERS = {"connection", "proxy-connection", "keep-alive", "te", "transfer-encoding", "upgrade"}
+_Fields = Sequence[tuple[str, str]]
 
 
 class Discovered(NamedTuple):
@@ -38,12 +44,17 @@ class Discovered(NamedTuple):
     sdk_version: str | None
 
 
-async def discover(address: Address, *, additional_headers: Mapping[str, str], use_http_11: bool) -> Discovered:
-    """Raises DiscoveryError or ManifestError."""
-    headers = {"accept": ACCEPT, **additional_headers}
+async def discover(
+    address: Address, *, additional_headers: Mapping[str, str], use_http_11: bool, outbound: Outbound, now_ms: int
+) -> Discovered:
+    """`additional_headers`: names in lower case. Raises DiscoveryError or ManifestError."""
+    # As Restate does it, the user's headers are sent beside ours and replace none.
+    headers = [("accept", ACCEPT), *additional_headers.items(), *outbound.headers]
+    if outbound.identity is not None:
+        headers += outbound.identity.headers(_PATH, None, now_ms)
     try:
         async with asyncio.timeout(_WHOLE_TIMEOUT_S):
-            response, http_version = await _get(address, headers, use_http_11=use_http_11)
+            response, http_version = await _get(address, headers, outbound, use_http_11=use_http_11)
     except TimeoutError as error:
         raise DiscoveryError("META0003", f"{address.uri} did not answer within {_WHOLE_TIMEOUT_S:.0f} s") from error
     except UnavailableError as error:
@@ -59,10 +70,14 @@ async def discover(address: Address, *, additional_headers: Mapping[str, str], u
     return Discovered(read_manifest(answer), http_version, response.headers.get("x-restate-server"))
 
 
-async def _get(address: Address, headers: dict[str, str], *, use_http_11: bool) -> tuple[Response, str]:
+async def _get(address: Address, headers: _Fields, outbound: Outbound, *, use_http_11: bool) -> tuple[Response, str]:
     if use_http_11:
-        return await _http1_get(address, headers), "HTTP/1.1"
-    context = _tls_context("h2", "http/1.1") if address.scheme == "https" else None
+        return await _http1_get(address, headers, outbound), "HTTP/1.1"
+    for name, _ in headers:
+        if name in _CONNECTION_HEADERS:
+            text = f"the additional header {name!r} means one HTTP/1.1 connection and cannot be sent over HTTP/2"
+            raise DiscoveryError("META0003", text)
+    context = outbound.tls("h2", "http/1.1") if address.scheme == "https" else None
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT_S):
             reader, writer = await open_connection(address, context)
@@ -70,14 +85,14 @@ async def _get(address: Address, headers: dict[str, str], *, use_http_11: bool) 
         raise UnavailableError(f"no connection to {address.uri} within {_CONNECT_TIMEOUT_S:.0f} s") from error
     if context is not None and writer.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
         writer.close()
-        return await _http1_get(address, headers), "HTTP/1.1"
+        return await _http1_get(address, headers, outbound), "HTTP/1.1"
     try:
         response = await http2_get(
             reader,
             writer,
             address,
-            path=f"{address.path}/discover",
-            headers=list(headers.items()),
+            path=address.path + _PATH,
+            headers=headers,
             bytes_limit=_ANSWER_BYTES_LIMIT,
         )
     except RemoteProtocolError as error:
@@ -85,14 +100,13 @@ async def _get(address: Address, headers: dict[str, str], *, use_http_11: bool) 
     return response, "HTTP/2.0"
 
 
-async def _http1_get(address: Address, headers: dict[str, str]) -> Response:
+async def _http1_get(address: Address, headers: _Fields, outbound: Outbound) -> Response:
     timeout = aiohttp.ClientTimeout(total=_WHOLE_TIMEOUT_S, sock_connect=_CONNECT_TIMEOUT_S)
-    url = yarl.URL(f"{address.uri.rstrip('/')}/discover", encoded=True)
+    url = yarl.URL(address.uri.rstrip("/") + _PATH, encoded=True)
+    session = aiohttp.ClientSession(timeout=timeout, skip_auto_headers=("Accept-Encoding", "User-Agent"))
+    tls = outbound.tls("http/1.1") if address.scheme == "https" else True
     try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, skip_auto_headers=("User-Agent",)) as session,
-            session.get(url, headers=headers, allow_redirects=False, ssl=_tls_context("http/1.1")) as reply,
-        ):
+        async with session, session.get(url, headers=headers, allow_redirects=False, ssl=tls) as reply:
             body = bytearray()
             async for chunk in reply.content.iter_chunked(64 * 1024):
                 body += chunk
@@ -101,11 +115,5 @@ async def _http1_get(address: Address, headers: dict[str, str]) -> Response:
             first = {name.lower(): reply.headers[name] for name in reply.headers}
             return Response(reply.status, first, bytes(body))
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise UnavailableError(f"cannot ask {address.uri} over HTTP/1.1: {error or type(error).__name__}") from error
-
-
-def _tls_context(*protocols: str) -> ssl.SSLContext:
-    """Made for each call: the machine's authorities may change while we run."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(list(protocols))
-    return context
+        reason = tls_problem(error) or str(error) or type(error).__name__
+        raise UnavailableError(f"cannot ask {address.uri} over HTTP/1.1: {reason}") from error

@@ -19,6 +19,7 @@ from jh2.exceptions import ProtocolError
 from metad.registry.address import Address
 from metad.registry.errors import DiscoveryError
 from shared.errors import RemoteProtocolError, UnavailableError
+from shared.transport.tls import tls_problem
 
 __all__ = ["Response", "http2_get", "open_connection"]
 
@@ -42,7 +43,7 @@ async def open_connection(
             address.host, address.port, ssl=context, server_hostname=address.host if context else None
         )
     except (OSError, OverflowError) as error:
-        raise UnavailableError(f"cannot connect to {address.uri}: {error}") from error
+        raise UnavailableError(f"cannot connect to {address.uri}: {tls_problem(error) or error}") from error
 
 
 async def http2_get(

@@ -104,6 +104,9 @@ class HttpServer:
             name = raw_name.decode("latin-1").lower()
             if name not in headers:
                 headers[name] = raw_value.decode("latin-1")
+            elif name == "tracestate":
+                # The one list that proxies are known to cut into several fields (W3C Trace Context, section 3.3.1.1).
+                headers[name] += "," + raw_value.decode("latin-1")
         length = headers.get("content-length")
         if length is not None and int(length) > self._body_bytes_max:
             answer = replies.too_large()

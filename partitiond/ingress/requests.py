@@ -19,6 +19,7 @@ from partitiond.ingress.paths import CallRoute
 from partitiond.ingress.validation import check_input
 from shared.ids import encode_ulid, key_partition_key
 from shared.protocol.input import encode_input
+from shared.transport.trace import read_trace
 from shared.wal.commands import HandlerKind, Invoke, Target
 
 __all__ = ["ENTROPY_BYTES", "check_call", "make_invoke"]
@@ -27,7 +28,6 @@ __all__ = ["ENTROPY_BYTES", "check_call", "make_invoke"]
 ENTROPY_BYTES = 26
 _ULID_ENTROPY_BYTES = 10
 _HOP_HEADERS = frozenset({"connection", "host", "idempotency-key", "idempotency-expires"})
-_TRACEPARENT_CHARS = 55
 _NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 _NAME_CHARS_MAX = 36
 #: What the log and the store hold in 8 bytes: never.
@@ -82,7 +82,7 @@ def make_invoke(
             400, "cannot use the delay query parameter with calls. The delay is supported only with sends"
         )
     invocation_id, idempotency_key, retention = _identity(route, headers, now_ms, entropy[:_ULID_ENTROPY_BYTES])
-    traceparent = headers.get("traceparent")
+    traceparent, tracestate = read_trace(headers) if "traceparent" in headers else (None, None)
     return Invoke(
         id=invocation_id,
         target=Target(entry.service, entry.handler, route.key, entry.kind),
@@ -91,8 +91,9 @@ def make_invoke(
         start_at_ms=0 if delay_ms is None else min(now_ms + delay_ms, _TIME_MS_MAX),
         completion_retention_ms=retention.completion_ms,
         journal_retention_ms=retention.journal_ms,
-        traceparent=traceparent if traceparent is not None and len(traceparent) == _TRACEPARENT_CHARS else None,
+        traceparent=traceparent,
         request_uid=entropy[_ULID_ENTROPY_BYTES:],
+        tracestate=tracestate,
     )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -26,6 +25,8 @@ from partitiond.invoker.slots import Slots
 from shared.clock import Clock
 from shared.ids import encode_invocation_id
 from shared.storage.values import InvocationRow, Status
+from shared.transport.identity import Identity
+from shared.transport.trace import trace_headers
 from shared.wal.commands import (
     Effect,
     End,
@@ -48,9 +49,6 @@ _LAST_EFFECTS = (End, Suspend, SuspendOn)
 
 _log = logging.getLogger(__name__)
 
-#: W3C Trace Context, section 3.2.
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}(-[0-9a-f]+)+")
-
 
 @dataclass(slots=True)
 class Surroundings:
@@ -61,6 +59,8 @@ class Surroundings:
     endpoints: Endpoints
     deadlines: Deadlines
     slots: Slots
+    #: None: requests are not signed.
+    identity: Identity | None
     #: The loop's time, for time-outs; the clock's is for what is stored and shown.
     time: Callable[[], float]
     clock: Clock
@@ -255,6 +255,7 @@ class Chain:
             invocation_id=self.id,
             target=row.target,
             traceparent=row.traceparent,
+            tracestate=row.tracestate,
             command_count=row.command_count,
             has_output=row.output_index >= 0,
             catalog=shared.catalog,
@@ -268,15 +269,22 @@ class Chain:
         self.awaiting_on = None
         first = self._start_message(route, row, now_ms)
         journal = self.host.read_journal(self.id, row.journal_length)
-        more = [("x-restate-invocation-id", self.debug_id)]
-        if row.target.key:
-            more.append(("x-restate-service-key", quote(row.target.key, safe="")))
-        # It came from a client: an odd one must not keep the invocation from running.
-        if row.traceparent is not None and _TRACEPARENT.fullmatch(row.traceparent):
-            more.append(("traceparent", row.traceparent))
-        head = route.head.with_path(route.path, *more)
+        head = route.head.with_path(route.path, *self._headers(route, row, now_ms))
         attempt.start(endpoint, head, replay_chunks(first, journal, row.journal_length))
         self._attempt = attempt
+
+    def _headers(self, route: Route, row: InvocationRow, now_ms: int) -> list[tuple[str, str]]:
+        """Those of this attempt alone."""
+        headers = [("x-restate-invocation-id", self.debug_id)]
+        key = row.target.key
+        if key is not None:
+            headers.append(("x-restate-service-key", quote(key, safe="")))
+        if row.traceparent is not None:
+            headers += trace_headers(row.traceparent, row.tracestate)
+        identity = self._shared.identity
+        if identity is not None:
+            headers += identity.headers(route.signed_path, key, now_ms)
+        return headers
 
     def _load(self) -> InvocationRow | None:
         """None: this chain is not what the invocation is at any more."""

@@ -9,15 +9,17 @@ from partitiond.invoker.http1 import Http1Endpoint
 from partitiond.invoker.http2.pool import Pool
 from partitiond.invoker.http2.request import Origin
 from partitiond.invoker.ports import Endpoint
+from shared.transport.outbound import Outbound
 
 __all__ = ["open_endpoint"]
 
 _PORTS = {"http": 80, "https": 443}
 
 
-def open_endpoint(key: EndpointKey) -> Endpoint:
+def open_endpoint(key: EndpointKey, outbound: Outbound) -> Endpoint:
     """No I/O yet: connections are made when a request needs one. Raises ValueError for a URI that is none."""
     http1, scheme, authority = key
     parts = urlsplit(f"{scheme}://{authority}")
     origin = Origin(scheme, parts.hostname or "", parts.port or _PORTS.get(scheme, 0), authority)
-    return Http1Endpoint(str(origin)) if http1 else Pool(origin)
+    tls = outbound.tls("http/1.1" if http1 else "h2") if scheme == "https" else None
+    return Http1Endpoint(str(origin), ssl_context=tls) if http1 else Pool(origin, ssl_context=tls)

@@ -1,12 +1,17 @@
 """HTTP/1.1 behind the same face as the HTTP/2 pool, for deployments that ask for it. Owns: an aiohttp session.
 
-The request is sent whole, then the response is read: request-response mode only.
+The request is sent whole, then the response is read: request-response mode only. Connections are kept for the next
+request, as `Http1Settings` says.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import ssl
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -15,17 +20,39 @@ from partitiond.invoker.http2.errors import ErrorKind, StreamError
 from partitiond.invoker.http2.message import Headers
 from partitiond.invoker.http2.request import RequestHead
 from partitiond.invoker.http2.stream import StreamHandler
+from shared.transport.tls import tls_problem
 
-__all__ = ["Http1Endpoint"]
+__all__ = ["Http1Endpoint", "Http1Settings"]
 
-_CONNECT_TIMEOUT_S = 10.0
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Http1Settings:
+    """What one endpoint may use, and how long it waits."""
+
+    #: Connections at one time, each with one request; beyond it requests wait. As many as an HTTP/2 pool has streams.
+    connections_max: int = 2048
+    #: A connection without a request is closed after this time. Many servers close theirs after 5 to 75 s.
+    idle_close_s: float = 60.0
+    #: From the start of a connection attempt to the end of the TLS handshake.
+    connect_timeout_s: float = 10.0
 
 
 class Http1Endpoint:
-    """Requests to one origin, `http://host:port`. How many run at once is the invoker's to bound."""
+    """Requests to one origin, `http://host:port`. How many run at once is the invoker's to bound.
 
-    def __init__(self, origin: str) -> None:
+    For https, `ssl_context` offers no HTTP but 1.1 by ALPN.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        settings: Http1Settings = Http1Settings(),
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         self._origin = origin
+        self._settings = settings
+        self._tls = ssl_context
         self._session: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -54,38 +81,87 @@ class Http1Endpoint:
         return task
 
     async def _exchange(self, stream: _Http1Stream) -> None:
-        head = stream.head
         handler = stream.handler
-        sent = False
+        facts = SimpleNamespace(reused=False, sent=False)
         try:
-            if self._session is None:
-                timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
-                connector = aiohttp.TCPConnector(limit=0)
-                self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
-            async with self._session.request(
-                head.method,
-                URL(self._origin + head.path, encoded=True),
-                headers=head.headers,
-                data=io.BytesIO(b"".join(stream.body)),
-                allow_redirects=False,
-            ) as response:
-                sent = True
-                items = [(name.lower(), value) for name, value in response.headers.items()]
-                handler.on_response(response.status, Headers(items))
-                while not stream.dropped and (data := await response.content.readany()):
-                    handler.on_data(data)
+            try:
+                await self._ask(stream, facts)
+            except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+                # The service closed a kept connection while we took it up: no answer of its says so.
+                if stream.answered or not facts.reused:
+                    raise
+                await self._ask(stream, facts)
         except aiohttp.ClientConnectorError as error:
-            failure = StreamError(ErrorKind.CONNECT, str(error), sent=False)
+            reason = tls_problem(error) or str(error)
+            failure = StreamError(ErrorKind.CONNECT, f"cannot connect to {self._origin}: {reason}", sent=False)
+        except aiohttp.ConnectionTimeoutError:
+            text = f"no connection to {self._origin} within {self._settings.connect_timeout_s:g} s"
+            failure = StreamError(ErrorKind.CONNECT, text, sent=False)
+        except aiohttp.ClientResponseError as error:
+            failure = StreamError(ErrorKind.PROTOCOL, f"the response is no HTTP/1.1: {error.message}", sent=True)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = StreamError(ErrorKind.CLOSED, str(error) or type(error).__name__, sent=True)
         except asyncio.CancelledError:
-            failure = StreamError(ErrorKind.CLOSED, "the pool was closed", sent=sent)
+            failure = StreamError(ErrorKind.CLOSED, "the pool was closed", sent=facts.sent)
         else:
             if not stream.dropped:
                 handler.on_end()
             return
         if not stream.dropped:
             handler.on_error(failure)
+
+    async def _ask(self, stream: _Http1Stream, facts: SimpleNamespace) -> None:
+        head = stream.head
+        async with self._opened().request(
+            head.method,
+            URL(self._origin + head.path, encoded=True),
+            headers=head.headers,
+            data=io.BytesIO(b"".join(stream.body)),
+            allow_redirects=False,
+            trace_request_ctx=facts,
+        ) as response:
+            stream.answered = True
+            items = [(name.lower(), value) for name, value in response.headers.items()]
+            stream.handler.on_response(response.status, Headers(items))
+            while not stream.dropped and (data := await response.content.readany()):
+                stream.handler.on_data(data)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        """The session, made at the first request."""
+        if self._session is None:
+            settings = self._settings
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=settings.connections_max,
+                    keepalive_timeout=settings.idle_close_s,
+                    ssl=self._tls if self._tls is not None else True,
+                ),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s),
+                auto_decompress=False,
+                # We decompress nothing, so it must not be asked for; and HTTP/2 has no name of ours either.
+                skip_auto_headers=("Accept-Encoding", "User-Agent"),
+                trace_configs=[_watch()],
+            )
+        return self._session
+
+
+def _watch() -> aiohttp.TraceConfig:
+    """Notes in the facts of a request whether its connection is a kept one, and whether anything was sent."""
+    config = aiohttp.TraceConfig()
+
+    async def reused(session: aiohttp.ClientSession, context: SimpleNamespace, _: Any) -> None:
+        context.trace_request_ctx.reused = True
+
+    async def made(session: aiohttp.ClientSession, context: SimpleNamespace, _: Any) -> None:
+        context.trace_request_ctx.reused = False
+
+    async def sent(session: aiohttp.ClientSession, context: SimpleNamespace, _: Any) -> None:
+        context.trace_request_ctx.sent = True
+
+    config.on_connection_reuseconn.append(reused)
+    config.on_connection_create_end.append(made)
+    config.on_request_headers_sent.append(sent)
+    return config
 
 
 class _Http1Stream:
@@ -96,6 +172,8 @@ class _Http1Stream:
         self.head = head
         self.handler = handler
         self.body: list[bytes] = []
+        #: The response has begun.
+        self.answered = False
         #: The owner wants to hear no more.
         self.dropped = False
         self._task: asyncio.Task[None] | None = None

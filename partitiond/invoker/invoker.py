@@ -9,6 +9,7 @@ import asyncio
 import os
 import random
 from collections.abc import Callable
+from functools import partial
 
 from partitiond.invoker.chain import Chain, Surroundings
 from partitiond.invoker.connect import open_endpoint
@@ -21,6 +22,7 @@ from shared.api.partition import InvocationState
 from shared.clock import Clock
 from shared.config import Settings
 from shared.storage.values import InvocationRow, Status
+from shared.transport.outbound import Outbound
 from shared.wal.commands import DeploymentChoice, FailureDetail, Target
 
 __all__ = ["Invoker"]
@@ -30,7 +32,10 @@ _RECORD_OVERHEAD_BYTES = 64 * 1024
 
 
 class Invoker:
-    """All calls must come from within the event loop, the first one included; none of them waits, but `close`."""
+    """All calls must come from within the event loop, the first one included; none of them waits, but `close`.
+
+    Raises ConfigError for files of the settings that cannot be read.
+    """
 
     def __init__(
         self,
@@ -38,7 +43,7 @@ class Invoker:
         catalog: CatalogView,
         settings: Settings,
         clock: Clock,
-        make_endpoint: Callable[[EndpointKey], Endpoint] = open_endpoint,
+        make_endpoint: Callable[[EndpointKey], Endpoint] | None = None,
         tick_s: float = 1.0,
         random_bytes: Callable[[int], bytes] = os.urandom,
         random_float: Callable[[], float] = random.random,
@@ -46,11 +51,13 @@ class Invoker:
         loop = asyncio.get_running_loop()
         self._catalog = catalog
         self._chains: dict[InvokerHost, dict[bytes, Chain]] = {}
-        self._endpoints = Endpoints(make_endpoint)
+        outbound = Outbound(settings)
+        self._endpoints = Endpoints(make_endpoint or partial(open_endpoint, outbound=outbound))
         self._deadlines = Deadlines(tick_s)
         self._shared = Surroundings(
             catalog=catalog,
-            routes=Routes(catalog),
+            routes=Routes(catalog, outbound.headers),
+            identity=outbound.identity,
             endpoints=self._endpoints,
             deadlines=self._deadlines,
             slots=Slots(max(1, settings.concurrent_invocations_limit // settings.worker_count), loop.call_soon),

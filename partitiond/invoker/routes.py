@@ -20,7 +20,9 @@ from shared.wal.commands import HandlerKind, Pin, Target
 
 __all__ = ["Route", "Routes"]
 
-_USER_AGENT = "everlog/0.1.0"
+#: Header fields, (lower-case name, value).
+Fields = tuple[tuple[str, str], ...]
+
 _DEFAULT_HANDLER = Handler("", HandlerKind.SERVICE)
 _DEFAULT_SERVICE = Service("", ServiceKind.SERVICE, {}, "", 0)
 _EMPTY_CATALOG = Catalog(0, {}, {}, PartitionTable(0, []))
@@ -29,9 +31,11 @@ _EMPTY_CATALOG = Catalog(0, {}, {}, PartitionTable(0, []))
 class Route:
     """All that is the same for every attempt of a handler at a deployment."""
 
-    __slots__ = ("bidi", "content_type", "deployment", "head", "options", "path", "pin", "version")
+    __slots__ = ("bidi", "content_type", "deployment", "head", "options", "path", "pin", "signed_path", "version")
 
-    def __init__(self, deployment: Deployment, version: int, options: HandlerOptions, target: Target) -> None:
+    def __init__(
+        self, deployment: Deployment, version: int, options: HandlerOptions, target: Target, headers: Fields
+    ) -> None:
         self.deployment = deployment
         self.version = version
         self.options = options
@@ -44,18 +48,21 @@ class Route:
             and options.inactivity_timeout_ms > 0
         )
         self.content_type = f"application/vnd.restate.invocation.v{version}"
-        base = urlsplit(deployment.uri).path.rstrip("/")
-        self.path = f"{base}/invoke/{quote(target.service)}/{quote(target.handler)}"
-        headers = {"content-type": self.content_type, "accept": self.content_type, "user-agent": _USER_AGENT}
-        headers |= {name.lower(): value for name, value in deployment.additional_headers.items()}
-        self.head = RequestHead("POST", self.path, tuple(headers.items()))
+        #: What a signature is for: a proxy may change what is before it.
+        self.signed_path = f"/invoke/{quote(target.service)}/{quote(target.handler)}"
+        self.path = urlsplit(deployment.uri).path.rstrip("/") + self.signed_path
+        # As Restate does it, a deployment's headers are sent beside ours and replace none.
+        additional = ((name.lower(), value) for name, value in deployment.additional_headers.items())
+        own = (("content-type", self.content_type), ("accept", self.content_type))
+        self.head = RequestHead("POST", self.path, (*own, *additional, *headers))
 
 
 class Routes:
-    """Routes by the newest catalog."""
+    """Routes by the newest catalog. `headers` are sent with every request."""
 
-    def __init__(self, view: CatalogView) -> None:
+    def __init__(self, view: CatalogView, headers: Fields = ()) -> None:
         self._view = view
+        self._headers = headers
         self._catalog: Catalog | None = None
         self._routes: dict[tuple[str | None, int, str, str], Route] = {}
 
@@ -69,7 +76,7 @@ class Routes:
         known = (row.deployment_id, row.protocol_version, target.service, target.handler)
         route = self._routes.get(known)
         if route is None:
-            route = self._routes[known] = _find(catalog, row)
+            route = self._routes[known] = _find(catalog, row, self._headers)
         return route
 
     def options_of(self, target: Target) -> HandlerOptions:
@@ -85,7 +92,7 @@ class Routes:
         return None if service is None else catalog.deployments.get(service.deployment_id)
 
 
-def _find(catalog: Catalog | None, row: InvocationRow) -> Route:
+def _find(catalog: Catalog | None, row: InvocationRow, headers: Fields) -> Route:
     target = row.target
     if catalog is None:
         raise AttemptError(AttemptFailure("RT0011", "the catalog of services is not known to this worker yet"))
@@ -108,7 +115,7 @@ def _find(catalog: Catalog | None, row: InvocationRow) -> Route:
             raise AttemptError(AttemptFailure("RT0020", text))
     options = _options(catalog, deployment, target)
     try:
-        return Route(deployment, version, options, target)
+        return Route(deployment, version, options, target, headers)
     except ValueError as error:
         text = f"deployment {deployment.id} cannot be called: {error}"
         raise AttemptError(AttemptFailure("RT0010", text)) from error

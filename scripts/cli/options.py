@@ -11,9 +11,17 @@ import msgspec
 
 from scripts.node.layout import lock_holder
 from shared.config import Settings, load_settings, read_settings
-from shared.errors import EverlogError
+from shared.errors import ConfigError, EverlogError
 
-__all__ = ["NotRunningError", "add_config", "add_data_dir", "add_settings", "load", "running_settings"]
+__all__ = [
+    "NotRunningError",
+    "add_config",
+    "add_data_dir",
+    "add_settings",
+    "load",
+    "request_identity",
+    "running_settings",
+]
 
 #: Flag -> (type, placeholder). Each sets the setting of the same name.
 _FLAGS: dict[str, tuple[type, str]] = {
@@ -23,6 +31,8 @@ _FLAGS: dict[str, tuple[type, str]] = {
     "partitions": (int, "N"),
     "workers": (int, "N"),
 }
+#: Settings that name a file or folder.
+_FILES = ("data_dir", "request_identity_private_key_file", "service_ca_file")
 
 
 class NotRunningError(EverlogError):
@@ -51,12 +61,17 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def load(arguments: argparse.Namespace) -> Settings:
-    """The merged settings, with an absolute data directory. Raises ConfigError."""
+    """The merged settings, with absolute paths. Raises ConfigError."""
     names = ("data_dir", *_FLAGS)
     flags: dict[str, Any] = {name: getattr(arguments, name, None) for name in names}
     settings = load_settings(file=getattr(arguments, "config", None), flags=flags)
-    path = os.path.abspath(os.path.expanduser(settings.data_dir))
-    return msgspec.structs.replace(settings, data_dir=path)
+    paths = {name: _absolute(getattr(settings, name)) for name in _FILES}
+    return msgspec.structs.replace(settings, **paths)
+
+
+def _absolute(path: str) -> str:
+    """The programs of a node run elsewhere. "" stays: there is none."""
+    return os.path.abspath(os.path.expanduser(path)) if path else path
 
 
 def running_settings(arguments: argparse.Namespace) -> tuple[Settings, int]:
@@ -66,3 +81,16 @@ def running_settings(arguments: argparse.Namespace) -> tuple[Settings, int]:
     if not running or pid is None:
         raise NotRunningError(f"no node runs on {path}; start one with: everlog up --data-dir {path}")
     return read_settings(path / "run" / "settings.json"), pid
+
+
+def request_identity(settings: Settings) -> str | None:
+    """The public key by which services may check our requests; None: they are not signed."""
+    from shared.transport.identity import load_identity
+
+    file = settings.request_identity_private_key_file
+    if not file:
+        return None
+    try:
+        return load_identity(Path(file)).public_key
+    except ConfigError as error:
+        return f"not readable by now: {error}"

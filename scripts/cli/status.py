@@ -65,6 +65,7 @@ def _report(settings: Settings, pid: int, programs: Sequence[Program]) -> dict[s
             admin_port=settings.admin_port,
             sql_port=settings.sql_port,
         ),
+        "request_identity": options.request_identity(settings),
         "programs": rows,
         "workers": _workers(settings),
     }
@@ -99,6 +100,8 @@ def _text(report: dict[str, Any]) -> str:
     head = f"The node on {report['data_dir']} is {'ready' if report['ready'] else 'NOT ready'} (pid {report['pid']})."
     head += "".join(f"\n  {text}" for text in report["not_ready"])
     where = "\n".join(f"  {name:<8} {address}" for name, address in report["addresses"].items())
+    if report["request_identity"] is not None:
+        where += f"\n  identity {report['request_identity']}"
     return f"{head}\n{where}\n\n{show.table(rows)}"
 
 

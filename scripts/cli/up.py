@@ -117,7 +117,11 @@ def _say_ready(node: Node) -> None:
         sql_port=settings.sql_port,
     )
     print(f"Everlog is ready:\n  ingress     {where['ingress']}\n  admin API   {where['admin']}")
-    print(f"  SQL         psql {where['sql']}", flush=True)
+    print(f"  SQL         psql {where['sql']}")
+    identity = options.request_identity(settings)
+    if identity is not None:
+        print(f"  identity    {identity} (services may check it)")
+    sys.stdout.flush()
 
 
 def _stay(node: Node, signals: _Signals) -> int:

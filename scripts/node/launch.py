@@ -21,6 +21,7 @@ from scripts.node.programs import Program
 from scripts.node.readiness import fetch_health, program_answers
 from shared.config import Settings, write_settings
 from shared.errors import EverlogError, UnavailableError
+from shared.transport.outbound import Outbound
 
 __all__ = ["Node", "StartError", "StartReporter", "start_node", "stop_node", "stop_pid", "wait_ready"]
 
@@ -62,6 +63,8 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
     started_at = time.monotonic()
     lock = open_data_dir(settings)
     try:
+        # Programs that cannot read a file of the settings would be started for ever.
+        Outbound(settings)
         check_ports(settings)
         write_settings(settings, settings.run_path / "settings.json")
         conf = settings.run_path / "supervisord.conf"

@@ -126,6 +126,8 @@ class InvocationRow(msgspec.Struct, array_like=True):
     restarted_from: bytes | None = None
     #: Whose random seed it has, when it has a part of another's journal. Since 0.2.
     seed_id: bytes | None = None
+    #: Beside a `traceparent` (shared.transport.trace). Since 0.3.
+    tracestate: str | None = None
 
     @property
     def expires_at_ms(self) -> int:

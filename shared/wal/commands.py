@@ -147,6 +147,8 @@ class Invoke(msgspec.Struct, array_like=True, tag=2):
     request_uid: bytes = b""
     #: Levels below `target.scope`, `a` or `a/b`, that are counted too. Invariant: None without a scope. Since 0.3.
     limit_key: str | None = None
+    #: Beside a `traceparent` (shared.transport.trace). Since 0.3.
+    tracestate: str | None = None
 
 
 class AnnounceLeader(msgspec.Struct, array_like=True, tag=1):

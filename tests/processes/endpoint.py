@@ -22,11 +22,17 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Endpoint:
-    """`application` is what hypercorn serves, `module:name`. Its output goes to `log`."""
+    """`application` is what hypercorn serves, `module:name`. Its output goes to `log`.
 
-    def __init__(self, application: str, folder: Path, **environ: str) -> None:
+    `certificate`, (certificate file, key file), makes it serve TLS.
+    """
+
+    def __init__(
+        self, application: str, folder: Path, *, certificate: tuple[Path, Path] | None = None, **environ: str
+    ) -> None:
         (self.port,) = free_ports(1)
-        self.uri = f"http://127.0.0.1:{self.port}"
+        self.uri = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
+        self._tls = [f"--certfile={certificate[0]}", f"--keyfile={certificate[1]}"] if certificate else []
         self.log = folder / f"endpoint-{self.port}.log"
         self._application = application
         self._environ = {**os.environ, "PYTHONPATH": str(_ROOT), **environ}
@@ -44,6 +50,7 @@ class Endpoint:
                     "0",
                     "--bind",
                     f"127.0.0.1:{self.port}",
+                    *self._tls,
                     self._application,
                 ],
                 env=self._environ,

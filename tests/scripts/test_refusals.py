@@ -74,6 +74,17 @@ def test_somebody_elses_folder_is_left_alone(node: StubNode) -> None:
     assert node.data_dir.stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.parametrize("setting", ["request_identity_private_key_file", "service_ca_file"])
+@pytest.mark.parametrize("content", [None, "nothing of use"])
+def test_file_of_a_setting_that_cannot_be_used(node: StubNode, setting: str, content: str | None) -> None:
+    """Programs that cannot read it would be started for ever."""
+    file = node.data_dir.with_name("file.pem")
+    if content is not None:
+        file.write_text(content)
+    node.environ[f"EVERLOG_{setting.upper()}"] = str(file)
+    assert f"{setting} is {file}: " in _refused(node)
+
+
 def test_path_too_long_for_sockets(node: StubNode) -> None:
     node.data_dir = node.data_dir / ("x" * 100)
     assert "is too long for Unix sockets by" in _refused(node)

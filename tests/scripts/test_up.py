@@ -10,7 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from shared.transport.identity import Identity
 from tests.conftest import eventually
 from tests.scripts.conftest import NodeMaker
 from tests.scripts.stub_node import StubNode
@@ -52,6 +55,22 @@ def test_status_is_a_table_for_people(node: StubNode) -> None:
     assert done.returncode == 0
     for word in ("is ready", "PROGRAM", "logd", "worker 1", "RESTARTS", "running"):
         assert word in done.stdout or word == "running"
+    assert "identity" not in done.stdout
+
+
+def test_people_are_told_the_public_key_that_services_check(node: StubNode) -> None:
+    file = node.data_dir.with_name("key.pem")
+    key = Ed25519PrivateKey.generate()
+    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    # Relative to where `up` runs; the programs run elsewhere.
+    node.environ["EVERLOG_REQUEST_IDENTITY_PRIVATE_KEY_FILE"] = os.path.relpath(file, "/")
+    public_key = Identity(key).public_key
+    done = node.run("up", "--detach")
+    assert f"identity    {public_key}" in done.stdout, done.stdout + done.stderr
+    assert f"identity {public_key}" in node.run("status").stdout
+    assert node.status()["request_identity"] == public_key
+    file.unlink()
+    assert node.status()["request_identity"].startswith("not readable by now: ")
 
 
 def test_down_stops_everything_at_once(node: StubNode) -> None:

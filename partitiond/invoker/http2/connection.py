@@ -5,6 +5,7 @@ their bytes: writes are joined for each turn of the event loop.
 """
 
 import asyncio
+import random
 import ssl
 from collections.abc import Callable
 from typing import cast
@@ -45,6 +46,7 @@ class Connection(asyncio.Protocol):
         self._heard = False
         self._silent_since = self._idle_since = self._pinged_at = 0.0
         self._idle_next_id = self.sender.next_id
+        self._ping_after_s = settings.ping_after_s * (1 + settings.ping_jitter * random.random())
         self._step_s = min(settings.ping_after_s, settings.ping_timeout_s, settings.idle_close_s) / 4
         self._timer: asyncio.TimerHandle | None = None
 
@@ -55,7 +57,8 @@ class Connection(asyncio.Protocol):
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() != "h2":
             chosen = tls.selected_alpn_protocol() or "nothing"
-            self.fail(ErrorKind.CONNECT, f"the peer agreed to {chosen} by ALPN, not to h2")
+            text = f"the peer agreed to {chosen} by ALPN, not to h2: if it speaks HTTP/1.1 only, register it anew"
+            self.fail(ErrorKind.CONNECT, text)
             return
         self._silent_since = self._idle_since = self._loop.time()
         self._timer = self._loop.call_later(self._step_s, self._step)
@@ -150,7 +153,7 @@ class Connection(asyncio.Protocol):
             if now - self._pinged_at >= settings.ping_timeout_s:
                 self.fail(ErrorKind.TIMEOUT, f"no answer to PING within {settings.ping_timeout_s:g} s")
                 return
-        elif now - self._silent_since >= settings.ping_after_s and self.receiver.settled:
+        elif now - self._silent_since >= self._ping_after_s and self.receiver.settled:
             self._pinged_at = now
             self.sender.put(frame(PING, 0, 0, _PING_DATA))
         if self.sender.streams or self.sender.next_id != self._idle_next_id:

@@ -36,7 +36,7 @@ _NAME_METHOD: Final = b"\x02"
 _NAME_PATH: Final = b"\x04"
 
 #: Fields that no hop may put into a compression context (RFC 7541 section 7.1.3).
-_SECRET_NAMES: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
+_SECRET_NAMES: Final = frozenset({"authorization", "cookie", "proxy-authorization", "x-restate-jwt-v1"})
 
 _CACHED_BLOCKS_MAX: Final = 1024
 _CACHED_BLOCK_BYTES_MAX: Final = 1024

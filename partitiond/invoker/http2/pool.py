@@ -17,20 +17,13 @@ from partitiond.invoker.http2.request import Origin, RequestHead
 from partitiond.invoker.http2.settings import PoolSettings
 from partitiond.invoker.http2.stream import Stream, StreamHandler
 from partitiond.invoker.http2.waiting import WaitingLine
+from shared.transport.tls import client_tls, tls_problem
 
-__all__ = ["Pool", "tls_context"]
-
-
-def tls_context(cafile: str | None = None) -> ssl.SSLContext:
-    """A client context that verifies the peer and offers h2 only; `cafile` replaces the system's store."""
-    context = ssl.create_default_context(cafile=cafile)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2  # RFC 9113 section 9.2.
-    context.set_alpn_protocols(["h2"])
-    return context
+__all__ = ["Pool"]
 
 
 class Pool:
-    """See the module. For https, give a context that offers h2 by ALPN, or none for `tls_context()`."""
+    """See the module. For https, `ssl_context` offers h2 by ALPN; None: one that trusts the system's authorities."""
 
     def __init__(
         self,
@@ -41,7 +34,7 @@ class Pool:
     ) -> None:
         self.origin = origin
         self._settings = settings
-        self._tls = (ssl_context or tls_context()) if origin.scheme == "https" else None
+        self._tls = (ssl_context or client_tls("", "h2")) if origin.scheme == "https" else None
         self._origin_block = origin.block()
         self._decoder = BlockDecoder(settings.header_list_bytes_max)
         self._line = WaitingLine()
@@ -160,7 +153,7 @@ class Pool:
         if self._ready:  # Those that wait still have a chance; and the failure may be a limit of the peer's.
             self._grow_not_before = asyncio.get_running_loop().time() + self._settings.connect_retry_s
             return
-        reason = error.message if isinstance(error, StreamError) else str(error) or repr(error)
+        reason = error.message if isinstance(error, StreamError) else tls_problem(error) or str(error) or repr(error)
         self._fail_line(ErrorKind.CONNECT, f"cannot connect to {self.origin}: {reason}")
 
     def _fail_line(self, kind: ErrorKind, message: str) -> None:

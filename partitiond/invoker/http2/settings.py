@@ -41,8 +41,10 @@ class PoolSettings:
     connect_timeout_s: float = 10.0
     #: While other connections work, how long to wait after a failed attempt to add one.
     connect_retry_s: float = 1.0
-    #: Silence of the peer after which it is sent a PING.
+    #: Silence of the peer after which it is sent a PING; each connection adds up to this part of it by chance, lest
+    #: those that were made together ask together.
     ping_after_s: float = 40.0
+    ping_jitter: float = 0.2
     #: Silence after that PING which ends the connection.
     ping_timeout_s: float = 20.0
     #: A connection without streams is closed after this time.

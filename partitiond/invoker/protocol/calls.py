@@ -59,7 +59,7 @@ def callee_id(target: Target, idempotency_key: str | None, random_bytes: Callabl
 class CallResolver:
     """Makes the `CallEntry` effects of one caller. Raises DecodeError, or PreconditionError when the call cannot be."""
 
-    __slots__ = ("_caller_id", "_caller_target", "_random_bytes", "_traceparent")
+    __slots__ = ("_caller_id", "_caller_target", "_random_bytes", "_traceparent", "_tracestate")
 
     def __init__(
         self,
@@ -67,11 +67,13 @@ class CallResolver:
         caller_id: bytes,
         caller_target: Target,
         traceparent: str | None,
+        tracestate: str | None = None,
         random_bytes: Callable[[int], bytes],
     ) -> None:
         self._caller_id = caller_id
         self._caller_target = caller_target
         self._traceparent = traceparent
+        self._tracestate = tracestate
         self._random_bytes = random_bytes
 
     def read(self, catalog: Catalog | None, message_type: int, raw: bytes, *, ack: bool) -> CallEntry:
@@ -117,6 +119,7 @@ class CallResolver:
             journal_retention_ms=journal_ms,
             caller=Caller(self._caller_id, completion_id, self._caller_target),
             traceparent=self._traceparent,
+            tracestate=self._tracestate,
             request_uid=self._random_bytes(16) if is_run else b"",
         )
 

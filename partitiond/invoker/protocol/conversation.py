@@ -77,6 +77,7 @@ class Conversation:
         invocation_id: bytes,
         target: Target,
         traceparent: str | None,
+        tracestate: str | None = None,
         command_count: int,
         has_output: bool,
         catalog: CatalogSource,
@@ -91,7 +92,11 @@ class Conversation:
         #: Each call carries its caller's target.
         self._caller_bytes = len(target.key.encode()) if target.key else 0
         self._calls = CallResolver(
-            caller_id=invocation_id, caller_target=target, traceparent=traceparent, random_bytes=random_bytes
+            caller_id=invocation_id,
+            caller_target=target,
+            traceparent=traceparent,
+            tracestate=tracestate,
+            random_bytes=random_bytes,
         )
         self._frames = FrameReader(message_bytes_limit)
         #: An Output is in the journal or was sent: an End without one would leave the caller without an answer.

@@ -46,6 +46,7 @@ def on_invoke(ctx: Context, command: Invoke) -> None:
         caller=command.caller,
         sinks=[] if sink is None else [sink],
         traceparent=command.traceparent,
+        tracestate=command.tracestate,
         request_uid=command.request_uid,
         born_lsn=ctx.lsn,
     )

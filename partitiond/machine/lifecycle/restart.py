@@ -108,6 +108,7 @@ def _new_row(ctx: Context, command: RestartAsNew, old: InvocationRow) -> Invocat
         completion_retention_ms=old.completion_retention_ms,
         journal_retention_ms=old.journal_retention_ms,
         traceparent=old.traceparent,
+        tracestate=old.tracestate,
         born_lsn=ctx.lsn,
         restarted_from=command.invocation_id,
         # What the copied entries hold came of the old one's random numbers.

@@ -23,10 +23,24 @@ def _run(tmp_path: Path, story: Story) -> None:
     uvloop.run(main())
 
 
+@pytest.mark.parametrize("name", ["Connection", "keep-alive", "TE", "Transfer-Encoding"])
+def test_headers_of_one_http1_connection_are_refused_before_they_fail_each_call(tmp_path: Path, name: str) -> None:
+    """HTTP/2 has none of them, so that every call of the deployment would be malformed."""
+
+    async def story(node: Node, deployments: Deployments) -> None:
+        uri = deployments.put("a", manifest(service("S")))
+        reply = await node.register(uri, additional_headers={name: "x"})
+        assert (reply.status, reply.json["restate_code"]) == (500, "META0003")
+        assert f"the additional header '{name.lower()}' means one HTTP/1.1 connection" in reply.json["message"]
+        assert deployments.asked == []
+
+    _run(tmp_path, story)
+
+
 def test_registration_shows_the_service_and_is_pushed(tmp_path: Path) -> None:
     async def story(node: Node, deployments: Deployments) -> None:
         uri = deployments.put("a", manifest(service("Greeter")), headers={"x-restate-server": "sdk/1"})
-        reply = await node.register(uri, additional_headers={"X-Team": "blue"}, metadata={"git": "1f"})
+        reply = await node.register(uri, additional_headers={"X-Team": " blue\t"}, metadata={"git": "1f"})
         assert reply.status == 201
         deployment_id = reply.json["id"]
         assert reply.headers["Location"] == f"deployments/{deployment_id}"

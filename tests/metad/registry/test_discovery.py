@@ -19,6 +19,8 @@ import metad.registry.discovery
 from metad.registry.address import parse_address
 from metad.registry.discovery import Discovered, discover
 from metad.registry.errors import DiscoveryError
+from shared.config import Settings
+from shared.transport.outbound import Outbound
 from tests.conftest import free_ports
 from tests.metad.harness import Deployments, manifest, service
 
@@ -26,7 +28,13 @@ _Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def _discover(uri: str, *, use_http_11: bool = False, headers: dict[str, str] | None = None) -> Discovered:
-    return await discover(parse_address(uri), additional_headers=headers or {}, use_http_11=use_http_11)
+    return await discover(
+        parse_address(uri),
+        additional_headers=headers or {},
+        use_http_11=use_http_11,
+        outbound=Outbound(Settings()),
+        now_ms=0,
+    )
 
 
 def _error_of(peer: _Peer, *, use_http_11: bool = False) -> DiscoveryError:

@@ -43,6 +43,25 @@ def test_call_answers_with_the_result_and_its_id(tmp_path: Path) -> None:
     uvloop.run(main())
 
 
+def test_trace_state_in_several_fields_is_one_list(tmp_path: Path) -> None:
+    """Proxies may cut it (W3C Trace Context, section 3.3.1.1). Of other fields the first counts."""
+
+    async def main() -> None:
+        async with Ingress(tmp_path) as ingress:
+            parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            fields = ["traceparent: " + parent, "tracestate: a=1", "x-a: 1", "tracestate: b=2", "x-a: 2"]
+            lines = ["GET /Greeter/none HTTP/1.1", "host: h", *fields, "connection: close", "", ""]
+            reader, writer = await asyncio.open_connection("127.0.0.1", ingress.settings.ingress_port)
+            writer.write("\r\n".join(lines).encode())
+            assert (await reader.read()).startswith(b"HTTP/1.1 200")
+            writer.close()
+            [request] = [r for r in ingress.worker.requests if isinstance(r, InvokeRequest)]
+            assert (request.invoke.traceparent, request.invoke.tracestate) == (parent, "a=1,b=2")
+            assert ("x-a", "1") in input_headers(request.invoke.input)
+
+    uvloop.run(main())
+
+
 def test_same_key_finds_the_same_invocation(tmp_path: Path) -> None:
     async def main() -> None:
         async with Ingress(tmp_path) as ingress:

@@ -97,6 +97,9 @@ def test_traceparent_is_passed_on_when_it_is_one() -> None:
     parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     assert invoke_of("/Greeter/none", {"traceparent": parent}).traceparent == parent
     assert invoke_of("/Greeter/none", {"traceparent": "zz"}).traceparent is None
+    traced = invoke_of("/Greeter/none", {"traceparent": parent, "tracestate": "a=1 ,b=2"})
+    assert (traced.traceparent, traced.tracestate) == (parent, "a=1,b=2")
+    assert invoke_of("/Greeter/none", {"tracestate": "a=1"}).tracestate is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """CPU of one trivial call in the invoker, from `start` to `propose`, without network and store.
 
-Run: `python -m tests.partitiond.invoker.bench_attempt [calls] [--profile]`.
+Run: `python -m tests.partitiond.invoker.bench_attempt [calls] [--keyed] [--sign KEY.pem] [--profile]`. `--keyed` calls
+another object each time, so that no signature is used twice.
 """
 
 from __future__ import annotations
@@ -79,20 +80,20 @@ class _Endpoint:
     async def close(self) -> None: ...
 
 
-async def _run(calls: int, batch: int = 16) -> float:
+async def _run(calls: int, batch: int = 16, *, keyed: bool = False, key_file: str = "") -> float:
     endpoint = _Endpoint()
     host = _Host()
     invoker = Invoker(
         catalog=MemoryCatalog(catalog()),
-        settings=Settings(),
+        settings=Settings(request_identity_private_key_file=key_file),
         clock=SystemClock(),
         make_endpoint=lambda key: endpoint,
     )
     ids = [os.urandom(24) for _ in range(calls)]
-    stored = row()
+    rows = [row(f"Counter/{n}/get") for n in range(calls)] if keyed else [row()] * calls
     began = time.process_time()
     for at in range(0, calls, batch):
-        for invocation_id in ids[at : at + batch]:
+        for invocation_id, stored in zip(ids[at : at + batch], rows[at : at + batch], strict=True):
             invoker.start(host, invocation_id, stored)
         await asyncio.sleep(0)
         handlers, endpoint.handlers = endpoint.handlers, []
@@ -109,12 +110,18 @@ async def _run(calls: int, batch: int = 16) -> float:
 def main() -> None:
     numbers = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
     calls = numbers[0] if numbers else 50_000
+    keyed = "--keyed" in sys.argv
+    key_file = sys.argv[sys.argv.index("--sign") + 1] if "--sign" in sys.argv else ""
+
+    def run() -> float:
+        return uvloop.run(_run(calls, keyed=keyed, key_file=key_file))
+
     if "--profile" in sys.argv:
         profile = cProfile.Profile()
-        profile.runcall(lambda: uvloop.run(_run(calls)))
+        profile.runcall(run)
         profile.print_stats("tottime")
         return
-    rounds = sorted(uvloop.run(_run(calls)) for _ in range(5))
+    rounds = sorted(run() for _ in range(5))
     print(
         f"{calls} calls, 5 rounds: median {rounds[2]:.1f} us CPU a call (best {rounds[0]:.1f}, worst {rounds[4]:.1f})"
     )

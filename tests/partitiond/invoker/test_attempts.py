@@ -537,20 +537,6 @@ def test_message_that_fits_no_record_is_refused() -> None:
     play(scene, record_bytes_limit=150_000)
 
 
-@pytest.mark.parametrize(
-    ("traceparent", "sent"), [("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True), ("odd\r\n", False)]
-)
-def test_traceparent_is_passed_on_if_it_is_one(traceparent: str, sent: bool) -> None:
-    async def scene(stage: Stage) -> None:
-        call = invoke("Greeter/greet")
-        call.traceparent = traceparent
-        stage.host.invoke(call)
-        stream = await stage.stream()
-        assert ("traceparent" in dict(stream.head.headers)) is sent
-
-    play(scene)
-
-
 @pytest.mark.parametrize("uri", ["http://[", "ftp://h:1", "http://h:99999", "nothing"])
 def test_uri_that_is_none_is_a_failure(uri: str) -> None:
     async def scene() -> None:

@@ -34,6 +34,7 @@ def _resolver() -> CallResolver:
         caller_id=_CALLER,
         caller_target=target("Steps/call"),
         traceparent="00-a-b-01",
+        tracestate="a=1",
         random_bytes=lambda length: next(numbers).to_bytes(length, "big"),
     )
 
@@ -55,6 +56,7 @@ def test_call_of_a_service_has_a_random_id_on_one_of_its_buckets() -> None:
     assert callee.target == target("Greeter/greet")
     assert callee.caller == Caller(_CALLER, 2, target("Steps/call"))
     assert (callee.input, callee.traceparent, callee.request_uid) == (b"", "00-a-b-01", b"")
+    assert callee.tracestate == "a=1"
 
 
 def test_call_of_an_object_goes_where_its_key_is() -> None:

@@ -8,8 +8,12 @@ from partitiond.invoker.connect import open_endpoint
 from partitiond.invoker.endpoints import EndpointKey, Endpoints, endpoint_key
 from partitiond.invoker.http1 import Http1Endpoint
 from partitiond.invoker.http2.pool import Pool
+from shared.config import Settings
+from shared.transport.outbound import Outbound
 from tests.fakes.service_endpoint import FakeEndpoint
 from tests.partitiond.invoker.builders import catalog, deployment
+
+OUTBOUND = Outbound(Settings())
 
 
 def test_deployments_of_one_authority_share() -> None:
@@ -47,12 +51,12 @@ def test_endpoint_follows_a_changed_uri_and_retired_ones_are_closed_at_the_end()
 
 def test_http_version_and_default_ports() -> None:
     async def scene() -> None:
-        plain = open_endpoint(endpoint_key(deployment("http://h")))
-        secure = open_endpoint(endpoint_key(deployment("https://[::1]/x")))
+        plain = open_endpoint(endpoint_key(deployment("http://h")), OUTBOUND)
+        secure = open_endpoint(endpoint_key(deployment("https://[::1]/x")), OUTBOUND)
         assert isinstance(plain, Pool)
         assert isinstance(secure, Pool)
         assert (plain.origin.host, plain.origin.port, plain.origin.authority) == ("h", 80, "h")
         assert (secure.origin.host, secure.origin.port, secure.origin.authority) == ("::1", 443, "[::1]")
-        assert isinstance(open_endpoint((True, "http", "h:1")), Http1Endpoint)
+        assert isinstance(open_endpoint((True, "http", "h:1"), OUTBOUND), Http1Endpoint)
 
     uvloop.run(scene())

@@ -35,7 +35,6 @@ def test_new_invocations_take_the_latest_deployment_and_the_best_version() -> No
     assert dict(route.head.headers) == {
         "content-type": "application/vnd.restate.invocation.v7",
         "accept": "application/vnd.restate.invocation.v7",
-        "user-agent": "everlog/0.1.0",
     }
 
 
@@ -46,11 +45,17 @@ def test_pinned_invocations_stay() -> None:
 
 
 def test_base_path_and_headers_of_the_deployment() -> None:
-    known = catalog(deployment("http://h:1/base/path/", additional_headers={"X-Token": "t", "User-Agent": "me"}))
-    route = _resolve(known)
+    known = catalog(deployment("http://h:1/base/path/", additional_headers={"X-Token": "t", "Accept": "other"}))
+    routes = Routes(MemoryCatalog(known), (("x-restate-cluster-name", "c"),))
+    route = routes.resolve(row("Greeter/greet"))
     assert route.path == "/base/path/invoke/Greeter/greet"
-    assert dict(route.head.headers)["x-token"] == "t"
-    assert dict(route.head.headers)["user-agent"] == "me"
+    assert route.signed_path == "/invoke/Greeter/greet"
+    content_type = "application/vnd.restate.invocation.v7"
+    # Beside ours, as Restate does it.
+    assert route.head.headers == (
+        ("content-type", content_type), ("accept", content_type), ("x-token", "t"), ("accept", "other"),
+        ("x-restate-cluster-name", "c"),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

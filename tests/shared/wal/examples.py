@@ -117,6 +117,7 @@ _COMMANDS: dict[str, list[Command]] = {
     "resume-invocation": [ResumeInvocation(ID, 9, CHOICE), ResumeInvocation(ID)],
     "restart-as-new": [RestartAsNew(ID, CALLER_ID, 9, 3, CHOICE, True), RestartAsNew(ID, CALLER_ID)],
     # Since 0.3.
+    "invoke-traced": [msgspec.structs.replace(INVOKE, tracestate="a=1,b=2")],
     "invoke-scoped": [msgspec.structs.replace(_SMALL, target=SCOPED, limit_key="gold/eu")],
     "effects-pause-known": [InvokerEffects(ID, 3, [Pause(FAILURE, DETAIL, 7)])],
     "several": [FireTimers(T0), _SMALL, TruncateOutbox([])],

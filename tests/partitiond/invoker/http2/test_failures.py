@@ -10,7 +10,7 @@ import pytest
 
 from partitiond.invoker.http2 import frames as f
 from partitiond.invoker.http2.errors import ErrorKind, StreamError
-from partitiond.invoker.http2.pool import tls_context
+from shared.transport.tls import client_tls
 
 from .peer import Script, eventually, listening, pool_for, server_tls, serving
 from .recorder import HEAD, Recorder, response
@@ -168,7 +168,7 @@ def test_tls_with_alpn(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         async with (
             serving(echo, tls=server) as (port, _),
-            pool_for(port, tls=tls_context(str(trusted)), host="localhost") as pool,
+            pool_for(port, tls=client_tls(str(trusted), "h2"), host="localhost") as pool,
         ):
             told = [Recorder() for _ in range(20)]
             for n, recorder in enumerate(told):
@@ -186,7 +186,7 @@ def test_tls_without_h2(run: Run, tmp_path: Path, alpn: tuple[str, ...]) -> None
 
     async def main() -> None:
         async with listening(lambda: Script(b""), server) as port:
-            error = await failure_of(port, tls=tls_context(str(trusted)), host="localhost")
+            error = await failure_of(port, tls=client_tls(str(trusted), "h2"), host="localhost")
         assert (error.kind, error.sent) == (ErrorKind.CONNECT, False)
         assert "ALPN" in error.message or "alert" in error.message.lower()
 
@@ -198,7 +198,7 @@ def test_tls_of_an_unknown_authority(run: Run, tmp_path: Path) -> None:
 
     async def main() -> None:
         async with serving(echo, tls=server) as (port, _):
-            error = await failure_of(port, tls=tls_context(), host="localhost")
+            error = await failure_of(port, tls=client_tls("", "h2"), host="localhost")
         assert (error.kind, error.sent) == (ErrorKind.CONNECT, False)
         assert "certificate" in error.message.lower()
 
@@ -208,7 +208,7 @@ def test_tls_of_an_unknown_authority(run: Run, tmp_path: Path) -> None:
 def test_tls_against_a_plain_server(run: Run) -> None:
     async def main() -> None:
         async with listening(lambda: Script(b"", (b"\x16\x03", b"what?"), close=True)) as port:
-            error = await failure_of(port, tls=tls_context(), host="localhost")
+            error = await failure_of(port, tls=client_tls("", "h2"), host="localhost")
         assert (error.kind, error.sent) == (ErrorKind.CONNECT, False)
 
     run(main)

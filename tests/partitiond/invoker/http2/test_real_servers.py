@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from partitiond.invoker.http2.errors import ErrorKind
-from partitiond.invoker.http2.pool import Pool, tls_context
+from partitiond.invoker.http2.pool import Pool
 from partitiond.invoker.http2.request import RequestHead
+from shared.transport.tls import client_tls
 
 from .peer import certificate, pool_for
 from .recorder import HEAD, Recorder
@@ -151,7 +152,7 @@ def test_nginx_answers_many_requests_over_connections_it_drains(run: Run, tmp_pa
 def test_nginx_sends_and_takes_big_bodies(run: Run, tmp_path: Path, tls: bool) -> None:
     async def main() -> None:
         async with nginx(tmp_path) as (plain_port, tls_port):
-            context = tls_context(str(tmp_path / "cert.pem")) if tls else None
+            context = client_tls(str(tmp_path / "cert.pem"), "h2") if tls else None
             port = tls_port if tls else plain_port
             async with pool_for(port, tls=context, host="localhost", stream_window_bytes=100_000) as pool:
                 for recorder in await many(pool, RequestHead("GET", "/big"), b"", 3):
@@ -168,7 +169,7 @@ def test_nginx_sends_and_takes_big_bodies(run: Run, tmp_path: Path, tls: bool) -
 def test_hypercorn_echoes_while_the_request_is_open(run: Run, tmp_path: Path, tls: bool) -> None:
     async def main() -> None:
         async with hypercorn(tmp_path, tls=tls) as port:
-            context = tls_context(str(tmp_path / "cert.pem")) if tls else None
+            context = client_tls(str(tmp_path / "cert.pem"), "h2") if tls else None
             async with pool_for(port, tls=context, host="localhost") as pool:
                 told = Recorder()
                 stream = pool.request(HEAD, told)
