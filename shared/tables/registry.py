@@ -13,6 +13,7 @@ from shared.tables import (
     sys_journal_events,
     sys_keyed_service_status,
     sys_promise,
+    sys_rules,
     sys_service,
 )
 from shared.tables.columns import Table, View
@@ -32,6 +33,7 @@ TABLES: dict[str, Table] = {
         sys_inbox,
         sys_keyed_service_status,
         sys_promise,
+        sys_rules,
     )
 }
 

@@ -13,6 +13,7 @@ from sqld.tables import (
     sys_journal_events,
     sys_keyed_service_status,
     sys_promise,
+    sys_rules,
     sys_service,
 )
 from sqld.tables.source import Source
@@ -30,5 +31,6 @@ SOURCES: dict[str, Source] = {
     "sys_inbox": sys_inbox.SOURCE,
     "sys_keyed_service_status": sys_keyed_service_status.SOURCE,
     "sys_promise": sys_promise.SOURCE,
+    "sys_rules": sys_rules.SOURCE,
 }
 assert SOURCES.keys() == TABLES.keys(), "every table needs a source"
