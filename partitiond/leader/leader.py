@@ -24,7 +24,7 @@ from partitiond.log.proposer import Appender, Proposer
 from partitiond.machine.tables import Tables
 from shared.catalog.partitions import Partition
 from shared.clock import Clock
-from shared.ids import key_partition_key
+from shared.ids import target_partition_key
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, PartitionMeta
 from shared.wal.batch import Batch
@@ -204,6 +204,7 @@ class Leader:
     def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
         """(name, value) of the object's or workflow's state, by name."""
         assert target.key is not None
-        prefix = keys.object_prefix(keys.STATE, key_partition_key(target.key), target.service, target.key)
+        place = target_partition_key(target.scope, target.key)
+        prefix = keys.object_prefix(keys.STATE, place, target.service, target.key, target.scope)
         for key, value in self._tables.scan(prefix, keys.prefix_end(prefix)):
             yield key[len(prefix) :], value

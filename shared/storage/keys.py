@@ -26,6 +26,11 @@ __all__ = [
     "NOTIFICATION",
     "OUTBOX",
     "PROMISE",
+    "SCOPED",
+    "SCOPED_INBOX",
+    "SCOPED_LOCK",
+    "SCOPED_PROMISE",
+    "SCOPED_STATE",
     "STATE",
     "TIMER",
     "decode_object",
@@ -44,6 +49,7 @@ __all__ = [
     "outbox_key",
     "prefix_end",
     "promise_key",
+    "scope_prefix",
     "state_key",
     "timer_key",
 ]
@@ -57,6 +63,12 @@ INBOX = b"\x06"
 PROMISE = b"\x07"
 #: Since 0.2.
 EVENT = b"\x08"
+#: Rows of objects and workflows of a scope: kinds of their own, so that who looks for a key without a scope finds it
+#: by its place alone. Since 0.3.
+SCOPED_STATE = b"\x14"
+SCOPED_LOCK = b"\x15"
+SCOPED_INBOX = b"\x16"
+SCOPED_PROMISE = b"\x17"
 TIMER = b"\x20"
 OUTBOX = b"\x21"
 DEDUP = b"\x22"
@@ -64,6 +76,10 @@ META = b"\x30"
 
 #: The one row that every batch of writes carries: `PartitionMeta`.
 META_KEY = META
+
+#: The kind of the same rows within a scope.
+SCOPED = {STATE: SCOPED_STATE, LOCK: SCOPED_LOCK, INBOX: SCOPED_INBOX, PROMISE: SCOPED_PROMISE}
+_SCOPED_KINDS = frozenset(kind[0] for kind in SCOPED.values())
 
 
 def invocation_key(invocation_id: bytes) -> bytes:
@@ -103,13 +119,17 @@ def event_key(invocation_id: bytes, number: int) -> bytes:
     return EVENT + invocation_id + number.to_bytes(4, "big")
 
 
-def object_prefix(kind: bytes, partition_key: int, service: str, key: str) -> bytes:
-    """Rows of one object or workflow: kind, partition key, service, key."""
+def object_prefix(kind: bytes, partition_key: int, service: str, key: str, scope: str | None = None) -> bytes:
+    """Rows of one object or workflow: kind, partition key, service, key. With a scope: its kind, partition key, scope
+    (after one byte of length), service, key."""
     service_bytes, key_bytes = service.encode(), key.encode()
+    if scope is not None:
+        kind = SCOPED[kind]
     return b"".join(
         (
             kind,
             partition_key.to_bytes(8, "big"),
+            b"" if scope is None else len(scope).to_bytes(1, "big") + scope.encode("ascii"),
             len(service_bytes).to_bytes(2, "big"),
             service_bytes,
             len(key_bytes).to_bytes(4, "big"),
@@ -118,35 +138,46 @@ def object_prefix(kind: bytes, partition_key: int, service: str, key: str) -> by
     )
 
 
-def decode_object(key: bytes) -> tuple[int, str, str, bytes]:
-    """A key made of `object_prefix` and a rest -> partition key, service, key, rest."""
-    at = 11
-    length = int.from_bytes(key[9:at], "big")
+def scope_prefix(kind: bytes, partition_key: int, scope: str) -> bytes:
+    """Rows of all objects or workflows of one scope. `kind` is that without a scope."""
+    return SCOPED[kind] + partition_key.to_bytes(8, "big") + len(scope).to_bytes(1, "big") + scope.encode("ascii")
+
+
+def decode_object(key: bytes) -> tuple[int, str | None, str, str, bytes]:
+    """A key made of `object_prefix` and a rest -> partition key, scope, service, key, rest."""
+    at, scope = 9, None
+    if key[0] in _SCOPED_KINDS:
+        length = key[at]
+        at += 1
+        scope = key[at : at + length].decode("ascii")
+        at += length
+    length = int.from_bytes(key[at : at + 2], "big")
+    at += 2
     service = key[at : at + length].decode()
     at += length
     length = int.from_bytes(key[at : at + 4], "big")
     at += 4
-    return int.from_bytes(key[1:9], "big"), service, key[at : at + length].decode(), key[at + length :]
+    return int.from_bytes(key[1:9], "big"), scope, service, key[at : at + length].decode(), key[at + length :]
 
 
-def state_key(partition_key: int, service: str, key: str, name: bytes) -> bytes:
+def state_key(partition_key: int, service: str, key: str, name: bytes, scope: str | None = None) -> bytes:
     """One value of an object's state."""
-    return object_prefix(STATE, partition_key, service, key) + name
+    return object_prefix(STATE, partition_key, service, key, scope) + name
 
 
-def lock_key(partition_key: int, service: str, key: str) -> bytes:
+def lock_key(partition_key: int, service: str, key: str, scope: str | None = None) -> bytes:
     """The lock of an object and the bounds of its inbox."""
-    return object_prefix(LOCK, partition_key, service, key)
+    return object_prefix(LOCK, partition_key, service, key, scope)
 
 
-def inbox_key(partition_key: int, service: str, key: str, seq: int) -> bytes:
+def inbox_key(partition_key: int, service: str, key: str, seq: int, scope: str | None = None) -> bytes:
     """A waiting invocation, by arrival."""
-    return object_prefix(INBOX, partition_key, service, key) + seq.to_bytes(8, "big")
+    return object_prefix(INBOX, partition_key, service, key, scope) + seq.to_bytes(8, "big")
 
 
-def promise_key(partition_key: int, service: str, key: str, name: str) -> bytes:
+def promise_key(partition_key: int, service: str, key: str, name: str, scope: str | None = None) -> bytes:
     """A durable promise of a workflow."""
-    return object_prefix(PROMISE, partition_key, service, key) + name.encode()
+    return object_prefix(PROMISE, partition_key, service, key, scope) + name.encode()
 
 
 def timer_key(fire_at_ms: int, invocation_id: bytes, completion_id: int) -> bytes:

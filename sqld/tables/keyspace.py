@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from shared.ids import decode_invocation_id, key_partition_key
-from shared.storage.keys import object_prefix
+from shared.storage.keys import SCOPED, object_prefix
 
 __all__ = ["Bounds", "Constraints", "KeyRange", "after_prefix", "clip", "ranges_by_id", "ranges_by_object"]
 
@@ -73,10 +73,12 @@ def _decode_id(text: object) -> bytes | None:
 
 
 def ranges_by_object(kind: bytes, constraints: Constraints) -> list[KeyRange]:
-    """Ranges of a table whose keys go on with partition key, service and the user's key."""
+    """Ranges of a table whose keys go on with partition key, service and the user's key; and of the same with a scope,
+    whose place the key does not tell."""
+    scoped = ranges_by_partition_key(SCOPED[kind], constraints)
     keys = constraints.get("service_key", Bounds()).values
     if keys is None:
-        return ranges_by_partition_key(kind, constraints)
+        return [*ranges_by_partition_key(kind, constraints), *scoped]
     services = constraints.get("service_name", Bounds()).values
     prefixes: set[bytes] = set()
     for key in keys:
@@ -89,7 +91,7 @@ def ranges_by_object(kind: bytes, constraints: Constraints) -> list[KeyRange]:
             prefixes.update(
                 object_prefix(kind, partition_key, service, key) for service in services if isinstance(service, str)
             )
-    return [KeyRange(prefix, after_prefix(prefix)) for prefix in sorted(prefixes)]
+    return [*(KeyRange(prefix, after_prefix(prefix)) for prefix in sorted(prefixes)), *scoped]
 
 
 def ranges_by_partition_key(kind: bytes, constraints: Constraints) -> list[KeyRange]:

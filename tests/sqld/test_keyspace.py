@@ -85,11 +85,12 @@ def test_ids_become_their_keys() -> None:
 
 def test_objects_become_their_prefix() -> None:
     both = {"service_name": Bounds(frozenset({"S"})), "service_key": Bounds(frozenset({"k"}))}
-    (found,) = ranges_by_object(STATE, both)
+    found, scoped = ranges_by_object(STATE, both)
     key = state_key(key_partition_key("k"), "S", "k", b"name")
     assert found.start <= key < found.end
     assert not found.start <= state_key(key_partition_key("k"), "T", "k", b"name") < found.end
-    (wider,) = ranges_by_object(STATE, {"service_key": Bounds(frozenset({"k"}))})
+    assert scoped.start <= state_key(7, "S", "k", b"name", scope="s") < scoped.end
+    wider, _ = ranges_by_object(STATE, {"service_key": Bounds(frozenset({"k"}))})
     assert wider.start <= state_key(key_partition_key("k"), "T", "k", b"name") < wider.end
 
 

@@ -66,6 +66,7 @@ def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
     if row.target.kind == HandlerKind.WORKFLOW_RUN:
         assert row.target.key is not None
         for kind in (keys.STATE, keys.PROMISE):
-            prefix = keys.object_prefix(kind, partition_key_of(invocation_id), row.target.service, row.target.key)
+            place, target = partition_key_of(invocation_id), row.target
+            prefix = keys.object_prefix(kind, place, target.service, row.target.key, target.scope)
             for key, _ in ctx.txn.scan_prefix(prefix):
                 ctx.txn.delete(key)

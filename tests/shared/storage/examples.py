@@ -44,6 +44,11 @@ KEYS: dict[str, bytes] = {
     "meta": keys.META_KEY,
     # Since 0.2.
     "event": keys.event_key(ID, 258),
+    # Since 0.3.
+    "scoped-state": keys.state_key(PLACE, "Counter", "c1", b"n", scope="tenant-1"),
+    "scoped-lock": keys.lock_key(PLACE, "Counter", "c1", scope="tenant-1"),
+    "scoped-inbox": keys.inbox_key(PLACE, "Counter", "c1", 258, scope="tenant-1"),
+    "scoped-promise": keys.promise_key(PLACE, "SignUp", "w1", "clicked", scope="tenant-1"),
 }
 
 _INVOCATION = InvocationRow(
