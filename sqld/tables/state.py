@@ -22,6 +22,7 @@ class _Row(NamedTuple):
 
 _COLUMNS: Columns = {
     "partition_key": lambda row: row.partition_key,
+    "scope": lambda row: row.scope,
     "service_name": lambda row: row.service,
     "service_key": lambda row: row.key,
     "key": lambda row: row.name.decode(errors="replace"),
