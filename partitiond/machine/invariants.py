@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from partitiond.machine.limiter_invariants import check_limits
 from partitiond.machine.tables import Tables
 from shared.ids import partition_key_of
 from shared.storage import keys, values
@@ -22,6 +23,7 @@ def check(tables: Tables) -> list[str]:
         *_check_invocations(tables),
         *_check_locks(tables),
         *_check_timers(tables),
+        *check_limits(tables),
     ]
 
 
@@ -65,12 +67,13 @@ def _check_waiting(tables: Tables, invocation_id: bytes, row: InvocationRow, nam
 
 
 def _check_holder(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:
-    """Running, suspended and paused exclusive invocations hold the lock; others do not."""
+    """Running, suspended and paused exclusive invocations hold the lock, and those that wait for a permit only."""
     target = row.target
     assert target.key is not None
     stored = tables.get(keys.lock_key(partition_key_of(invocation_id), target.service, target.key, target.scope))
     holds = stored is not None and values.decode_lock(stored).holder == invocation_id
-    if holds != (row.status in (Status.INVOKED, Status.SUSPENDED, Status.PAUSED)):
+    begun = row.status in (Status.INVOKED, Status.SUSPENDED, Status.PAUSED)
+    if holds != (begun or (row.status is Status.INBOXED and row.queue_seq > 0)):
         yield f"{name}: {'holds' if holds else 'lacks'} its lock while {row.status.name}"
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from shared.wal.futures import Leaf
 
 __all__ = [
+    "COUNTER",
     "DEDUP",
     "EVENT",
     "INBOX",
@@ -26,6 +27,9 @@ __all__ = [
     "NOTIFICATION",
     "OUTBOX",
     "PROMISE",
+    "QUEUE",
+    "RING",
+    "RULES",
     "SCOPED",
     "SCOPED_INBOX",
     "SCOPED_LOCK",
@@ -33,6 +37,9 @@ __all__ = [
     "SCOPED_STATE",
     "STATE",
     "TIMER",
+    "WAITER",
+    "counter_key",
+    "decode_counter",
     "decode_object",
     "decode_outbox",
     "decode_timer",
@@ -40,6 +47,7 @@ __all__ = [
     "event_key",
     "inbox_key",
     "invocation_key",
+    "is_retry_timer",
     "journal_key",
     "journal_prefix",
     "leaf_key",
@@ -49,9 +57,13 @@ __all__ = [
     "outbox_key",
     "prefix_end",
     "promise_key",
+    "queue_key",
+    "retry_timer_key",
+    "ring_key",
     "scope_prefix",
     "state_key",
     "timer_key",
+    "waiter_key",
 ]
 
 INVOCATION = b"\x01"
@@ -69,16 +81,24 @@ SCOPED_STATE = b"\x14"
 SCOPED_LOCK = b"\x15"
 SCOPED_INBOX = b"\x16"
 SCOPED_PROMISE = b"\x17"
+#: What limits how many invocations of a scope run at once, see `partitiond.machine.limiter`. Since 0.3.
+COUNTER = b"\x18"
+RING = b"\x19"
+QUEUE = b"\x1a"
+WAITER = b"\x1b"
 TIMER = b"\x20"
 OUTBOX = b"\x21"
 DEDUP = b"\x22"
 META = b"\x30"
+#: The one row with the limits that the partition applies. Since 0.3.
+RULES = b"\x31"
 
 #: The one row that every batch of writes carries: `PartitionMeta`.
 META_KEY = META
 
 #: The kind of the same rows within a scope.
 SCOPED = {STATE: SCOPED_STATE, LOCK: SCOPED_LOCK, INBOX: SCOPED_INBOX, PROMISE: SCOPED_PROMISE}
+_RETRY_TIMER_BYTES = 38
 _SCOPED_KINDS = frozenset(kind[0] for kind in SCOPED.values())
 
 
@@ -189,6 +209,46 @@ def timer_key(fire_at_ms: int, invocation_id: bytes, completion_id: int) -> byte
 def decode_timer(key: bytes) -> tuple[int, bytes, int]:
     """-> (time in ms, invocation id, completion id)."""
     return int.from_bytes(key[1:9], "big"), key[9:33], int.from_bytes(key[33:37], "big")
+
+
+def retry_timer_key(fire_at_ms: int, invocation_id: bytes) -> bytes:
+    """The next attempt of an invocation that gave its permit back meanwhile. Longer than any other timer's key, so
+    that no sleep has it. The value is the `born_lsn` (8 bytes)."""
+    return timer_key(fire_at_ms, invocation_id, 0) + b"r"
+
+
+def is_retry_timer(key: bytes) -> bool:
+    """Of the keys of timers."""
+    return len(key) == _RETRY_TIMER_BYTES
+
+
+def counter_key(partition_key: int, path: str) -> bytes:
+    """kind, partition key, path: `scope`, `scope/l1` or `scope/l1/l2`."""
+    return COUNTER + partition_key.to_bytes(8, "big") + path.encode("ascii")
+
+
+def decode_counter(key: bytes) -> tuple[int, str]:
+    """-> partition key, path."""
+    return int.from_bytes(key[1:9], "big"), key[9:].decode("ascii")
+
+
+def ring_key(partition_key: int, path: str, position: int) -> bytes:
+    """Who is to be served below a counter, in turn: kind, partition key, path, NUL, position (8 bytes)."""
+    return b"".join(
+        (RING, partition_key.to_bytes(8, "big"), path.encode("ascii"), b"\x00", position.to_bytes(8, "big"))
+    )
+
+
+def queue_key(partition_key: int, path: str, queue: bytes) -> bytes:
+    """A queue at a counter: kind, partition key, path, NUL, name of the queue."""
+    return b"".join((QUEUE, partition_key.to_bytes(8, "big"), path.encode("ascii"), b"\x00", queue))
+
+
+def waiter_key(partition_key: int, path: str, queue: bytes, seq: int) -> bytes:
+    """An invocation in a queue, by arrival: kind, partition key, path, NUL, name of the queue, sequence (8 bytes)."""
+    return b"".join(
+        (WAITER, partition_key.to_bytes(8, "big"), path.encode("ascii"), b"\x00", queue, seq.to_bytes(8, "big"))
+    )
 
 
 def outbox_key(seq: int) -> bytes:

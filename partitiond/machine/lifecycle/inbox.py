@@ -8,8 +8,8 @@ Rules that always hold:
 
 from __future__ import annotations
 
+from partitiond.machine.chains import resume
 from partitiond.machine.context import Context
-from partitiond.machine.journal import resume
 from partitiond.machine.status import move
 from shared.ids import partition_key_of
 from shared.storage import keys

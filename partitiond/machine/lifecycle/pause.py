@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from partitiond.machine.actions import AbortAttempt, TerminateOutcome
+from partitiond.machine.chains import release
 from partitiond.machine.context import Context
 from partitiond.machine.events import add_event
 from partitiond.machine.status import move
@@ -47,5 +48,6 @@ def _pause_from_outside(ctx: Context, command: PauseInvocation, row: InvocationR
 
 def _pause(ctx: Context, invocation_id: bytes, row: InvocationRow, failure: FailureDetail | None) -> None:
     move(row, Status.PAUSED, ctx.now_ms)
+    release(ctx, invocation_id, row)
     add_event(ctx, invocation_id, row, EventKind.PAUSED, failure)
     ctx.txn.changed(invocation_id)

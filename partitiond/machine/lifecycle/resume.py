@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from partitiond.machine.actions import RetryNow, TerminateOutcome
+from partitiond.machine.chains import release, resume
 from partitiond.machine.context import Context
-from partitiond.machine.journal import resume
 from shared.storage.values import InvocationRow, Status
 from shared.wal.commands import DeploymentChoice, ResumeInvocation
 
@@ -31,7 +31,10 @@ def _resume(ctx: Context, command: ResumeInvocation, row: InvocationRow | None) 
         if refused is not None:
             return refused
         row.deployment_id = command.deployment.id
-    if row.status is Status.INVOKED:
+    if row.retry_at_ms:
+        release(ctx, command.invocation_id, row)
+        resume(ctx, command.invocation_id, row)
+    elif row.status is Status.INVOKED:
         # An attempt that runs is left alone, one that backs off has waited long enough.
         ctx.act(RetryNow(command.invocation_id, row.generation))
     else:
