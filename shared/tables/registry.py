@@ -15,6 +15,7 @@ from shared.tables import (
     sys_promise,
     sys_rules,
     sys_service,
+    sys_user_limits,
 )
 from shared.tables.columns import Table, View
 
@@ -34,6 +35,7 @@ TABLES: dict[str, Table] = {
         sys_keyed_service_status,
         sys_promise,
         sys_rules,
+        sys_user_limits,
     )
 }
 

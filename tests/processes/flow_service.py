@@ -65,7 +65,8 @@ async def hold(ctx: restate.Context, name: str) -> str:
     """Be busy until there is a file of this name beside FLOW_FILE."""
     async with _noted(ctx):
         gone = ctx.request().attempt_finished_event
-        while not _FILE.with_name(name).exists() and not gone.is_set():
+        gate = _FILE.with_name(name)
+        while not gate.exists() and not gone.is_set():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         return name
 

@@ -88,7 +88,6 @@ class World:
 
     def wait_all(self, invocations: list[str], *, deadline_s: float = 60.0) -> None:
         """Until all have succeeded."""
-        scopes: dict[str, int] = {}
         wanted = set(invocations)
 
         def done() -> bool:
@@ -100,7 +99,7 @@ class World:
             assert not failed, failed
             return wanted <= {row["id"] for row in rows}
 
-        eventually(done, deadline_s, what=f"all of {len(wanted)} invocations are done {scopes}")
+        eventually(done, deadline_s, what=f"all of {len(wanted)} invocations are done")
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         status, answer = request("POST", f"{self.admin}/query", {"query": sql})
@@ -131,10 +130,13 @@ def _limit_key(limit_key: str) -> dict[str, str]:
 @contextlib.contextmanager
 def everlog_world(**settings: object) -> Iterator[World]:
     """A node of ours."""
-    with tempfile.TemporaryDirectory(prefix="everlog-flow-") as folder, running_node(**settings) as node:
-        with running_endpoint(_APPLICATION, Path(folder), FLOW_FILE=f"{folder}/flow") as endpoint:
-            endpoint.register(node)
-            yield World(node.ingress, node.admin, Path(folder), endpoint, node)
+    with (
+        tempfile.TemporaryDirectory(prefix="everlog-flow-") as folder,
+        running_node(**settings) as node,
+        running_endpoint(_APPLICATION, Path(folder), FLOW_FILE=f"{folder}/flow") as endpoint,
+    ):
+        endpoint.register(node)
+        yield World(node.ingress, node.admin, Path(folder), endpoint, node)
 
 
 @contextlib.contextmanager
