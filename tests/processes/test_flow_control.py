@@ -259,7 +259,7 @@ def test_the_waiting_are_cancelled_and_killed(world: World) -> None:
 def test_few_of_one_limit_key_do_not_wait_behind_many_of_another(world: World) -> None:
     scope = world.name
     world.rule(scope, 4)
-    many = world.send_many(300, scope, "Flow/work", 5, "many")
+    many = world.send_many(1000 if world.node else 300, scope, "Flow/work", 5, "many")
     few = world.send_many(10, scope, "Flow/work", 5, "few")
     world.wait_all([*many, *few], deadline_s=120)
     running = world.running()
