@@ -60,6 +60,13 @@ def test_one_idempotency_key_in_two_scopes_is_two_invocations(world: World) -> N
     }
     assert len({made[scope, 0] for scope in (f"{key}-a", f"{key}-b", None)}) == 3
     assert all(made[scope, 0] == made[scope, 1] for scope, _ in made)
+    target = {"target": "idempotentInvocation", "service": "Flow", "handler": "work", "idempotencyKey": key}
+    for scope in (f"{key}-a", None, f"{key}-c"):
+        status = 404 if scope == f"{key}-c" else 200
+        for action in ("attach", "output"):
+            found = request("POST", f"{world.ingress}/restate/{action}", target | {"scope": scope})
+            assert found[0] == status
+            assert status == 404 or found[1] == made[scope, 0]
 
 
 def test_objects_and_workflows_of_two_scopes_are_two(world: World) -> None:
