@@ -23,6 +23,7 @@ from shared.storage.values import InvocationRow, Status
 from shared.wal.commands import (
     CleanUp,
     Deliver,
+    DeploymentChoice,
     End,
     Failure,
     FireTimers,
@@ -273,6 +274,24 @@ def test_resume_of_one_that_waits_changes_nothing() -> None:
     before = machine.row(b)
     assert started(machine.apply(ResumeInvocation(b, 7))) == []
     assert machine.row(b) == before
+
+
+@pytest.mark.parametrize("waits", ["runs", "queue", "retry"])
+def test_resume_may_name_another_deployment_unless_an_attempt_runs(waits: str) -> None:
+    machine = limited()
+    b, a = new_id(SCOPED), new_id(SCOPED)
+    machine.apply(invoke(b, SCOPED))
+    machine.report(b, Pin("dp_1", 7))
+    if waits == "queue":
+        machine.report(b, Suspend([1], [17], []))
+        machine.apply(invoke(a, SCOPED))
+        machine.apply(Deliver(9, [(1, SignalMessage(b, 17, b"x"))]))
+    if waits == "retry":
+        machine.report(b, Yield(START_MS + 10))
+    actions = machine.apply(ResumeInvocation(b, 7, DeploymentChoice("dp_2", 5, 7)))
+    assert TerminateOutcome(7, "deployment_fixed" if waits == "runs" else "done") in actions
+    assert machine.row(b).deployment_id == ("dp_1" if waits == "runs" else "dp_2")
+    assert started(actions) == ([b] if waits == "retry" else [])
 
 
 def test_kill_of_one_that_runs_starts_the_next() -> None:
