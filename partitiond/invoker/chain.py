@@ -83,7 +83,7 @@ class Chain:
     __slots__ = (
         "_attempt", "_counter", "_on_gone", "_pin", "_reported", "_row", "_shared", "_suspending", "_target", "_timer",
         "attempts", "awaiting_on", "debug_id", "deployment_id", "failure", "generation", "gone", "host", "id",
-        "last_start_ms", "next_retry_ms", "server", "yielded",
+        "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
     )  # fmt: skip
 
     def __init__(
@@ -96,7 +96,9 @@ class Chain:
         self.id = invocation_id
         self.debug_id = encode_invocation_id(invocation_id)
         self.generation = row.generation
-        self._target = row.target
+        self._target = target = row.target
+        #: Whose turns at the worker's slots it shares: its service's, within its scope.
+        self.queue: str | tuple[str, str] = target.service if target.scope is None else (target.scope, target.service)
         #: The row as it was handed in; None: it may be stale by now.
         self._row: InvocationRow | None = row
         self._attempt: Attempt | None = None

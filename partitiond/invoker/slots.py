@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 __all__ = ["Slots", "Waiter"]
@@ -15,18 +15,23 @@ class Waiter(Protocol):
     #: It gave up waiting.
     gone: bool
 
+    @property
+    def queue(self) -> Hashable:
+        """Among whom it waits."""
+
     def begin(self) -> None:
         """A slot is yours: give it back with `release`, which may happen within this call."""
 
 
 class Slots:
-    """First come, first served, and never within the call that asks.
+    """Queues take turns, so that ten thousand of one do not starve the others; in a queue, first come, first served.
+    Never within the call that asks.
 
     A host carries out the actions of one commit in a row: an attempt that began between two of them would replay a
     notification from the store and then be told of it again by the next action. So `defer` is the loop's `call_soon`.
     """
 
-    __slots__ = ("_defer", "_deferred", "_free", "_waiting")
+    __slots__ = ("_defer", "_deferred", "_free", "_queues")
 
     def __init__(self, count: int, defer: Callable[[Callable[[], None]], object]) -> None:
         assert count > 0
@@ -34,17 +39,22 @@ class Slots:
         self._defer = defer
         #: Invariant: set whenever somebody waits and a slot is free.
         self._deferred = False
-        self._waiting: deque[Waiter] = deque()
+        #: In the order of their turns. Invariant: none is empty.
+        self._queues: OrderedDict[Hashable, deque[Waiter]] = OrderedDict()
 
     def acquire(self, waiter: Waiter) -> None:
         """`begin` is called when the turn comes."""
-        self._waiting.append(waiter)
+        queue = self._queues.get(waiter.queue)
+        if queue is None:
+            self._queues[waiter.queue] = deque((waiter,))
+        else:
+            queue.append(waiter)
         self._serve_soon()
 
     def release(self) -> None:
         """Give a slot back."""
         self._free += 1
-        if self._waiting:
+        if self._queues:
             self._serve_soon()
 
     def _serve_soon(self) -> None:
@@ -53,8 +63,12 @@ class Slots:
             self._defer(self._serve)
 
     def _serve(self) -> None:
-        while self._free and self._waiting:
-            waiter = self._waiting.popleft()
+        queues = self._queues
+        while self._free and queues:
+            name, queue = queues.popitem(last=False)
+            waiter = queue.popleft()
+            if queue:
+                queues[name] = queue
             if not waiter.gone:
                 self._free -= 1
                 waiter.begin()

@@ -45,7 +45,7 @@ class Rows(Protocol):
 class Limiter:
     """The counters of one scope, at its place in the key space. `save` ends whatever was done."""
 
-    __slots__ = ("_book", "_levels", "_place", "_rows", "_scope")
+    __slots__ = ("_book", "_levels", "_limits", "_place", "_rows", "_scope")
 
     def __init__(self, rows: Rows, book: RuleBook, place: int, scope: str) -> None:
         self._rows = rows
@@ -53,6 +53,8 @@ class Limiter:
         self._place = place
         self._scope = scope
         self._levels: dict[str, CounterRow] = {}
+        #: By path; None: no limit.
+        self._limits: dict[str, int | None] = {}
 
     def take(self, limit_key: str | None) -> bool:
         """A permit, if there is room at every counter of the path."""
@@ -153,8 +155,12 @@ class Limiter:
         return ["/".join(counter) for counter in counters_of(self._scope, limit_key)]
 
     def _has_room(self, path: str) -> bool:
-        rule = self._book.rule_of(tuple(path.split("/")))
-        return rule is None or rule.concurrency is None or self._level(path).usage < rule.concurrency
+        try:
+            limit = self._limits[path]
+        except KeyError:
+            rule = self._book.rule_of(tuple(path.split("/")))
+            limit = self._limits[path] = None if rule is None else rule.concurrency
+        return limit is None or self._level(path).usage < limit
 
     def _level(self, path: str) -> CounterRow:
         level = self._levels.get(path)
