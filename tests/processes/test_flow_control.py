@@ -263,6 +263,27 @@ def test_the_waiting_are_cancelled_and_killed(world: World) -> None:
     world.open(f"{scope}-go")
 
 
+def test_a_restarted_and_a_delayed_one_stay_in_their_scope(world: World) -> None:
+    scope = world.name
+    first = world.send(scope, "Flow/work", 1, "a/b")
+    world.wait_all([first])
+    world.rule(f"{scope}/a", 1)
+    holder = world.send(scope, "Flow/hold", f"{scope}-go", "a")
+    world.until(lambda running: len(running.now[f"{scope}/a"]) == 1, what="one runs")
+    status, answer = request("PATCH", f"{world.admin}/invocations/{first}/restart-as-new")
+    assert status == 200, answer
+    delayed = world.send(scope, "Flow/work?delay=300ms", 1, "a/b")
+    (row,) = world.rows(f"SELECT scope, limit_key FROM sys_invocation WHERE id = '{answer['new_invocation_id']}'")
+    assert row == {"scope": scope, "limit_key": "a/b"}
+    # The oracle calls it scheduled until it runs, though its time has come.
+    waiting = {"pending": 2} if world.node else {"pending": 1, "scheduled": 1}
+    expected = {"completed": 1, "running": 1} | waiting
+    eventually(lambda: world.statuses(scope) == expected, what="both wait for their place")
+    world.open(f"{scope}-go")
+    world.wait_all([holder, answer["new_invocation_id"], delayed])
+    assert world.running().most[f"{scope}/a"] == 1
+
+
 def test_few_of_one_limit_key_do_not_wait_behind_many_of_another(world: World) -> None:
     scope = world.name
     world.rule(scope, 4)
