@@ -28,7 +28,8 @@ def resume(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
         limiter = _limiter(ctx, invocation_id, row.target.scope)
         row.has_permit = limiter.take(row.limit_key)
         if not row.has_permit:
-            row.queue_seq = limiter.enqueue(row.limit_key, queue_of(row.target), invocation_id)
+            begun = row.running_at_ms > 0
+            row.queue_seq = limiter.enqueue(row.limit_key, queue_of(row.target), invocation_id, begun=begun)
         limiter.save()
         if not row.has_permit:
             _wait(ctx, invocation_id, row)

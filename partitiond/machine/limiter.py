@@ -10,7 +10,9 @@ which then goes to its end. So that:
 
 - no permit is given where a counter is at its limit; lowering a limit takes none back;
 - nobody waits while all counters of its path have room;
-- levels, and the queues at one level, take turns, however long each is; a queue is served in the order of arrival;
+- levels, and the queues at one level, take turns, however long each is; a queue is served in the order of arrival, and
+  those that ran before and wait to go on come before those that did not, else each suspension would cost them a wait
+  behind the whole queue; but of these every ninth, at the latest, is one;
 - giving a permit, taking it back, or leaving a queue costs the same however many wait.
 
 Restate queues at one of the counters that are full, wakes one queue of each level when a permit comes free, and lets it
@@ -30,6 +32,7 @@ __all__ = ["Limiter", "Rows"]
 
 _LEVEL = b"l"
 _QUEUE = b"q"
+_BEGUN_IN_A_ROW_MAX = 8
 
 
 class Rows(Protocol):
@@ -76,15 +79,19 @@ class Limiter:
             level.usage -= 1
         self._settle(path)
 
-    def enqueue(self, limit_key: str | None, queue_name: bytes, invocation_id: bytes) -> int:
-        """Wait behind all of the same queue. Returns the place in it, never 0."""
+    def enqueue(self, limit_key: str | None, queue_name: bytes, invocation_id: bytes, *, begun: bool) -> int:
+        """Wait behind all of the same line. Returns the place in the queue, never 0. `begun`: it ran before."""
         path = self._path(limit_key)
         at = path[-1]
         key = keys.queue_key(self._place, at, queue_name)
         queue = self._queue(key)
-        seq = queue.tail
+        if begun:
+            seq = 2 * queue.begun_tail + 1
+            queue.begun_tail += 1
+        else:
+            seq = 2 * queue.tail
+            queue.tail += 1
         self._rows.put(keys.waiter_key(self._place, at, queue_name, seq), invocation_id)
-        queue.tail += 1
         queue.waiting += 1
         if queue.waiting == 1:
             queue.listed_at = self._list(at, _QUEUE + queue_name)
@@ -223,14 +230,7 @@ class Limiter:
         name = member[1:]
         key = keys.queue_key(self._place, path, name)
         queue = self._queue(key)
-        while True:
-            assert queue.head < queue.tail, f"a queue at {path} has {queue.waiting} waiting and no row"
-            place = keys.waiter_key(self._place, path, name, queue.head)
-            queue.head += 1
-            invocation_id = self._rows.get(place)
-            if invocation_id is not None:
-                break
-        self._rows.delete(place)
+        invocation_id = self._first_of(path, name, queue)
         queue.waiting -= 1
         if queue.waiting:
             queue.listed_at = self._to_end(path, queue.listed_at, member)
@@ -238,4 +238,30 @@ class Limiter:
         else:
             self._unlist(path, queue.listed_at)
             self._rows.delete(key)
+        return invocation_id
+
+    def _first_of(self, path: str, name: bytes, queue: QueueRow) -> bytes:
+        """Take the next one of a queue out of its line."""
+        begun = queue.begun_in_a_row < _BEGUN_IN_A_ROW_MAX
+        invocation_id = self._first_in_line(path, name, queue, begun=begun)
+        if invocation_id is None:
+            begun = not begun
+            invocation_id = self._first_in_line(path, name, queue, begun=begun)
+        assert invocation_id is not None, f"a queue at {path} has {queue.waiting} waiting and no row"
+        queue.begun_in_a_row = queue.begun_in_a_row + 1 if begun else 0
+        return invocation_id
+
+    def _first_in_line(self, path: str, name: bytes, queue: QueueRow, *, begun: bool) -> bytes | None:
+        head, tail = (queue.begun_head, queue.begun_tail) if begun else (queue.head, queue.tail)
+        invocation_id = None
+        while head < tail and invocation_id is None:
+            place = keys.waiter_key(self._place, path, name, 2 * head + begun)
+            head += 1
+            invocation_id = self._rows.get(place)
+            if invocation_id is not None:
+                self._rows.delete(place)
+        if begun:
+            queue.begun_head = head
+        else:
+            queue.head = head
         return invocation_id

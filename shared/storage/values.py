@@ -135,7 +135,8 @@ class InvocationRow(msgspec.Struct, array_like=True):
     limit_key: str | None = None
     #: It counts as running at its counters. Invariant: only while INVOKED, and only with a scope. Since 0.3.
     has_permit: bool = False
-    #: Place in the queue for a permit, 0: it is in none. Invariant: only while INBOXED (it never ran) or INVOKED.
+    #: Place in the queue for a permit (twice its position, and 1 if it ran before), 0: in none.
+    #: Invariant: only while INBOXED (it never ran) or INVOKED. Since 0.3.
     queue_seq: int = 0
     #: It gave its permit back until this time, when its next attempt is due; 0: it does not wait so. Since 0.3.
     retry_at_ms: int = 0
@@ -209,7 +210,8 @@ class CounterRow(msgspec.Struct, array_like=True, gc=False):
 
 
 class QueueRow(msgspec.Struct, array_like=True, gc=False):
-    """Invocations that wait for permits of the same counters, in order: sequences as in `LockRow`, `waiting` of them.
+    """Invocations that wait for permits of the same counters, `waiting` of them: two lines, of those that ran before
+    and of those that did not, each in order, with positions as in `LockRow`.
 
     Invariants: `waiting` > 0; `listed_at` is its position in the counter's ring. Since 0.3.
     """
@@ -218,6 +220,10 @@ class QueueRow(msgspec.Struct, array_like=True, gc=False):
     head: int = 1
     tail: int = 1
     listed_at: int = 0
+    begun_head: int = 1
+    begun_tail: int = 1
+    #: How many of those that ran before were served in a row.
+    begun_in_a_row: int = 0
 
 
 class PromiseRow(msgspec.Struct, array_like=True):

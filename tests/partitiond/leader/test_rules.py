@@ -88,7 +88,7 @@ def test_a_new_leader_starts_who_has_a_permit_and_finds_who_waits_for_one_or_for
         assert second.clock.now_ms() >= due
         second.leader.propose(reported(second.row(running), running, output(), End()))
         await until(lambda: len(second.invoker.started) == 2)
-        assert second.invoker.started[1] == waiting
-        assert second.row(put_off).status is Status.INVOKED  # type: ignore[union-attr]
+        assert second.invoker.started[1] == put_off
+        assert second.row(waiting).status is Status.INBOXED  # type: ignore[union-attr]
 
     simulate(scenario())

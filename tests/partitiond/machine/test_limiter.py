@@ -56,7 +56,7 @@ class Scope:
     def limiter(self) -> Limiter:
         return Limiter(self.rows, self.book, PLACE, "s")
 
-    def add(self, limit_key: str | None = None, queue: bytes = b"q") -> bytes:
+    def add(self, limit_key: str | None = None, queue: bytes = b"q", *, begun: bool = False) -> bytes:
         self._next += 1
         invocation_id = self._next.to_bytes(24, "big")
         self.kinds[invocation_id] = limit_key, queue
@@ -64,7 +64,7 @@ class Scope:
         if limiter.take(limit_key):
             self.running[invocation_id] = None
         else:
-            self.seqs[invocation_id] = limiter.enqueue(limit_key, queue, invocation_id)
+            self.seqs[invocation_id] = limiter.enqueue(limit_key, queue, invocation_id, begun=begun)
         limiter.save()
         return invocation_id
 
@@ -122,7 +122,7 @@ _LIMITS = st.dictionaries(
 )
 _STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("add"), _LIMIT_KEYS, st.sampled_from([b"q", b"r"])),
+        st.tuples(st.just("add"), _LIMIT_KEYS, st.sampled_from([b"q", b"r"]), st.booleans()),
         st.tuples(st.just("end"), st.integers(0, 1000)),
         st.tuples(st.just("limits"), _LIMITS),
     ),
@@ -137,8 +137,8 @@ def test_permits_are_exact_and_nobody_waits_in_vain(limits: dict[str, int | None
     for step in steps:
         before = scope.usage()
         match step:
-            case ("add", limit_key, queue):
-                scope.add(limit_key, queue)
+            case ("add", limit_key, queue, begun):
+                scope.add(limit_key, queue, begun=begun)
             case ("end", number) if scope.kinds:
                 scope.end(list(scope.kinds)[number % len(scope.kinds)])
             case ("limits", limits):
@@ -199,6 +199,17 @@ def test_queues_of_one_level_take_turns() -> None:
     kinds = {scope.add("k", name): name for name in (b"a", b"b", b"c") for _ in range(30)}
     served = Counter(kinds[each] for each in run_down(scope, 30))
     assert max(served.values()) - min(served.values()) <= 3
+
+
+def test_those_that_ran_before_go_first_but_do_not_starve_the_others() -> None:
+    scope = Scope(s=1)
+    scope.add()
+    fresh = {scope.add(): number for number in range(3)}
+    begun = {scope.add(begun=True): number for number in range(20)}
+    order = ["begun" if each in begun else "fresh" for each in run_down(scope, 23)]
+    assert order == [*["begun"] * 8, "fresh"] * 2 + ["begun"] * 4 + ["fresh"]
+    assert [begun[each] for each in scope.served if each in begun] == list(range(20))
+    assert [fresh[each] for each in scope.served if each in fresh] == list(range(3))
 
 
 def test_a_full_level_holds_up_nobody_else() -> None:

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from partitiond.machine.actions import StartInvocation
 from shared.ids import CANCEL_SIGNAL
-from shared.storage import keys
+from shared.limits import Rule, RuleBook
+from shared.storage import keys, values
 from shared.storage.values import Status
 from shared.wal.commands import (
     Command,
@@ -79,8 +80,8 @@ class World:
         self.machine = Machine()
         self.ids: list[bytes] = []
         self.messages = 0
-        self.version = 1
-        self.apply(SetRules(1, [("*", 1), ("t/*", 1)]))
+        self.version = 0
+        self.step("rules", {"*": 1, "t/*": 1}, 0)
 
     def apply(self, *commands: Command) -> None:
         for action in self.machine.apply(*commands):
@@ -89,6 +90,14 @@ class World:
 
     def running(self) -> list[bytes]:
         return [each for each in self.ids if self.machine.exists(each) and self.machine.row(each).may_run]
+
+    def usage(self) -> dict[str, int]:
+        rows = self.machine.store.scan(keys.COUNTER, keys.RING)
+        return {keys.decode_counter(key)[1]: values.decode_counter(value).usage for key, value in rows}
+
+    def limit(self, path: str) -> float:
+        rule = self.book.rule_of(tuple(path.split("/")))
+        return float("inf") if rule is None or rule.concurrency is None else rule.concurrency
 
     def step(self, what: str, first: object, second: object, third: object = None) -> None:
         match what, first:
@@ -102,6 +111,7 @@ class World:
                 self.apply(FireTimers(self.machine.now_ms))
             case "rules", dict():
                 self.version += 1
+                self.book = RuleBook([Rule(*rule, 0, 0) for rule in first.items()])
                 self.apply(SetRules(self.version, list(first.items())))
             case _, int():
                 self.tell(what, first)
@@ -152,7 +162,10 @@ class World:
 def test_invariants_hold_and_nobody_is_left_behind(steps: list[tuple]) -> None:  # type: ignore[type-arg]
     world = World()
     for step in steps:
+        before = world.usage()
         world.step(*step)
+        for path, usage in world.usage().items():
+            assert usage <= max(world.limit(path), before.get(path, 0)), f"{path} grew above its limit"
     world.drain()
     machine = world.machine
     assert all(machine.row(each).status is Status.COMPLETED for each in world.ids if machine.exists(each))

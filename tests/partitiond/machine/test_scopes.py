@@ -160,6 +160,18 @@ def test_a_scheduled_one_takes_its_permit_when_its_time_comes() -> None:
     assert end(machine, a) == [b]
 
 
+def test_one_that_was_suspended_goes_on_before_those_that_never_ran() -> None:
+    """As in Restate, where an invocation keeps its place by age; else a backlog would be begun as a whole first."""
+    machine = limited()
+    a, b = two(machine)
+    c = new_id(SCOPED)
+    machine.apply(invoke(c, SCOPED))
+    assert started(machine.report(a, Suspend([], [17], []))) == [b]
+    assert started(machine.apply(Deliver(9, [(1, SignalMessage(a, 17, b"x"))]))) == []
+    assert end(machine, b) == [a]
+    assert end(machine, a) == [c]
+
+
 # Locks.
 
 
@@ -168,9 +180,10 @@ def test_an_object_waits_for_its_lock_first_and_then_for_room() -> None:
     a, b = two(machine, OBJECT, OBJECT)
     c = new_id(SCOPED)
     machine.apply(invoke(c, SCOPED))
-    assert (machine.row(b).queue_seq, machine.row(c).queue_seq) == (0, 1), "b waits for the lock"
+    assert machine.row(b).queue_seq == 0, "it waits for the lock"
+    assert machine.row(c).queue_seq > 0
     assert end(machine, a) == [c], "it came first"
-    assert machine.row(b).queue_seq == 1
+    assert machine.row(b).queue_seq > 0
     assert end(machine, c) == [b]
 
 
@@ -330,7 +343,7 @@ def test_a_retry_that_is_put_off_lets_others_run_and_asks_for_room_when_it_is_du
     machine.now_ms = due
     assert started(machine.apply(FireTimers(due))) == []
     row = machine.row(a)
-    assert (row.retry_at_ms, row.queue_seq, row.generation) == (0, 1, generation + 1)
+    assert (row.retry_at_ms, row.queue_seq > 0, row.generation) == (0, True, generation + 1)
     assert end(machine, b) == [a]
 
 

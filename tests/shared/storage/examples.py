@@ -124,7 +124,7 @@ _ROWS: dict[str, msgspec.Struct] = {
         retry_at_ms=T0 + 5,
     ),
     "counter": CounterRow(3, 9, 2, 4, 7, 5),
-    "queue": QueueRow(2, 3, 6, 5),
+    "queue": QueueRow(2, 3, 6, 5, 7, 9, 8),
     "meta-0.3": PartitionMeta(
         STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9, 7, b"digest-of-16-byt"
     ),
