@@ -128,5 +128,5 @@ def test_limits_hold_and_nothing_is_lost_whatever_is_killed() -> None:
     print(f"accepted {len(accepted)}, ran at once at most {most}")
     exceeded = {counter: count for counter, count in most.items() if count > (_limit_of(counter) or len(accepted))}
     assert not exceeded, f"limits {_LIMITS}, exceeded by {exceeded}"
-    assert most["kill-a"] == 5
-    assert most["kill-b"] == 3
+    # They were reached: nobody was held back for nothing.
+    assert (most["kill-a/x"], most["kill-b"]) == (2, 3)
