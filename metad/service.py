@@ -10,6 +10,7 @@ from metad.admin.app import AdminServer, make_app
 from metad.admin.deployments import DeploymentRoutes
 from metad.admin.health import HealthRoutes
 from metad.admin.invocations import InvocationRoutes
+from metad.admin.limits import LimitRoutes
 from metad.admin.query import QueryRoutes
 from metad.admin.services import ServiceRoutes
 from metad.admin.version import VersionRoutes
@@ -47,6 +48,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     resources = (
         DeploymentRoutes(meta_log, SystemClock(), outbound),
         ServiceRoutes(meta_log),
+        LimitRoutes(meta_log, SystemClock()),
         InvocationRoutes(settings, meta_log),
         QueryRoutes(settings),
         HealthRoutes(readiness),

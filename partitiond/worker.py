@@ -69,7 +69,7 @@ class Worker:
         """Serve until `stopping` is set, then drain."""
         await self._server.start()
         self._log.start()
-        self._catalog.on_change(self._open_partitions)
+        self._catalog.on_change(self._catalog_changed)
         self._catalog.start()
         await stopping.wait()
         await self._catalog.close()
@@ -82,6 +82,11 @@ class Worker:
         await self._invoker.close()
         await self._peers.close()
         await self._server.close()
+
+    def _catalog_changed(self) -> None:
+        for processor in self._processors.values():
+            processor.leader.propose_rules()
+        self._open_partitions()
 
     def _open_partitions(self) -> None:
         catalog = self._catalog.catalog
@@ -106,6 +111,7 @@ class Worker:
             partition_of=self._partition_of,
             deliver=self._deliver,
             cleanup_interval_s=self._settings.cleanup_interval_s,
+            catalog=lambda: self._catalog.catalog,
         )
         checkpointer = Checkpointer(
             store,

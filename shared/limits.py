@@ -20,6 +20,8 @@ __all__ = [
     "check_pattern",
     "check_scope",
     "counters_of",
+    "normal_limit_key",
+    "normal_pattern",
 ]
 
 PART_BYTES_MAX = 36
@@ -52,32 +54,58 @@ def check_scope(scope: str) -> None:
 
 def check_limit_key(limit_key: str) -> None:
     """One or two levels, joined by `/`. Raises ValueError with the reason when it is none."""
-    levels = limit_key.split("/")
-    if len(levels) > _LIMIT_LEVELS_MAX:
-        raise ValueError(f"it has {len(levels)} levels, want at most {_LIMIT_LEVELS_MAX}, joined by '/'")
-    for level in levels:
-        _check_part(level)
+    for depth, level in enumerate(limit_key.split("/")):
+        if depth == _LIMIT_LEVELS_MAX:
+            raise ValueError(f"too many path components in the given limit-key (max {_LIMIT_LEVELS_MAX})")
+        try:
+            _check_part(level)
+        except ValueError as error:
+            raise ValueError(f"invalid limit-key component: {error}") from error
+
+
+def normal_limit_key(text: str) -> str | None:
+    """As a client may write it -> as it is kept: one `/` at the end does not count. None: no key at all.
+
+    Raises ValueError with the reason when it is none.
+    """
+    if not text:
+        return None
+    limit_key = text if text == "/" else text.removesuffix("/")
+    check_limit_key(limit_key)
+    return limit_key
 
 
 def check_pattern(pattern: str) -> None:
     """A scope and up to two levels, joined by `/`, each exact or `*`. Raises ValueError with the reason."""
-    parts = pattern.split("/")
-    if len(parts) > 1 + _LIMIT_LEVELS_MAX:
-        raise ValueError(f"it has {len(parts)} parts, want at most {1 + _LIMIT_LEVELS_MAX}, joined by '/'")
-    for part in parts:
+    for depth, part in enumerate(pattern.split("/")):
+        if depth > _LIMIT_LEVELS_MAX:
+            raise ValueError(f"too many path components in the pattern (max {1 + _LIMIT_LEVELS_MAX})")
         if part != _WILDCARD:
             _check_part(part)
 
 
+def normal_pattern(text: str) -> str:
+    """As an operator may write it -> as it is kept: without spaces around parts, without one `/` at the end.
+
+    Raises ValueError with the reason when it is none.
+    """
+    parts = [part.strip() for part in text.strip().split("/")]
+    if len(parts) > 1 and not parts[-1] and parts != ["", ""]:
+        parts.pop()
+    pattern = "/".join(parts)
+    check_pattern(pattern)
+    return pattern
+
+
 def _check_part(part: str) -> None:
+    """Clients know these words."""
     if not part:
-        raise ValueError("it is empty")
-    if len(part.encode()) > PART_BYTES_MAX:
-        raise ValueError(
-            f"{part[:PART_BYTES_MAX]!r}… is {len(part.encode())} bytes long, want at most {PART_BYTES_MAX}"
-        )
+        raise ValueError("value cannot be empty")
+    size = len(part.encode("utf-8", "surrogateescape"))
+    if size > PART_BYTES_MAX:
+        raise ValueError(f"value too long: {size} bytes (max {PART_BYTES_MAX})")
     if _PART.fullmatch(part) is None:
-        raise ValueError(f"{part!r} has characters other than letters, digits, '_', '.' and '-'")
+        raise ValueError("value contains characters outside the allowed set [a-zA-Z0-9_.-]")
 
 
 def counters_of(scope: str, limit_key: str | None) -> list[Counter]:

@@ -6,6 +6,7 @@ Modules, in path order:
     bodies          request bodies: shape, types and ranges
     deployments     register, list, show and remove deployments
     services        show services and handlers
+    limits          change the rule book
     invocations     cancel, kill, purge, pause, resume and restart
     outcomes        what a worker says of such a request -> status and text
     query           SQL, streamed from sqld

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from metad.admin.errors import AdminError, FormError
 
-__all__ = ["QueryBody", "RegisterBody", "read_json", "read_register_body"]
+__all__ = [
+    "MatchesBody",
+    "NotThereBody",
+    "QueryBody",
+    "RegisterBody",
+    "RuleDeleteBody",
+    "RuleUpsertBody",
+    "read_json",
+    "read_register_body",
+]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t -~\x80-\U0010ffff]*")
 _JSON_MEDIA_TYPE = re.compile(r"application/(?:[^;\s]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _Body = TypeVar("_Body")
+_Version = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 
 
 class RegisterBody(msgspec.Struct, frozen=True):
@@ -36,6 +46,43 @@ class QueryBody(msgspec.Struct, frozen=True):
     """POST /query."""
 
     query: str
+
+
+class LimitsBody(msgspec.Struct, frozen=True):
+    """What a rule bounds: how many run at once. None: unlimited."""
+
+    concurrency: Annotated[int, msgspec.Meta(ge=1, lt=1 << 32)] | None = None
+
+
+class AnyBody(msgspec.Struct, frozen=True, tag="none"):
+    """Whatever is there is changed."""
+
+
+class MatchesBody(msgspec.Struct, frozen=True, tag="matches"):
+    """A rule that is there, at this version."""
+
+    version: _Version
+
+
+class NotThereBody(msgspec.Struct, frozen=True, tag="does_not_exist"):
+    """A rule that is new."""
+
+
+class RuleUpsertBody(msgspec.Struct, frozen=True):
+    """One rule of PUT /limits/rules."""
+
+    pattern: str
+    limits: LimitsBody = LimitsBody()
+    description: str | None = None
+    disabled: bool = False
+    precondition: AnyBody | MatchesBody | NotThereBody = AnyBody()
+
+
+class RuleDeleteBody(msgspec.Struct, frozen=True):
+    """One rule of POST /limits/rules/bulk-delete."""
+
+    pattern: str
+    expected_version: _Version | None = None
 
 
 async def read_json(request: web.Request, kind: type[_Body]) -> _Body:

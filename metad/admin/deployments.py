@@ -24,6 +24,8 @@ from metad.registry.outcomes import (
     Registered,
     Rejected,
     Removed,
+    RulesDeleted,
+    RulesUpserted,
     Unchanged,
 )
 from metad.registry.registry import decide, deployment_at
@@ -151,7 +153,7 @@ def _registration_response(outcome: Outcome, *, version_2: bool) -> web.Response
             status = 200
         case Rejected():
             raise rejected(outcome)
-        case Removed() | PartitionTableCreated() | PartitionTableExists():
+        case Removed() | PartitionTableCreated() | PartitionTableExists() | RulesUpserted() | RulesDeleted():
             raise AssertionError(f"a registration led to {outcome}")
         case _:
             assert_never(outcome)

@@ -22,10 +22,13 @@ __all__ = ["AdminError", "FormError", "error_middleware", "json_response", "reje
 _log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _COMPRESSED_FROM_BYTES = 1024
-_STATUS_OF_REJECTION = {
-    Rejection.DEPLOYMENT_UNKNOWN: 404,
-    Rejection.RESERVED_NAME: 400,
-    Rejection.TYPE_CHANGED: 409,
+#: Status, and the API's code if it has one.
+_REJECTIONS: dict[Rejection, tuple[int, str | None]] = {
+    Rejection.DEPLOYMENT_UNKNOWN: (404, None),
+    Rejection.RESERVED_NAME: (400, "META0005"),
+    Rejection.TYPE_CHANGED: (409, "META0006"),
+    Rejection.RULE_DIFFERS: (409, None),
+    Rejection.RULE_BOOK_FULL: (422, None),
 }
 
 
@@ -53,9 +56,9 @@ def json_response(value: Any, *, status: int = 200, headers: dict[str, str] | No
 
 def rejected(outcome: Rejected) -> AdminError:
     """What the registry refused."""
-    code = outcome.reason.value
+    status, code = _REJECTIONS[outcome.reason]
     message = outcome.message if code is None else f"[{code}] {outcome.message}"
-    return AdminError(_STATUS_OF_REJECTION[outcome.reason], message, code=code)
+    return AdminError(status, message, code=code)
 
 
 @web.middleware

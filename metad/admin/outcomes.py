@@ -11,7 +11,7 @@ _REFUSALS = {
     "completed": (409, "invocation '{}' has ended before"),
     "not_completed": (409, "invocation '{}' has not ended yet: cancel or kill it first"),
     "not_running": (409, "invocation '{}' is not running, so that it cannot be paused"),
-    "not_begun": (425, "invocation '{}' has not begun yet: it is scheduled, or waits for its object"),
+    "not_begun": (425, "invocation '{}' has not begun yet: it is scheduled, or waits for its object or scope"),
     "deployment_unknown": (400, "query parameter 'deployment': no such deployment for invocation '{}'"),
     "deployment_fixed": (
         409,

@@ -13,21 +13,21 @@ __all__ = ["VERSION", "VersionRoutes"]
 #: As in pyproject.toml; a test compares them.
 VERSION = "0.1.0"
 
-#: What clients may look for; none of them is there.
-_FEATURES = (
-    "invoker_yield",
-    "kafka_scope",
-    "preflight_invocation_termination_retention",
-    "protocol_v7",
-    "scoped_promise_table_migration",
-    "scoped_state_table_migration",
-    "scoped_virtual_objects",
-    "unique_random_seeds",
-    "vqueue_obsolete_cleanup",
-    "vqueues",
-    "vqueues_async_refill",
-    "vqueues_migration_skip_completed",
-)
+#: What clients may look for: flow control is there, and what of it is behind a flag elsewhere.
+_FEATURES = {
+    "invoker_yield": False,
+    "kafka_scope": False,
+    "preflight_invocation_termination_retention": False,
+    "protocol_v7": True,
+    "scoped_promise_table_migration": False,
+    "scoped_state_table_migration": False,
+    "scoped_virtual_objects": True,
+    "unique_random_seeds": False,
+    "vqueue_obsolete_cleanup": False,
+    "vqueues": True,
+    "vqueues_async_refill": False,
+    "vqueues_migration_skip_completed": False,
+}
 
 
 class VersionRoutes:
@@ -46,7 +46,7 @@ class VersionRoutes:
                 "min_admin_api_version": MIN_API_VERSION,
                 "max_admin_api_version": MAX_API_VERSION,
                 "ingress_endpoint": _ingress_endpoint(self._settings),
-                "features": dict.fromkeys(_FEATURES, False),
+                "features": _FEATURES,
             }
         )
 

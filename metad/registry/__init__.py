@@ -9,6 +9,7 @@ Modules, in path order:
     commands    what the log of group `meta` carries
     codec       a proposal <-> bytes, with its format version
     state       the registry's state and the catalog made of it
+    rules       the rule book: changes of many rules at once
     registry    apply(state, proposal) -> new state and outcome
     outcomes    what a proposal led to
     errors      why a deployment cannot be registered

@@ -11,7 +11,20 @@ import msgspec
 from shared.catalog.deployments import ProtocolMode
 from shared.catalog.services import Service
 
-__all__ = ["CreatePartitionTable", "MetaCommand", "Proposal", "RegisterDeployment", "RemoveDeployment"]
+__all__ = [
+    "AtVersion",
+    "CreatePartitionTable",
+    "DeleteRules",
+    "IsAbsent",
+    "MetaCommand",
+    "Precondition",
+    "Proposal",
+    "RegisterDeployment",
+    "RemoveDeployment",
+    "RuleDelete",
+    "RuleUpsert",
+    "UpsertRules",
+]
 
 
 class CreatePartitionTable(msgspec.Struct, array_like=True, frozen=True, tag=1):
@@ -50,7 +63,51 @@ class RemoveDeployment(msgspec.Struct, array_like=True, frozen=True, tag=3):
     id: str
 
 
-MetaCommand = CreatePartitionTable | RegisterDeployment | RemoveDeployment
+class AtVersion(msgspec.Struct, array_like=True, frozen=True, tag=1):
+    """The rule is there, at this version. Since 0.3."""
+
+    version: int
+
+
+class IsAbsent(msgspec.Struct, array_like=True, frozen=True, tag=2):
+    """There is no such rule. Since 0.3."""
+
+
+#: What must hold of a rule for a change of it; None: nothing.
+Precondition = AtVersion | IsAbsent | None
+
+
+class RuleUpsert(msgspec.Struct, array_like=True, frozen=True):
+    """The rule of this pattern, whole. `pattern` as `shared.limits.normal_pattern` gives it."""
+
+    pattern: str
+    concurrency: int | None
+    description: str | None
+    disabled: bool
+    precondition: Precondition = None
+
+
+class RuleDelete(msgspec.Struct, array_like=True, frozen=True):
+    """No rule of this pattern; one that is not there stays so."""
+
+    pattern: str
+    precondition: Precondition = None
+
+
+class UpsertRules(msgspec.Struct, array_like=True, frozen=True, tag=4):
+    """Change the rule book, in this order, all of it or nothing. Proposed by PUT /limits/rules. Since 0.3."""
+
+    at_ms: int
+    rules: list[RuleUpsert]
+
+
+class DeleteRules(msgspec.Struct, array_like=True, frozen=True, tag=5):
+    """Likewise. Proposed by POST /limits/rules/bulk-delete. Since 0.3."""
+
+    rules: list[RuleDelete]
+
+
+MetaCommand = CreatePartitionTable | RegisterDeployment | RemoveDeployment | UpsertRules | DeleteRules
 
 
 class Proposal(msgspec.Struct, array_like=True, frozen=True):

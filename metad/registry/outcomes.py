@@ -7,6 +7,7 @@ from enum import Enum
 import msgspec
 
 from shared.catalog.deployments import Deployment
+from shared.limits import Rule
 
 __all__ = [
     "Outcome",
@@ -16,6 +17,8 @@ __all__ = [
     "Rejected",
     "Rejection",
     "Removed",
+    "RulesDeleted",
+    "RulesUpserted",
     "Unchanged",
 ]
 
@@ -47,12 +50,26 @@ class PartitionTableExists(msgspec.Struct, frozen=True):
     """The table was made before; it stays."""
 
 
-class Rejection(Enum):
-    """Why the state cannot take a command; the value is the code of the admin API, if it has one."""
+class RulesUpserted(msgspec.Struct, frozen=True):
+    """The rules asked for, as they stand in the book now, in the order of the command."""
 
-    DEPLOYMENT_UNKNOWN = None
-    RESERVED_NAME = "META0005"
-    TYPE_CHANGED = "META0006"
+    rules: list[Rule]
+
+
+class RulesDeleted(msgspec.Struct, frozen=True):
+    """Of the patterns asked for, those that had a rule."""
+
+    patterns: list[str]
+
+
+class Rejection(Enum):
+    """Why the state cannot take a command."""
+
+    DEPLOYMENT_UNKNOWN = "deployment unknown"
+    RESERVED_NAME = "reserved name"
+    TYPE_CHANGED = "type changed"
+    RULE_DIFFERS = "rule differs"
+    RULE_BOOK_FULL = "rule book full"
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -62,4 +79,13 @@ class Rejected(msgspec.Struct, frozen=True):
     message: str
 
 
-Outcome = Registered | Unchanged | Removed | PartitionTableCreated | PartitionTableExists | Rejected
+Outcome = (
+    Registered
+    | Unchanged
+    | Removed
+    | PartitionTableCreated
+    | PartitionTableExists
+    | RulesUpserted
+    | RulesDeleted
+    | Rejected
+)

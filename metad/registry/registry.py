@@ -14,7 +14,15 @@ from typing import assert_never
 import msgspec
 
 from metad.registry.address import identity_of
-from metad.registry.commands import CreatePartitionTable, Proposal, RegisterDeployment, RemoveDeployment
+from metad.registry.commands import (
+    CreatePartitionTable,
+    DeleteRules,
+    MetaCommand,
+    Proposal,
+    RegisterDeployment,
+    RemoveDeployment,
+    UpsertRules,
+)
 from metad.registry.outcomes import (
     Outcome,
     PartitionTableCreated,
@@ -25,6 +33,7 @@ from metad.registry.outcomes import (
     Removed,
     Unchanged,
 )
+from metad.registry.rules import delete_rules, upsert_rules
 from metad.registry.state import PROPOSALS_REMEMBERED, RegistryState
 from shared.catalog.deployments import Deployment
 from shared.catalog.partitions import PartitionTable, even_partitions
@@ -42,9 +51,7 @@ def apply(state: RegistryState, proposal: Proposal) -> tuple[RegistryState, Outc
     return msgspec.structs.replace(state, recent_proposals=recent), outcome
 
 
-def decide(
-    state: RegistryState, command: CreatePartitionTable | RegisterDeployment | RemoveDeployment
-) -> tuple[RegistryState, Outcome]:
+def decide(state: RegistryState, command: MetaCommand) -> tuple[RegistryState, Outcome]:
     """What a command does to the state. A dry run calls it alone and drops the new state."""
     match command:
         case CreatePartitionTable():
@@ -53,6 +60,10 @@ def decide(
             return _register(state, command)
         case RemoveDeployment():
             return _remove(state, command)
+        case UpsertRules():
+            return upsert_rules(state, command)
+        case DeleteRules():
+            return delete_rules(state, command)
         case _:
             assert_never(command)
 

@@ -8,6 +8,7 @@ from shared.catalog.catalog import Catalog
 from shared.catalog.deployments import Deployment
 from shared.catalog.partitions import PartitionTable
 from shared.catalog.services import Service
+from shared.limits import Rule
 
 __all__ = ["EMPTY", "PROPOSALS_REMEMBERED", "RegistryState"]
 
@@ -30,6 +31,9 @@ class RegistryState(msgspec.Struct, frozen=True):
     partition_table: PartitionTable | None
     #: Uids of the newest proposals, oldest first.
     recent_proposals: tuple[bytes, ...]
+    #: The rule book, by pattern, and its version, which grows with each change of it.
+    rules: dict[str, Rule] = {}
+    rules_version: int = 0
 
     def catalog(self) -> Catalog | None:
         """What subscribers get; None while there is no partition table."""
@@ -40,6 +44,8 @@ class RegistryState(msgspec.Struct, frozen=True):
             services=self.services,
             deployments=self.deployments,
             partition_table=self.partition_table,
+            rules=self.rules,
+            rules_version=self.rules_version,
         )
 
 

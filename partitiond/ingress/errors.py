@@ -13,6 +13,7 @@ __all__ = [
     "IngressError",
     "bad_header",
     "bad_path",
+    "bad_scope",
     "handler_not_found",
     "invocation_not_found",
     "method_not_allowed",
@@ -51,6 +52,10 @@ class IngressError(EverlogError):
 def bad_path(path: str) -> IngressError:
     """Fewer than 2 or more than 7 slashes."""
     return IngressError(400, f"bad path: {path}")
+
+
+def bad_scope(reason: ValueError) -> IngressError:
+    return IngressError(400, f"bad scope value: {reason}")
 
 
 def unexpected_path(expected: str) -> IngressError:

@@ -14,6 +14,8 @@ from shared.ids import (
     idempotent_partition_key,
     idempotent_uuid,
     key_partition_key,
+    scope_partition_key,
+    target_partition_key,
     workflow_uuid,
 )
 
@@ -91,12 +93,19 @@ def _fault(text: str, expected: str, payload_chars: int) -> str | None:
     return None
 
 
-def idempotent_invocation_id(service: str, key: str | None, handler: str, idempotency_key: str) -> bytes:
+def idempotent_invocation_id(
+    service: str, key: str | None, handler: str, idempotency_key: str, scope: str | None = None
+) -> bytes:
     """The one invocation of this target and idempotency key."""
-    partition_key = idempotent_partition_key(service, idempotency_key) if key is None else key_partition_key(key)
-    return partition_key.to_bytes(8, "big") + idempotent_uuid(service, key, handler, idempotency_key)
+    if scope is not None:
+        partition_key = scope_partition_key(scope)
+    elif key is not None:
+        partition_key = key_partition_key(key)
+    else:
+        partition_key = idempotent_partition_key(service, idempotency_key)
+    return partition_key.to_bytes(8, "big") + idempotent_uuid(service, key, handler, idempotency_key, scope)
 
 
-def workflow_invocation_id(name: str, key: str) -> bytes:
-    """The one run of a workflow for this key."""
-    return key_partition_key(key).to_bytes(8, "big") + workflow_uuid(name, key)
+def workflow_invocation_id(name: str, key: str, scope: str | None = None) -> bytes:
+    """The one run of a workflow for this key, in this scope."""
+    return target_partition_key(scope, key).to_bytes(8, "big") + workflow_uuid(name, key, scope)

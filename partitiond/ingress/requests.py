@@ -13,11 +13,12 @@ from urllib.parse import unquote_to_bytes
 
 from partitiond.ingress.directory import Retention
 from partitiond.ingress.durations import parse_duration
-from partitiond.ingress.errors import IngressError, bad_header, method_not_allowed
+from partitiond.ingress.errors import IngressError, bad_header, bad_scope, method_not_allowed
 from partitiond.ingress.names import idempotent_invocation_id, workflow_invocation_id
 from partitiond.ingress.paths import CallRoute
 from partitiond.ingress.validation import check_input
-from shared.ids import encode_ulid, key_partition_key
+from shared.ids import encode_ulid, target_partition_key
+from shared.limits import check_scope, normal_limit_key
 from shared.protocol.input import encode_input
 from shared.transport.trace import read_trace
 from shared.wal.commands import HandlerKind, Invoke, Target
@@ -28,8 +29,6 @@ __all__ = ["ENTROPY_BYTES", "check_call", "make_invoke"]
 ENTROPY_BYTES = 26
 _ULID_ENTROPY_BYTES = 10
 _HOP_HEADERS = frozenset({"connection", "host", "idempotency-key", "idempotency-expires"})
-_NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
-_NAME_CHARS_MAX = 36
 #: What the log and the store hold in 8 bytes: never.
 _TIME_MS_MAX = (1 << 64) - 1
 
@@ -49,13 +48,12 @@ def check_call(route: CallRoute, method: str, headers: dict[str, str]) -> None:
                 "The handler invocation will already be idempotent by the workflow key itself.",
             )
     if route.scope is not None:
-        fault = _name_fault(route.scope)
-        raise IngressError(400, f"bad scope value: {fault}" if fault else _SCOPED)
+        try:
+            check_scope(route.scope)
+        except ValueError as error:
+            raise bad_scope(error) from error
     if method not in ("GET", "POST"):
         raise method_not_allowed()
-
-
-_SCOPED = "scoped invocations require vqueues to be enabled"
 
 
 def make_invoke(
@@ -75,7 +73,9 @@ def make_invoke(
         raise bad_header("content-type")
     check_input(entry.input, content_type, body)
     delay_ms = _delay(query) if query else None
-    _refuse_limit_key(headers, query)
+    limit_key = _limit_key(headers, query)
+    if limit_key is not None and route.scope is None:
+        raise IngressError(400, "limit-key requires a scope to be set")
     given_headers = _handler_headers(headers, f"{path}?{query}" if query else path)
     if delay_ms is not None and not route.send:
         raise IngressError(
@@ -85,7 +85,7 @@ def make_invoke(
     traceparent, tracestate = read_trace(headers) if "traceparent" in headers else (None, None)
     return Invoke(
         id=invocation_id,
-        target=Target(entry.service, entry.handler, route.key, entry.kind),
+        target=Target(entry.service, entry.handler, route.key, entry.kind, route.scope),
         input=encode_input(given_headers, body),
         idempotency_key=idempotency_key,
         start_at_ms=0 if delay_ms is None else min(now_ms + delay_ms, _TIME_MS_MAX),
@@ -94,6 +94,7 @@ def make_invoke(
         traceparent=traceparent,
         request_uid=entropy[_ULID_ENTROPY_BYTES:],
         tracestate=tracestate,
+        limit_key=limit_key,
     )
 
 
@@ -103,16 +104,17 @@ def _identity(
     entry, key = route.entry, route.key
     if entry.kind == HandlerKind.WORKFLOW_RUN:
         assert key is not None
-        return workflow_invocation_id(entry.service, key), None, entry.retention
+        return workflow_invocation_id(entry.service, key, route.scope), None, entry.retention
     idempotency_key = headers.get("idempotency-key")
     if idempotency_key is None:
         if entry.kind == HandlerKind.WORKFLOW_SHARED:
             assert key is not None
             uuid = now_ms.to_bytes(6, "big") + entropy
-            return key_partition_key(key).to_bytes(8, "big") + uuid, None, entry.retention_keyless
+            place = target_partition_key(route.scope, key).to_bytes(8, "big")
+            return place + uuid, None, entry.retention_keyless
         idempotency_key = encode_ulid(now_ms, entropy)
     return (
-        idempotent_invocation_id(entry.service, key, entry.handler, idempotency_key),
+        idempotent_invocation_id(entry.service, key, entry.handler, idempotency_key, route.scope),
         idempotency_key,
         entry.retention,
     )
@@ -140,31 +142,19 @@ def _delay(query: str) -> int | None:
         raise IngressError(400, f"bad delay query parameter, must be a ISO8601 duration: {error}") from error
 
 
-def _refuse_limit_key(headers: dict[str, str], query: str) -> None:
-    """Limits count within a scope, and no scope has come this far."""
+def _limit_key(headers: dict[str, str], query: str) -> str | None:
+    """The header outweighs the parameter, also with nothing in it."""
     text = headers.get("x-restate-limit-key")
-    if text is None and query:
-        text = _parameter(query, "limit-key")
+    if text is None:
+        text = _parameter(query, "limit-key") if query else None
+    elif not text.isascii():
+        raise bad_header("x-restate-limit-key")
     if not text:
-        return
-    levels = text.rstrip("/").split("/")
-    if len(levels) > 2:
-        raise IngressError(400, "invalid limit-key: too many path components in the given limit-key (max 2)")
-    for level in levels:
-        fault = _name_fault(level)
-        if fault:
-            raise IngressError(400, f"invalid limit-key: invalid limit-key component: {fault}")
-    raise IngressError(400, "limit-key requires a scope to be set")
-
-
-def _name_fault(text: str) -> str | None:
-    if not text:
-        return "value cannot be empty"
-    if len(text) > _NAME_CHARS_MAX:
-        return f"value too long: {len(text)} bytes (max {_NAME_CHARS_MAX})"
-    if not _NAME_CHARS.issuperset(text):
-        return "value contains characters outside the allowed set [a-zA-Z0-9_.-]"
-    return None
+        return None
+    try:
+        return normal_limit_key(text)
+    except ValueError as error:
+        raise IngressError(400, f"invalid limit-key: {error}") from error
 
 
 def _parameter(query: str, name: str) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from partitiond.ingress.directory import Directory, HandlerEntry
-from partitiond.ingress.errors import IngressError
+from partitiond.ingress.errors import IngressError, bad_scope
 from partitiond.ingress.names import idempotent_invocation_id, parse_invocation_id, workflow_invocation_id
+from shared.limits import check_scope
 
 __all__ = ["parse_target"]
 
@@ -42,11 +43,17 @@ def parse_target(action: str, body: bytes, directory: Directory) -> tuple[bytes,
         raise IngressError(500, f"cannot read body: invalid {what} body: {error}") from error
     if isinstance(target, _Invocation):
         return parse_invocation_id(target.invocation_id), None
-    if target.scope is not None:
-        raise IngressError(400, "scoped invocations require vqueues to be enabled")
+    scope = target.scope
+    if scope is not None:
+        try:
+            check_scope(scope)
+        except ValueError as error:
+            raise bad_scope(error) from error
     if isinstance(target, _Workflow):
         service = directory.services.get(target.workflow_name)
-        return workflow_invocation_id(target.workflow_name, target.workflow_key), service.run if service else None
+        invocation_id = workflow_invocation_id(target.workflow_name, target.workflow_key, scope)
+        return invocation_id, service.run if service else None
     service = directory.services.get(target.service)
     entry = service.handlers.get(target.handler) if service else None
-    return idempotent_invocation_id(target.service, target.key, target.handler, target.idempotency_key), entry
+    invocation_id = idempotent_invocation_id(target.service, target.key, target.handler, target.idempotency_key, scope)
+    return invocation_id, entry

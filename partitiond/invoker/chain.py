@@ -1,5 +1,7 @@
 """The attempts of one generation of an invocation, one after the other. Owns: the retry timer.
 
+With a scope, a retry that is a while off gives the permit back; the machine starts it again as its next generation.
+
 Rules that always hold: at most one attempt runs; a slot is held exactly while one does; nothing is proposed once
 `gone`. All that is kept here is volatile: a new leader begins with a fresh chain.
 """
@@ -24,7 +26,7 @@ from partitiond.invoker.routes import Route, Routes
 from partitiond.invoker.slots import Slots
 from shared.clock import Clock
 from shared.ids import encode_invocation_id
-from shared.storage.values import InvocationRow, Status
+from shared.storage.values import InvocationRow
 from shared.transport.identity import Identity
 from shared.transport.trace import trace_headers
 from shared.wal.commands import (
@@ -39,11 +41,15 @@ from shared.wal.commands import (
     Pin,
     Suspend,
     SuspendOn,
+    Yield,
 )
 from shared.wal.futures import Future
 
-__all__ = ["Chain", "Surroundings"]
+__all__ = ["YIELD_MS_MIN", "Chain", "Surroundings"]
 
+#: A retry that is as far off as this gives its scope's permit back, as in Restate
+#: (`invocation_yield_threshold`, 2 s).
+YIELD_MS_MIN = 2000
 #: Effects that add nothing to the journal.
 _LAST_EFFECTS = (End, Suspend, SuspendOn)
 
@@ -78,7 +84,7 @@ class Chain:
         "_attempt", "_counter", "_known_entries", "_on_gone", "_pin", "_reported", "_row", "_shared", "_suspending",
         "_target", "_timer",
         "attempts", "awaiting_on", "debug_id", "deployment_id", "failure", "generation", "gone", "host", "id",
-        "last_start_ms", "next_retry_ms", "server",
+        "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
     )  # fmt: skip
 
     def __init__(
@@ -91,7 +97,9 @@ class Chain:
         self.id = invocation_id
         self.debug_id = encode_invocation_id(invocation_id)
         self.generation = row.generation
-        self._target = row.target
+        self._target = target = row.target
+        #: Whose turns at the worker's slots it shares: its service's, within its scope.
+        self.queue: str | tuple[str, str] = target.service if target.scope is None else (target.scope, target.service)
         #: The row as it was handed in; None: it may be stale by now.
         self._row: InvocationRow | None = row
         self._attempt: Attempt | None = None
@@ -105,6 +113,8 @@ class Chain:
         self._suspending = False
         #: The failure that was reported last.
         self._reported: FailureDetail | None = None
+        #: The next attempt was put off: it begins when the machine says so, by `go_on`.
+        self.yielded = False
         #: The chain is over: ended, suspended, paused or aborted.
         self.gone = False
         #: For InvocationState.
@@ -125,6 +135,14 @@ class Chain:
     def start(self) -> None:
         """Run as soon as there is a slot."""
         self._shared.slots.acquire(self)
+
+    def go_on(self, row: InvocationRow) -> None:
+        """What was put off may run now, as a chain of the machine's; its failures so far still count."""
+        assert self.yielded
+        self.yielded = False
+        self.generation = row.generation
+        self._row = row
+        self.start()
 
     def notify(self, entry_type: int, raw: bytes) -> None:
         # It may be what the handler waited for. If not, the SDK says so again.
@@ -289,7 +307,7 @@ class Chain:
     def _load(self) -> InvocationRow | None:
         """None: this chain is not what the invocation is at any more."""
         row = self.host.load(self.id)
-        if row is None or row.status != Status.INVOKED or row.generation != self.generation:
+        if row is None or not row.may_run or row.generation != self.generation:
             return None
         return row
 
@@ -312,6 +330,8 @@ class Chain:
             protocol_version=route.version,
             idempotency_key=row.idempotency_key,
             seed_id=row.seed_id,
+            scope=target.scope,
+            limit_key=row.limit_key,
         )
 
     def _after_failure(self, failure: AttemptFailure) -> None:
@@ -339,7 +359,11 @@ class Chain:
         else:
             self._log_failure(failure, f"retry in {next_step} ms")
             self.next_retry_ms = shared.clock.now_ms() + next_step
-            self._timer = asyncio.get_running_loop().call_later(next_step / 1000, self._retry_due)
+            if self._target.scope is not None and next_step >= YIELD_MS_MIN:
+                self.yielded = True
+                effects.append(Yield(self.next_retry_ms))
+            else:
+                self._timer = asyncio.get_running_loop().call_later(next_step / 1000, self._retry_due)
         if effects:
             self.host.propose(InvokerEffects(self.id, self.generation, effects))
 

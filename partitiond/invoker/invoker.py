@@ -21,7 +21,7 @@ from partitiond.invoker.slots import Slots
 from shared.api.partition import InvocationState
 from shared.clock import Clock
 from shared.config import Settings
-from shared.storage.values import InvocationRow, Status
+from shared.storage.values import InvocationRow
 from shared.transport.outbound import Outbound
 from shared.wal.commands import DeploymentChoice, FailureDetail, Target
 
@@ -72,12 +72,15 @@ class Invoker:
 
     def start(self, host: InvokerHost, invocation_id: bytes, row: InvocationRow) -> None:
         """Action StartInvocation: a chain of attempts of `row.generation`. An older one is aborted."""
-        if row.status != Status.INVOKED:
+        if not row.may_run:
             return  # Something behind it in the same transaction ended it.
         chains = self._chains.setdefault(host, {})
         known = chains.get(invocation_id)
         if known is not None:
             if known.generation >= row.generation:
+                return
+            if known.yielded:
+                known.go_on(row)
                 return
             known.abort()
         chain = chains[invocation_id] = Chain(self._shared, host, invocation_id, row, self._forget)

@@ -21,7 +21,6 @@ from partitiond.machine.actions import (
 )
 from partitiond.machine.messages import WORKFLOW_INVOKED
 from shared.api.partition import TerminateReply
-from shared.storage.values import Status
 
 __all__ = ["carry_out"]
 
@@ -36,7 +35,7 @@ def _carry_out(leader: Leader, action: Action) -> None:
     match action:
         case StartInvocation():
             # A later batch of the same commit may have ended it already.
-            if action.row.status is Status.INVOKED:
+            if action.row.may_run:
                 leader.invoker.start(leader, action.id, action.row)
         case InvocationEnded():
             leader.replies.ended(action.id, action.target, action.result, action.expires_at_ms)

@@ -22,9 +22,10 @@ from partitiond.leader.replies import Replies
 from partitiond.leader.timers import Timers
 from partitiond.log.proposer import Appender, Proposer
 from partitiond.machine.tables import Tables
+from shared.catalog.catalog import Catalog
 from shared.catalog.partitions import Partition
 from shared.clock import Clock
-from shared.ids import key_partition_key
+from shared.ids import target_partition_key
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, PartitionMeta
 from shared.wal.batch import Batch
@@ -35,6 +36,7 @@ from shared.wal.commands import (
     FailureDetail,
     InvokerEffects,
     OutboxMessage,
+    SetRules,
     Target,
 )
 
@@ -96,6 +98,7 @@ class Leader:
         partition_of: Callable[[int], int],
         deliver: DeliverPort,
         cleanup_interval_s: float,
+        catalog: Callable[[], Catalog | None] = lambda: None,
     ) -> None:
         self.partition = partition
         self.role = Role.FOLLOWING
@@ -115,6 +118,9 @@ class Leader:
         )
         self._cleaner = Cleaner(tables, clock, self.propose_command, interval_s=cleanup_interval_s)
         self.answers = Answers(self.when_applied)
+        self._catalog = catalog
+        #: Of the rule book that the partition applies, or will once what is proposed is applied.
+        self._rules_version = 0
 
     @property
     def leading(self) -> bool:
@@ -164,6 +170,7 @@ class Leader:
         assert isinstance(command, AnnounceLeader)
         own = self.role is Role.ANNOUNCING and command.uid == self._uid
         if own and meta.epoch == lsn:
+            self._rules_version = meta.rules_version
             self._begin(lsn)
         elif own or self.role is Role.LEADING:
             # Somebody announced after us. If Raft still says that we lead, it was an old leader's last word.
@@ -172,6 +179,7 @@ class Leader:
     def _begin(self, epoch: int) -> None:
         self.role = Role.LEADING
         self._proposer.begin(epoch)
+        self.propose_rules()
         started = 0
         for invocation_id, row in recovery.invoked(self._tables):
             self.invoker.start(self, invocation_id, row)
@@ -181,6 +189,15 @@ class Leader:
         self.timers.start()
         self._cleaner.start()
         _log.info("partition=%d leads epoch=%d running=%d", self.partition.id, epoch, started)
+
+    def propose_rules(self) -> None:
+        """Bring a newer rule book to the log, before whatever is proposed behind it."""
+        catalog = self._catalog()
+        if not self.leading or catalog is None or catalog.rules_version <= self._rules_version:
+            return
+        self._rules_version = catalog.rules_version
+        rules = [(rule.pattern, rule.concurrency) for rule in catalog.rules.values() if not rule.disabled]
+        self._proposer.propose(SetRules(catalog.rules_version, rules))
 
     # What the invoker may ask of its host.
 
@@ -204,6 +221,7 @@ class Leader:
     def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
         """(name, value) of the object's or workflow's state, by name."""
         assert target.key is not None
-        prefix = keys.object_prefix(keys.STATE, key_partition_key(target.key), target.service, target.key)
+        place = target_partition_key(target.scope, target.key)
+        prefix = keys.object_prefix(keys.STATE, place, target.service, target.key, target.scope)
         for key, value in self._tables.scan(prefix, keys.prefix_end(prefix)):
             yield key[len(prefix) :], value

@@ -15,11 +15,13 @@ _STATUS_AT = 3
 
 
 def invoked(tables: Tables) -> Iterator[tuple[bytes, InvocationRow]]:
-    """Every invocation that must have an attempt: those INVOKED. Others are not decoded."""
+    """Every invocation that must have an attempt: those INVOKED with all that they need. Others are not decoded."""
     for key, value in tables.scan(keys.INVOCATION, keys.JOURNAL):
         assert value[0] == 0xDC
         if value[_STATUS_AT] == Status.INVOKED:
-            yield key[1:], values.decode_invocation(value)
+            row = values.decode_invocation(value)
+            if row.may_run:
+                yield key[1:], row
 
 
 def outbox(tables: Tables) -> Iterator[tuple[int, OutboxRow]]:

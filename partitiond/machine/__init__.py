@@ -7,11 +7,15 @@ Modules:
     status      invocation statuses and the legal transitions, as a table
     tables      the port by which the machine reads stored rows
     txn         read-through overlay that collects writes
+    limiter     how many invocations of a scope run at once, and who waits
+    rules       the rule book that the partition applies
+    chains      the start of a chain of attempts, and the permit for it
     journal     entries and notifications appended to an invocation's journal
     events      what happens beside the journal: failures of attempts, pauses
     messages    notification and failure bytes of the service protocol
     futures     whether what a handler waits for is settled
     lifecycle   one module a verb: invoke, suspend, complete, cancel …
     entries     one module a journal command: sleep, call, run, state …
+    limiter_invariants  what must be true of permits, counters and queues
     invariants  what must be true after every apply
 """

@@ -19,6 +19,7 @@ from partitiond.machine.lifecycle.invoke import on_invoke
 from partitiond.machine.lifecycle.pause import on_pause_invocation
 from partitiond.machine.lifecycle.restart import on_restart_as_new
 from partitiond.machine.lifecycle.resume import on_resume_invocation
+from partitiond.machine.lifecycle.rules import on_set_rules
 from partitiond.machine.lifecycle.signals import on_complete_awakeable
 from partitiond.machine.lifecycle.terminate import on_terminate
 from partitiond.machine.lifecycle.timers import on_fire_timers
@@ -37,6 +38,7 @@ from shared.wal.commands import (
     PauseInvocation,
     RestartAsNew,
     ResumeInvocation,
+    SetRules,
     Terminate,
     TruncateOutbox,
 )
@@ -107,5 +109,7 @@ def _apply_command(ctx: Context, command: Command) -> None:
             on_resume_invocation(ctx, command)
         case RestartAsNew():
             on_restart_as_new(ctx, command)
+        case SetRules():
+            on_set_rules(ctx, command)
         case AnnounceLeader():
             on_announce_leader(ctx, command)

@@ -6,7 +6,9 @@ Run in tests and simulation after each batch, and by `everlog doctor` on a stopp
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
+from partitiond.machine.limiter_invariants import check_limits
 from partitiond.machine.tables import Tables
 from shared.ids import partition_key_of
 from shared.storage import keys, values
@@ -21,6 +23,7 @@ def check(tables: Tables) -> list[str]:
         *_check_invocations(tables),
         *_check_locks(tables),
         *_check_timers(tables),
+        *check_limits(tables),
     ]
 
 
@@ -64,23 +67,26 @@ def _check_waiting(tables: Tables, invocation_id: bytes, row: InvocationRow, nam
 
 
 def _check_holder(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:
-    """Running, suspended and paused exclusive invocations hold the lock; others do not."""
-    assert row.target.key is not None
-    stored = tables.get(keys.lock_key(partition_key_of(invocation_id), row.target.service, row.target.key))
+    """Running, suspended and paused exclusive invocations hold the lock, and those that wait for a permit only."""
+    target = row.target
+    assert target.key is not None
+    stored = tables.get(keys.lock_key(partition_key_of(invocation_id), target.service, target.key, target.scope))
     holds = stored is not None and values.decode_lock(stored).holder == invocation_id
-    if holds != (row.status in (Status.INVOKED, Status.SUSPENDED, Status.PAUSED)):
+    begun = row.status in (Status.INVOKED, Status.SUSPENDED, Status.PAUSED)
+    if holds != (begun or (row.status is Status.INBOXED and row.queue_seq > 0)):
         yield f"{name}: {'holds' if holds else 'lacks'} its lock while {row.status.name}"
 
 
 def _check_locks(tables: Tables) -> Iterator[str]:
-    for key, value in tables.scan(keys.LOCK, keys.INBOX):
-        partition_key, service, object_key, _ = keys.decode_object(key)
+    scoped = tables.scan(keys.SCOPED_LOCK, keys.SCOPED_INBOX)
+    for key, value in chain(tables.scan(keys.LOCK, keys.INBOX), scoped):
+        partition_key, scope, service, object_key, _ = keys.decode_object(key)
         lock = values.decode_lock(value)
         if lock.holder is None:
             yield f"{service}/{object_key}: a lock row without a holder"
         elif tables.get(keys.invocation_key(lock.holder)) is None:
             yield f"{service}/{object_key}: held by {lock.holder.hex()}, which does not exist"
-        prefix = keys.object_prefix(keys.INBOX, partition_key, service, object_key)
+        prefix = keys.object_prefix(keys.INBOX, partition_key, service, object_key, scope)
         for inbox_key, waiting in tables.scan(prefix, keys.prefix_end(prefix)):
             seq = int.from_bytes(inbox_key[len(prefix) :], "big")
             stored = tables.get(keys.invocation_key(waiting))

@@ -7,19 +7,19 @@ Rules that always hold:
 
 from __future__ import annotations
 
-from partitiond.machine.actions import AckRun, ForwardNotification, StartInvocation
+from partitiond.machine.actions import AckRun, ForwardNotification
+from partitiond.machine.chains import resume
 from partitiond.machine.context import Context
 from partitiond.machine.events import drop_events
 from partitiond.machine.futures import advance
 from partitiond.machine.messages import notification_raw, signal_raw
-from partitiond.machine.status import move
 from shared.protocol.message_types import MessageType
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, JournalRow, Status
 from shared.wal.commands import Failure, Result, Target
 from shared.wal.futures import signal_leaf
 
-__all__ = ["append_command", "append_notification", "complete", "drop_journal", "resume", "signal"]
+__all__ = ["append_command", "append_notification", "complete", "drop_journal", "signal"]
 
 
 def append_command(
@@ -88,16 +88,6 @@ def _wakes(row: InvocationRow, notification: int | str, is_signal: bool, failed:
     if isinstance(notification, str):
         return notification in row.waiting.names
     return notification in (row.waiting.signals if is_signal else row.waiting.completions)
-
-
-def resume(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
-    """Begin a new chain of attempts; effects of the former one no longer count."""
-    move(row, Status.INVOKED, ctx.now_ms)
-    row.generation += 1
-    if row.running_at_ms == 0:
-        row.running_at_ms = ctx.now_ms
-    ctx.txn.changed(invocation_id)
-    ctx.act(StartInvocation(invocation_id, row))
 
 
 def complete(

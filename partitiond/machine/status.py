@@ -20,7 +20,10 @@ class Step(StrEnum):
     INVOKE = "invoke"
     START_TIMER = "its time comes"
     TURN = "its object is free"
+    ROOM = "its scope has room"
     ENTRY = "entry, run result, pin, failure"
+    YIELD = "retry put off"
+    RETRY_TIMER = "retry is due"
     SUSPEND = "suspension"
     END = "end"
     GIVE_UP = "retries exhausted: kill"
@@ -73,8 +76,11 @@ _NONE, _EARLY, _GONE, _LIVE = "not_found", "not_begun", "completed", "not_comple
 TABLE: dict[Step, tuple[Cell, ...]] = {
     Step.INVOKE:        (_STARTS, _STAYS,  _STAYS,      _STAYS,      _STAYS,      _STAYS,      _STAYS),
     Step.START_TIMER:   ((),      _BEGINS, _STAYS,      _STAYS,      _STAYS,      _STAYS,      ()),
-    Step.TURN:          ((),      (),      (_INVOKED,), (),          (),          (),          ()),
+    Step.TURN:          ((),      (),      _WAKES,      (),          (),          (),          ()),
+    Step.ROOM:          ((),      (),      (_INVOKED,), _STAYS,      (),          (),          ()),
     Step.ENTRY:         ((),      (),      (),          _STAYS,      (),          (),          ()),
+    Step.YIELD:         ((),      (),      (),          _STAYS,      (),          (),          ()),
+    Step.RETRY_TIMER:   ((),      (),      (),          (_INVOKED,), (),          (),          ()),
     Step.SUSPEND:       ((),      (),      (),          _RETRIES,    (),          (),          ()),
     Step.END:           ((),      (),      (),          _OVER,       (),          (),          ()),
     Step.GIVE_UP:       ((),      (),      (),          _OVER,       (),          (),          ()),
@@ -90,7 +96,7 @@ TABLE: dict[Step, tuple[Cell, ...]] = {
     Step.PURGE:         (_NONE,   _LIVE,   _LIVE,       _LIVE,       _LIVE,       _LIVE,       (Also.FORGOTTEN,)),
     Step.PURGE_JOURNAL: (_NONE,   _LIVE,   _LIVE,       _LIVE,       _LIVE,       _LIVE,       _STAYS),
     Step.PAUSE:         (_NONE, "not_running", "not_running", (_PAUSED,), (_PAUSED,), _STAYS,  "not_running"),
-    Step.RESUME:        (_NONE,   _EARLY,  _EARLY,      _STAYS,      (_INVOKED,), (_INVOKED,), _GONE),
+    Step.RESUME:        (_NONE,   _EARLY,  _EARLY,      _WAKES,      (_INVOKED,), (_INVOKED,), _GONE),
     Step.RESTART:       (_NONE,   _EARLY,  _EARLY,      _LIVE,       _LIVE,       _LIVE,       _STAYS),
 }
 # fmt: on

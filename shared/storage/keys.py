@@ -15,6 +15,7 @@ from __future__ import annotations
 from shared.wal.futures import Leaf
 
 __all__ = [
+    "COUNTER",
     "DEDUP",
     "EVENT",
     "INBOX",
@@ -26,8 +27,19 @@ __all__ = [
     "NOTIFICATION",
     "OUTBOX",
     "PROMISE",
+    "QUEUE",
+    "RING",
+    "RULES",
+    "SCOPED",
+    "SCOPED_INBOX",
+    "SCOPED_LOCK",
+    "SCOPED_PROMISE",
+    "SCOPED_STATE",
     "STATE",
     "TIMER",
+    "WAITER",
+    "counter_key",
+    "decode_counter",
     "decode_object",
     "decode_outbox",
     "decode_timer",
@@ -35,6 +47,7 @@ __all__ = [
     "event_key",
     "inbox_key",
     "invocation_key",
+    "is_retry_timer",
     "journal_key",
     "journal_prefix",
     "leaf_key",
@@ -44,8 +57,13 @@ __all__ = [
     "outbox_key",
     "prefix_end",
     "promise_key",
+    "queue_key",
+    "retry_timer_key",
+    "ring_key",
+    "scope_prefix",
     "state_key",
     "timer_key",
+    "waiter_key",
 ]
 
 INVOCATION = b"\x01"
@@ -57,13 +75,31 @@ INBOX = b"\x06"
 PROMISE = b"\x07"
 #: Since 0.2.
 EVENT = b"\x08"
+#: Rows of objects and workflows of a scope: kinds of their own, so that who looks for a key without a scope finds it
+#: by its place alone. Since 0.3.
+SCOPED_STATE = b"\x14"
+SCOPED_LOCK = b"\x15"
+SCOPED_INBOX = b"\x16"
+SCOPED_PROMISE = b"\x17"
+#: What limits how many invocations of a scope run at once, see `partitiond.machine.limiter`. Since 0.3.
+COUNTER = b"\x18"
+RING = b"\x19"
+QUEUE = b"\x1a"
+WAITER = b"\x1b"
 TIMER = b"\x20"
 OUTBOX = b"\x21"
 DEDUP = b"\x22"
 META = b"\x30"
+#: The one row with the limits that the partition applies. Since 0.3.
+RULES = b"\x31"
 
 #: The one row that every batch of writes carries: `PartitionMeta`.
 META_KEY = META
+
+#: The kind of the same rows within a scope.
+SCOPED = {STATE: SCOPED_STATE, LOCK: SCOPED_LOCK, INBOX: SCOPED_INBOX, PROMISE: SCOPED_PROMISE}
+_RETRY_TIMER_BYTES = 38
+_SCOPED_KINDS = frozenset(kind[0] for kind in SCOPED.values())
 
 
 def invocation_key(invocation_id: bytes) -> bytes:
@@ -103,13 +139,17 @@ def event_key(invocation_id: bytes, number: int) -> bytes:
     return EVENT + invocation_id + number.to_bytes(4, "big")
 
 
-def object_prefix(kind: bytes, partition_key: int, service: str, key: str) -> bytes:
-    """Rows of one object or workflow: kind, partition key, service, key."""
+def object_prefix(kind: bytes, partition_key: int, service: str, key: str, scope: str | None = None) -> bytes:
+    """Rows of one object or workflow: kind, partition key, service, key. With a scope: its kind, partition key, scope
+    (after one byte of length), service, key."""
     service_bytes, key_bytes = service.encode(), key.encode()
+    if scope is not None:
+        kind = SCOPED[kind]
     return b"".join(
         (
             kind,
             partition_key.to_bytes(8, "big"),
+            b"" if scope is None else len(scope).to_bytes(1, "big") + scope.encode("ascii"),
             len(service_bytes).to_bytes(2, "big"),
             service_bytes,
             len(key_bytes).to_bytes(4, "big"),
@@ -118,35 +158,46 @@ def object_prefix(kind: bytes, partition_key: int, service: str, key: str) -> by
     )
 
 
-def decode_object(key: bytes) -> tuple[int, str, str, bytes]:
-    """A key made of `object_prefix` and a rest -> partition key, service, key, rest."""
-    at = 11
-    length = int.from_bytes(key[9:at], "big")
+def scope_prefix(kind: bytes, partition_key: int, scope: str) -> bytes:
+    """Rows of all objects or workflows of one scope. `kind` is that without a scope."""
+    return SCOPED[kind] + partition_key.to_bytes(8, "big") + len(scope).to_bytes(1, "big") + scope.encode("ascii")
+
+
+def decode_object(key: bytes) -> tuple[int, str | None, str, str, bytes]:
+    """A key made of `object_prefix` and a rest -> partition key, scope, service, key, rest."""
+    at, scope = 9, None
+    if key[0] in _SCOPED_KINDS:
+        length = key[at]
+        at += 1
+        scope = key[at : at + length].decode("ascii")
+        at += length
+    length = int.from_bytes(key[at : at + 2], "big")
+    at += 2
     service = key[at : at + length].decode()
     at += length
     length = int.from_bytes(key[at : at + 4], "big")
     at += 4
-    return int.from_bytes(key[1:9], "big"), service, key[at : at + length].decode(), key[at + length :]
+    return int.from_bytes(key[1:9], "big"), scope, service, key[at : at + length].decode(), key[at + length :]
 
 
-def state_key(partition_key: int, service: str, key: str, name: bytes) -> bytes:
+def state_key(partition_key: int, service: str, key: str, name: bytes, scope: str | None = None) -> bytes:
     """One value of an object's state."""
-    return object_prefix(STATE, partition_key, service, key) + name
+    return object_prefix(STATE, partition_key, service, key, scope) + name
 
 
-def lock_key(partition_key: int, service: str, key: str) -> bytes:
+def lock_key(partition_key: int, service: str, key: str, scope: str | None = None) -> bytes:
     """The lock of an object and the bounds of its inbox."""
-    return object_prefix(LOCK, partition_key, service, key)
+    return object_prefix(LOCK, partition_key, service, key, scope)
 
 
-def inbox_key(partition_key: int, service: str, key: str, seq: int) -> bytes:
+def inbox_key(partition_key: int, service: str, key: str, seq: int, scope: str | None = None) -> bytes:
     """A waiting invocation, by arrival."""
-    return object_prefix(INBOX, partition_key, service, key) + seq.to_bytes(8, "big")
+    return object_prefix(INBOX, partition_key, service, key, scope) + seq.to_bytes(8, "big")
 
 
-def promise_key(partition_key: int, service: str, key: str, name: str) -> bytes:
+def promise_key(partition_key: int, service: str, key: str, name: str, scope: str | None = None) -> bytes:
     """A durable promise of a workflow."""
-    return object_prefix(PROMISE, partition_key, service, key) + name.encode()
+    return object_prefix(PROMISE, partition_key, service, key, scope) + name.encode()
 
 
 def timer_key(fire_at_ms: int, invocation_id: bytes, completion_id: int) -> bytes:
@@ -158,6 +209,46 @@ def timer_key(fire_at_ms: int, invocation_id: bytes, completion_id: int) -> byte
 def decode_timer(key: bytes) -> tuple[int, bytes, int]:
     """-> (time in ms, invocation id, completion id)."""
     return int.from_bytes(key[1:9], "big"), key[9:33], int.from_bytes(key[33:37], "big")
+
+
+def retry_timer_key(fire_at_ms: int, invocation_id: bytes) -> bytes:
+    """The next attempt of an invocation that gave its permit back meanwhile. Longer than any other timer's key, so
+    that no sleep has it. The value is the `born_lsn` (8 bytes)."""
+    return timer_key(fire_at_ms, invocation_id, 0) + b"r"
+
+
+def is_retry_timer(key: bytes) -> bool:
+    """Of the keys of timers."""
+    return len(key) == _RETRY_TIMER_BYTES
+
+
+def counter_key(partition_key: int, path: str) -> bytes:
+    """kind, partition key, path: `scope`, `scope/l1` or `scope/l1/l2`."""
+    return COUNTER + partition_key.to_bytes(8, "big") + path.encode("ascii")
+
+
+def decode_counter(key: bytes) -> tuple[int, str]:
+    """-> partition key, path."""
+    return int.from_bytes(key[1:9], "big"), key[9:].decode("ascii")
+
+
+def ring_key(partition_key: int, path: str, position: int) -> bytes:
+    """Who is to be served below a counter, in turn: kind, partition key, path, NUL, position (8 bytes)."""
+    return b"".join(
+        (RING, partition_key.to_bytes(8, "big"), path.encode("ascii"), b"\x00", position.to_bytes(8, "big"))
+    )
+
+
+def queue_key(partition_key: int, path: str, queue: bytes) -> bytes:
+    """A queue at a counter: kind, partition key, path, NUL, name of the queue."""
+    return b"".join((QUEUE, partition_key.to_bytes(8, "big"), path.encode("ascii"), b"\x00", queue))
+
+
+def waiter_key(partition_key: int, path: str, queue: bytes, seq: int) -> bytes:
+    """An invocation in a queue, by arrival: kind, partition key, path, NUL, name of the queue, sequence (8 bytes)."""
+    return b"".join(
+        (WAITER, partition_key.to_bytes(8, "big"), path.encode("ascii"), b"\x00", queue, seq.to_bytes(8, "big"))
+    )
 
 
 def outbox_key(seq: int) -> bytes:

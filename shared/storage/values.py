@@ -16,6 +16,7 @@ from shared.wal.futures import Future, Leaf, signal_leaf
 
 __all__ = [
     "STORE_FORMAT",
+    "CounterRow",
     "EventKind",
     "EventRow",
     "InvocationRow",
@@ -24,9 +25,11 @@ __all__ = [
     "OutboxRow",
     "PartitionMeta",
     "PromiseRow",
+    "QueueRow",
     "Sink",
     "Status",
     "Waiting",
+    "decode_counter",
     "decode_event",
     "decode_inbox",
     "decode_invocation",
@@ -35,6 +38,8 @@ __all__ = [
     "decode_meta",
     "decode_outbox_row",
     "decode_promise",
+    "decode_queue",
+    "decode_rules",
     "encode",
 ]
 
@@ -126,8 +131,23 @@ class InvocationRow(msgspec.Struct, array_like=True):
     restarted_from: bytes | None = None
     #: Whose random seed it has, when it has a part of another's journal. Since 0.2.
     seed_id: bytes | None = None
+    #: Levels below `target.scope`, `a` or `a/b`, that are counted too. Since 0.3.
+    limit_key: str | None = None
+    #: It counts as running at its counters. Invariant: only while INVOKED, and only with a scope. Since 0.3.
+    has_permit: bool = False
+    #: Place in the queue for a permit (twice its position, and 1 if it ran before), 0: in none.
+    #: Invariant: only while INBOXED (it never ran) or INVOKED. Since 0.3.
+    queue_seq: int = 0
+    #: It gave its permit back until this time, when its next attempt is due; 0: it does not wait so. Since 0.3.
+    retry_at_ms: int = 0
     #: Beside a `traceparent` (shared.transport.trace). Since 0.3.
     tracestate: str | None = None
+
+    @property
+    def may_run(self) -> bool:
+        """It has an attempt, or is to get one. Invariant: with a scope, an INVOKED one has a permit, waits for one, or
+        waits for its next attempt."""
+        return self.status is Status.INVOKED and (self.has_permit or self.target.scope is None)
 
     @property
     def expires_at_ms(self) -> int:
@@ -172,6 +192,42 @@ class LockRow(msgspec.Struct, array_like=True, gc=False):
     tail: int
 
 
+class CounterRow(msgspec.Struct, array_like=True, gc=False):
+    """A scope or a level of limit keys below it. Invariant: there is a row only while `usage` or `waiting` is not 0.
+
+    Since 0.3.
+    """
+
+    #: Permits given out, to be held to the limit.
+    usage: int
+    #: Invocations that wait for a permit, here and at all levels below.
+    waiting: int
+    #: RING rows: queues that are not empty, and levels below with such a queue and room. Positions `head` up to and
+    #: without `tail`, with gaps.
+    members: int = 0
+    head: int = 1
+    tail: int = 1
+    #: Its position in the ring of the level above, 0: it is not there.
+    listed_at: int = 0
+
+
+class QueueRow(msgspec.Struct, array_like=True, gc=False):
+    """Invocations that wait for permits of the same counters, `waiting` of them: two lines, of those that ran before
+    and of those that did not, each in order, with positions as in `LockRow`.
+
+    Invariants: `waiting` > 0; `listed_at` is its position in the counter's ring. Since 0.3.
+    """
+
+    waiting: int
+    head: int = 1
+    tail: int = 1
+    listed_at: int = 0
+    begun_head: int = 1
+    begun_tail: int = 1
+    #: How many of those that ran before were served in a row.
+    begun_in_a_row: int = 0
+
+
 class PromiseRow(msgspec.Struct, array_like=True):
     """A durable promise. Invariant: `waiting` is empty once `completed`."""
 
@@ -206,6 +262,9 @@ class PartitionMeta(msgspec.Struct, array_like=True):
     seq: int
     #: Sequence of the newest outbox message.
     outbox_seq: int
+    #: Which version of the rule book the RULES row is of, and a digest of that row. Since 0.3.
+    rules_version: int = 0
+    rules_digest: bytes = b""
 
 
 encode = msgspec.msgpack.Encoder().encode
@@ -213,6 +272,10 @@ decode_invocation = msgspec.msgpack.Decoder(InvocationRow).decode
 decode_journal = msgspec.msgpack.Decoder(JournalRow).decode
 decode_event = msgspec.msgpack.Decoder(EventRow).decode
 decode_lock = msgspec.msgpack.Decoder(LockRow).decode
+decode_counter = msgspec.msgpack.Decoder(CounterRow).decode
+decode_queue = msgspec.msgpack.Decoder(QueueRow).decode
+#: The RULES row: (pattern, how many run at once or None for no limit) of the rules that are not disabled.
+decode_rules = msgspec.msgpack.Decoder(list[tuple[str, int | None]]).decode
 decode_promise = msgspec.msgpack.Decoder(PromiseRow).decode
 decode_outbox_row = msgspec.msgpack.Decoder(OutboxRow).decode
 decode_meta = msgspec.msgpack.Decoder(PartitionMeta).decode

@@ -13,5 +13,7 @@ Modules:
     sys_promise                 durable promises of workflows
     sys_service                 registered services
     sys_deployment              registered deployments
+    sys_rules                   the rule book of flow control
+    sys_user_limits             the live counters of flow control
     registry                    all of them by name
 """

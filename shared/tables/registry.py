@@ -13,7 +13,9 @@ from shared.tables import (
     sys_journal_events,
     sys_keyed_service_status,
     sys_promise,
+    sys_rules,
     sys_service,
+    sys_user_limits,
 )
 from shared.tables.columns import Table, View
 
@@ -32,6 +34,8 @@ TABLES: dict[str, Table] = {
         sys_inbox,
         sys_keyed_service_status,
         sys_promise,
+        sys_rules,
+        sys_user_limits,
     )
 }
 

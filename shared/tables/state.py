@@ -11,7 +11,7 @@ TABLE = Table(
     doc="One row a value.",
     columns=(
         Column("partition_key", ColumnType.U64, "place of the object's key in the key space"),
-        Column("scope", ColumnType.TEXT, "always null: flow-control scope"),
+        Column("scope", ColumnType.TEXT, "flow-control scope"),
         Column("service_name", ColumnType.TEXT, "object or workflow"),
         Column("service_key", ColumnType.TEXT, "its key"),
         Column("key", ColumnType.TEXT, "name of the value"),

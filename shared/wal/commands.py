@@ -44,6 +44,7 @@ __all__ = [
     "Result",
     "ResumeInvocation",
     "RunCompletion",
+    "SetRules",
     "SignalMessage",
     "Suspend",
     "SuspendOn",
@@ -51,6 +52,7 @@ __all__ = [
     "Terminate",
     "TerminateMode",
     "TruncateOutbox",
+    "Yield",
 ]
 
 
@@ -245,7 +247,14 @@ class Failed(msgspec.Struct, array_like=True, tag=10):
     detail: FailureDetail
 
 
-Effect = Pin | Entry | CallEntry | RunCompletion | Suspend | SuspendOn | End | GiveUp | Pause | Failed
+class Yield(msgspec.Struct, array_like=True, tag=11):
+    """The next attempt is due at this time only: until then the invocation's permit is for others. Only from
+    invocations with a scope. Since 0.3."""
+
+    retry_at_ms: int
+
+
+Effect = Pin | Entry | CallEntry | RunCompletion | Suspend | SuspendOn | End | GiveUp | Pause | Failed | Yield
 
 
 class InvokerEffects(msgspec.Struct, array_like=True, tag=3):
@@ -403,6 +412,18 @@ class RestartAsNew(msgspec.Struct, array_like=True, tag=12):
     latest: bool = False
 
 
+class SetRules(msgspec.Struct, array_like=True, tag=13):
+    """The rule book as of `version`, instead of the one before; an older one is ignored. Since 0.3.
+
+    Proposed by: the leader, when the catalog has a newer one than the partition. Of 10,000 rules, the most there are,
+    it takes 1.2 MB. A rule: its pattern, and how many run at once for each counter that it matches (None: no limit).
+    Disabled rules are left out.
+    """
+
+    version: int
+    rules: list[tuple[str, int | None]]
+
+
 Command = (
     AnnounceLeader
     | Invoke
@@ -416,4 +437,5 @@ Command = (
     | PauseInvocation
     | ResumeInvocation
     | RestartAsNew
+    | SetRules
 )

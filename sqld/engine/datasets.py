@@ -118,6 +118,9 @@ def _batch_sizes() -> Iterator[int]:
 
 def _store_rows(scope: Scope, source: StoreTable, constraints: Constraints) -> Iterator[Any]:
     ranges = source.ranges(constraints)
+    row_of = source.row
+    if source.row_under is not None and scope.catalog is not None:
+        row_of = source.row_under(scope.catalog)
     for partition_id in scope.partitions():
         first_key, last_key = scope.partition_range(partition_id)
         own = [r for r in ranges if clip(r, first_key=first_key, last_key=last_key) is not None]
@@ -127,7 +130,7 @@ def _store_rows(scope: Scope, source: StoreTable, constraints: Constraints) -> I
             continue
         for key, value in snapshot.rows(own):
             try:
-                row = source.row(key, value)
+                row = row_of(key, value)
             except Exception as error:
                 raise CorruptionError(f"partition {partition_id}: unreadable row {key.hex()}: {error}") from error
             if row is not None:

@@ -36,6 +36,8 @@ def bounds_of_columns(predicate: Predicate | None) -> dict[str, Bounds]:
         return _all_of(bounds_of_columns(arguments[0]), bounds_of_columns(arguments[1]))
     if name in ("or", "or_kleene"):
         return _any_of(bounds_of_columns(arguments[0]), bounds_of_columns(arguments[1]))
+    if name == "is_null" and arguments[0][0] == "field":
+        return {arguments[0][1]: Bounds(values=frozenset((None,)))}
     if name == "is_in" and arguments[0][0] == "field" and isinstance(arguments[-1], list):
         return {arguments[0][1]: Bounds(values=frozenset(arguments[-1]))}
     if name == "equal" or name in _FLIPPED:

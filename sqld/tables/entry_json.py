@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 from google.protobuf.message import DecodeError, Message
 
-from shared.ids import encode_invocation_id
+from shared.ids import encode_invocation_id, idempotent_partition_key, target_partition_key
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType, command_name, is_command
 from shared.storage.values import JournalRow
@@ -162,12 +162,12 @@ def _target(target: Target | None) -> _Json | None:
     if target is None:
         return None
     if target.kind == HandlerKind.SERVICE:
-        return {"Service": {"name": target.service, "handler": target.handler, "scope": None}}
+        return {"Service": {"name": target.service, "handler": target.handler, "scope": target.scope}}
     workflow = target.kind in (HandlerKind.WORKFLOW_RUN, HandlerKind.WORKFLOW_SHARED)
     shared = target.kind in (HandlerKind.OBJECT_SHARED, HandlerKind.WORKFLOW_SHARED)
     handler_type = "Shared" if shared else "Workflow" if workflow else "Exclusive"
     fields = {"name": target.service, "key": target.key, "handler": target.handler, "handler_ty": handler_type}
-    return {"Workflow" if workflow else "VirtualObject": fields | {"scope": None}}
+    return {"Workflow" if workflow else "VirtualObject": fields | {"scope": target.scope}}
 
 
 def _request(row: JournalRow, message: Any, lite: bool) -> _Json:
@@ -177,18 +177,22 @@ def _request(row: JournalRow, message: Any, lite: bool) -> _Json:
     }
     if lite:
         return callee
-    return {
-        "request": callee
-        | {
-            "span_context": _NO_SPAN,
-            "parameter": list(message.parameter),
-            "headers": _headers(message),
-            "idempotency_key": message.idempotency_key if message.HasField("idempotency_key") else None,
-            # Not in the caller's journal: the callee's own row has them.
-            "completion_retention_duration": None,
-            "journal_retention_duration": None,
-        }
+    request = callee | {
+        "span_context": _NO_SPAN,
+        "parameter": list(message.parameter),
+        "headers": _headers(message),
+        "idempotency_key": _optional(message, "idempotency_key"),
+        # Not in the caller's journal: the callee's own row has them.
+        "completion_retention_duration": None,
+        "journal_retention_duration": None,
     }
+    if message.limit_key:
+        request["limit_key"] = message.limit_key
+    return {"request": request}
+
+
+def _optional(message: Any, field: str) -> str | None:
+    return getattr(message, field) if message.HasField(field) else None
 
 
 def _call(row: JournalRow, message: pb.CallCommand, lite: bool) -> _Json:
@@ -262,23 +266,39 @@ def _send_signal(row: JournalRow, message: pb.SendSignalCommand, lite: bool) -> 
 
 def _attach(row: JournalRow, message: Any, lite: bool) -> _Json:
     which = message.WhichOneof("target")
-    target: _Json
     if which == "workflow_target":
-        workflow = message.workflow_target
-        target = {"Workflow": {"service_name": workflow.workflow_name, "key": workflow.workflow_key}}
+        target = {"Workflow": _workflow_target(message.workflow_target)}
     elif which == "idempotent_request_target":
-        request = message.idempotent_request_target
-        target = {
-            "IdempotentRequest": {
-                "service_name": request.service_name,
-                "service_key": request.service_key if request.HasField("service_key") else None,
-                "service_handler": request.handler_name,
-                "idempotency_key": request.idempotency_key,
-            }
-        }
+        target = {"IdempotentRequest": _idempotent_target(message.idempotent_request_target)}
     else:
         target = {"InvocationId": message.invocation_id}
     return {"target": target} | _completion_id(row, message, lite)
+
+
+def _workflow_target(workflow: pb.WorkflowTarget) -> _Json:
+    scope = _optional(workflow, "scope")
+    return {
+        "service_name": workflow.workflow_name,
+        "key": workflow.workflow_key,
+        "partition_key": target_partition_key(scope, workflow.workflow_key),
+        "scope": scope,
+    }
+
+
+def _idempotent_target(request: pb.IdempotentRequestTarget) -> _Json:
+    scope, key = _optional(request, "scope"), _optional(request, "service_key")
+    if scope is None and key is None:
+        partition_key = idempotent_partition_key(request.service_name, request.idempotency_key)
+    else:
+        partition_key = target_partition_key(scope, key or "")
+    return {
+        "service_name": request.service_name,
+        "service_key": key,
+        "service_handler": request.handler_name,
+        "idempotency_key": request.idempotency_key,
+        "scope": scope,
+        "partition_key": partition_key,
+    }
 
 
 def _complete_awakeable(row: JournalRow, message: pb.CompleteAwakeableCommand, lite: bool) -> _Json:

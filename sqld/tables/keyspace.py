@@ -6,12 +6,13 @@ leaves out one that it does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from shared.ids import decode_invocation_id, key_partition_key
-from shared.storage.keys import object_prefix
+from shared.ids import decode_invocation_id, key_partition_key, scope_partition_key
+from shared.limits import check_scope
+from shared.storage.keys import SCOPED, object_prefix, scope_prefix
 
 __all__ = ["Bounds", "Constraints", "KeyRange", "after_prefix", "clip", "ranges_by_id", "ranges_by_object"]
 
@@ -19,7 +20,8 @@ _KEY_SPACE_END = (1 << 64) - 1
 
 
 class Bounds(msgspec.Struct, frozen=True):
-    """What is known of one column. `values`: it equals one of these; None: no such list. Ends are included."""
+    """What is known of one column. `values`: it equals one of these, where None is null; None: no such list. Ends
+    are included."""
 
     values: frozenset[object] | None = None
     low: object = None
@@ -56,12 +58,14 @@ def clip(key_range: KeyRange, *, first_key: int, last_key: int) -> KeyRange | No
 
 
 def ranges_by_id(kind: bytes, constraints: Constraints, *, id_column: str) -> list[KeyRange]:
-    """Ranges of a table whose keys go on with the invocation id."""
+    """Ranges of a table whose keys go on with the invocation id. A scope, where the table has one, is its place."""
     ids = constraints.get(id_column, Bounds()).values
-    if ids is None:
+    if ids is not None:
+        return _ranges(kind + raw for text in ids if (raw := _decode_id(text)) is not None)
+    scopes = constraints.get("scope", Bounds()).values
+    if scopes is None or None in scopes:
         return ranges_by_partition_key(kind, constraints)
-    prefixes = {kind + raw for text in ids if (raw := _decode_id(text)) is not None}
-    return [KeyRange(prefix, after_prefix(prefix)) for prefix in sorted(prefixes)]
+    return _ranges(kind + scope_partition_key(scope).to_bytes(8, "big") for scope in _scopes(scopes))
 
 
 def _decode_id(text: object) -> bytes | None:
@@ -73,23 +77,59 @@ def _decode_id(text: object) -> bytes | None:
 
 
 def ranges_by_object(kind: bytes, constraints: Constraints) -> list[KeyRange]:
-    """Ranges of a table whose keys go on with partition key, service and the user's key."""
-    keys = constraints.get("service_key", Bounds()).values
+    """Ranges of a table whose keys go on with partition key, service and the user's key; and of its rows within
+    scopes, whose place the user's key does not tell."""
+    scopes = constraints.get("scope", Bounds()).values
+    if scopes is None:
+        return [*_unscoped(kind, constraints), *ranges_by_partition_key(SCOPED[kind], constraints)]
+    unscoped = _unscoped(kind, constraints) if None in scopes else []
+    return [*unscoped, *_scoped(kind, _scopes(scopes), constraints)]
+
+
+def _unscoped(kind: bytes, constraints: Constraints) -> list[KeyRange]:
+    keys, services = _texts(constraints, "service_key"), _texts(constraints, "service_name")
     if keys is None:
         return ranges_by_partition_key(kind, constraints)
-    services = constraints.get("service_name", Bounds()).values
-    prefixes: set[bytes] = set()
-    for key in keys:
-        if not isinstance(key, str):
-            continue
-        partition_key = key_partition_key(key)
-        if services is None:
-            prefixes.add(kind + partition_key.to_bytes(8, "big"))
-        else:
-            prefixes.update(
-                object_prefix(kind, partition_key, service, key) for service in services if isinstance(service, str)
-            )
-    return [KeyRange(prefix, after_prefix(prefix)) for prefix in sorted(prefixes)]
+    places = [(key_partition_key(key), key) for key in keys]
+    if services is None:
+        return _ranges(kind + place.to_bytes(8, "big") for place, _ in places)
+    return _ranges(object_prefix(kind, place, service, key) for place, key in places for service in services)
+
+
+def _scoped(kind: bytes, scopes: list[str], constraints: Constraints) -> list[KeyRange]:
+    keys, services = _texts(constraints, "service_key"), _texts(constraints, "service_name")
+    places = [(scope_partition_key(scope), scope) for scope in scopes]
+    if keys is None or services is None:
+        return _ranges(scope_prefix(kind, place, scope) for place, scope in places)
+    return _ranges(
+        object_prefix(kind, place, service, key, scope)
+        for place, scope in places
+        for service in services
+        for key in keys
+    )
+
+
+def _texts(constraints: Constraints, column: str) -> list[str] | None:
+    values = constraints.get(column, Bounds()).values
+    return None if values is None else [value for value in values if isinstance(value, str)]
+
+
+def _scopes(values: frozenset[object]) -> list[str]:
+    """Those that a row may have."""
+    return [value for value in values if isinstance(value, str) and _is_scope(value)]
+
+
+def _is_scope(text: str) -> bool:
+    try:
+        check_scope(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _ranges(prefixes: Iterable[bytes]) -> list[KeyRange]:
+    """One range a prefix, none twice: a row in two ranges would be shown twice."""
+    return [KeyRange(prefix, after_prefix(prefix)) for prefix in sorted(set(prefixes))]
 
 
 def ranges_by_partition_key(kind: bytes, constraints: Constraints) -> list[KeyRange]:
@@ -97,8 +137,7 @@ def ranges_by_partition_key(kind: bytes, constraints: Constraints) -> list[KeyRa
     bounds = constraints.get("partition_key", Bounds())
     if bounds.values is not None:
         partition_keys = [v for v in bounds.values if isinstance(v, int) and 0 <= v <= _KEY_SPACE_END]
-        prefixes = sorted(kind + partition_key.to_bytes(8, "big") for partition_key in partition_keys)
-        return [KeyRange(prefix, after_prefix(prefix)) for prefix in prefixes]
+        return _ranges(kind + partition_key.to_bytes(8, "big") for partition_key in partition_keys)
     low = max(0, bounds.low) if isinstance(bounds.low, int) else 0
     high = min(_KEY_SPACE_END, bounds.high) if isinstance(bounds.high, int) else _KEY_SPACE_END
     if low > high:

@@ -13,7 +13,9 @@ from sqld.tables import (
     sys_journal_events,
     sys_keyed_service_status,
     sys_promise,
+    sys_rules,
     sys_service,
+    sys_user_limits,
 )
 from sqld.tables.source import Source
 
@@ -30,5 +32,7 @@ SOURCES: dict[str, Source] = {
     "sys_inbox": sys_inbox.SOURCE,
     "sys_keyed_service_status": sys_keyed_service_status.SOURCE,
     "sys_promise": sys_promise.SOURCE,
+    "sys_rules": sys_rules.SOURCE,
+    "sys_user_limits": sys_user_limits.SOURCE,
 }
 assert SOURCES.keys() == TABLES.keys(), "every table needs a source"

@@ -22,11 +22,15 @@ Columns = Mapping[str, Callable[[Any], Any]]
 
 
 class StoreTable(msgspec.Struct, frozen=True):
-    """Rows of the partitions' stores. `row` makes one of a key and a value, or None when there is none to show."""
+    """Rows of the partitions' stores. `row` makes one of a key and a value, or None when there is none to show.
+
+    `row_under`, where there is one, gives the `row` that shows what the catalog says of it as well.
+    """
 
     ranges: Callable[[Constraints], list[KeyRange]]
     row: Callable[[bytes, bytes], Any]
     columns: Columns
+    row_under: Callable[[Catalog], Callable[[bytes, bytes], Any]] | None = None
 
 
 class CatalogTable(msgspec.Struct, frozen=True):

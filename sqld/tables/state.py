@@ -13,6 +13,7 @@ __all__ = ["SOURCE"]
 
 class _Row(NamedTuple):
     partition_key: int
+    scope: str | None
     service: str
     key: str
     name: bytes
@@ -21,6 +22,7 @@ class _Row(NamedTuple):
 
 _COLUMNS: Columns = {
     "partition_key": lambda row: row.partition_key,
+    "scope": lambda row: row.scope,
     "service_name": lambda row: row.service,
     "service_key": lambda row: row.key,
     "key": lambda row: row.name.decode(errors="replace"),

@@ -15,6 +15,7 @@ __all__ = ["SOURCE"]
 
 class _Row(NamedTuple):
     partition_key: int
+    scope: str | None
     service: str
     key: str
     sequence: bytes

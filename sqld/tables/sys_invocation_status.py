@@ -84,6 +84,8 @@ _COLUMNS: Columns = {
     "target_service_key": lambda row: row.invocation.target.key,
     "target_handler_name": lambda row: row.invocation.target.handler,
     "target_service_ty": lambda row: _SERVICE_TYPE[row.invocation.target.kind],
+    "scope": lambda row: row.invocation.target.scope,
+    "limit_key": lambda row: row.invocation.limit_key,
     "idempotency_key": lambda row: row.invocation.idempotency_key,
     "invoked_by": _invoked_by,
     "invoked_by_id": lambda row: row.invocation.caller and encode_invocation_id(row.invocation.caller.invocation_id),

@@ -15,6 +15,7 @@ __all__ = ["SOURCE"]
 
 class _Row(NamedTuple):
     partition_key: int
+    scope: str | None
     service: str
     key: str
     holder: bytes
@@ -23,7 +24,7 @@ class _Row(NamedTuple):
 def _row(key: bytes, value: bytes) -> _Row | None:
     holder = decode_lock(value).holder
     # A lock that nobody holds only keeps the bounds of an inbox: the oracle shows no row either.
-    return None if holder is None else _Row(*decode_object(key)[:3], holder)
+    return None if holder is None else _Row(*decode_object(key)[:4], holder)
 
 
 _COLUMNS: Columns = {

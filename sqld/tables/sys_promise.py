@@ -15,6 +15,7 @@ __all__ = ["SOURCE"]
 
 class _Row(NamedTuple):
     partition_key: int
+    scope: str | None
     service: str
     key: str
     name: bytes
@@ -41,6 +42,7 @@ def _failure(row: _Row) -> str | None:
 
 _COLUMNS: Columns = {
     "partition_key": lambda row: row.partition_key,
+    "scope": lambda row: row.scope,
     "service_name": lambda row: row.service,
     "service_key": lambda row: row.key,
     "key": lambda row: row.name.decode(),

@@ -23,7 +23,7 @@ from partitiond.machine.txn import Txn
 from partitiond.store.memory import MemoryStore
 from shared.catalog.catalog import Catalog
 from shared.clock import SystemClock
-from shared.ids import key_partition_key
+from shared.ids import target_partition_key
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, Status
 from shared.wal.batch import Batch
@@ -88,7 +88,8 @@ class MemoryHost:
 
     def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
         assert target.key is not None
-        prefix = keys.object_prefix(keys.STATE, key_partition_key(target.key), target.service, target.key)
+        place = target_partition_key(target.scope, target.key)
+        prefix = keys.object_prefix(keys.STATE, place, target.service, target.key, target.scope)
         for key, value in self._store.scan(prefix, prefix + b"\xff" * 64):
             yield key[len(prefix) :], value
 

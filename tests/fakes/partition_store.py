@@ -13,6 +13,7 @@ from shared.protocol.message_types import MessageType
 from shared.storage import keys
 from shared.storage.values import (
     STORE_FORMAT,
+    CounterRow,
     EventKind,
     EventRow,
     InvocationRow,
@@ -144,6 +145,7 @@ def fill_with_examples(partitions: list[FakePartition]) -> None:
         ("paused", 2, EventRow(EventKind.PAUSED, 0, T0 + 3)),
     ):
         rows[keys.event_key(EXAMPLES[name], number)] = encode(event)
+    rows[keys.counter_key(key_partition_key("tenant"), "tenant")] = encode(CounterRow(2, 1))
     for partition in partitions:
         bounds = partition.partition
         own = {k: v for k, v in rows.items() if bounds.start_key <= int.from_bytes(k[1:9], "big") <= bounds.end_key}

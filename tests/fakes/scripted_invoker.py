@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,6 +29,7 @@ from shared.wal.commands import (
     RunCompletion,
     Suspend,
     Target,
+    Yield,
 )
 
 __all__ = ["ScriptedInvoker", "Step"]
@@ -65,6 +67,9 @@ class ScriptedInvoker:
         self.attempts = 0
         #: (service, key) -> the attempt of an exclusive handler that runs now.
         self.holders: dict[tuple[str, str | None], _Attempt] = {}
+        #: scope -> its attempts that run now, and how many there may be.
+        self.running: dict[str | None, set[_Attempt]] = defaultdict(set)
+        self.limits: dict[str | None, int] = {}
         self._attempts: dict[Any, dict[bytes, _Attempt]] = {}
 
     def start(self, host: Any, invocation_id: bytes, row: InvocationRow) -> None:
@@ -150,12 +155,13 @@ class _Attempt:
         place = (self._target.service, self._target.key)
         if self._invoker.holders.get(place) is self:
             del self._invoker.holders[place]
+        self._invoker.running[self._target.scope].discard(self)
 
     def _begin(self, row: InvocationRow | None) -> None:
         if self._gone:
             return
         row = self.host.load(self.id)
-        if row is None or row.generation != self.generation or row.status != 3:
+        if row is None or row.generation != self.generation or not row.may_run:
             self.stop()
             return
         self._invoker.attempts += 1
@@ -163,6 +169,9 @@ class _Attempt:
             place = (self._target.service, self._target.key)
             assert place not in self._invoker.holders, f"two exclusive handlers of {place} run at once"
             self._invoker.holders[place] = self
+        scope = self._target.scope
+        self._invoker.running[scope].add(self)
+        assert len(self._invoker.running[scope]) <= self._invoker.limits.get(scope, 1 << 30), f"too many of {scope}"
         self._running = True
         self._pinned = row.deployment_id is not None
         self._commands: list[tuple[int, bytes]] = []
@@ -294,7 +303,11 @@ class _Attempt:
         self.host.propose(InvokerEffects(self.id, self.generation, list(effects)))
 
     def _fail(self) -> None:
-        """The connection broke: again, once all that was proposed is in the journal."""
+        """The connection broke: again, once all that was proposed is in the journal. Within a scope it may be later."""
+        if self._target.scope is not None and self._chooser.random() < 0.5:
+            self._propose([Yield(self._invoker.now_ms() + self._chooser.choice((5, 100)))])
+            self.stop()
+            return
         self._leave()
         self._timer = asyncio.get_running_loop().call_later(
             self._pause_s(), lambda: self.host.when_applied(lambda: self.begin_later(None) if not self._gone else None)

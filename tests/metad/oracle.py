@@ -51,11 +51,13 @@ def _answers() -> bool:
         return False
 
 
-def ask_oracle(method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None) -> Reply:
+def ask_oracle(
+    method: str, path: str, body: Any = None, *, headers: dict[str, str] | None = None, admin: str = ADMIN
+) -> Reply:
     """As `Node.call`."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     sent = {"Content-Type": "application/json"} if data is not None else {}
-    request = urllib.request.Request(ADMIN + path, data=data, method=method, headers=sent | (headers or {}))
+    request = urllib.request.Request(admin + path, data=data, method=method, headers=sent | (headers or {}))
     try:
         with urllib.request.urlopen(request, timeout=40) as reply:
             return Reply(reply.status, _title(reply.headers), reply.read())

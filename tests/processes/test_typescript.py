@@ -101,3 +101,16 @@ def test_state_and_calls(client: Client) -> None:
     key = fresh()
     client.request(f"/TsBox/{key}/put", ["a", {"b": 1}])
     assert client.call(f"/TsBox/{key}/look", "a") == {"b": 1}
+
+
+def test_calls_within_a_scope(client: Client) -> None:
+    scope = f"ts-{fresh()}"
+    told = client.call(f"/restate/scope/{scope}-caller/call/TsScope/callees", scope, x_restate_limit_key="a")
+    assert told == {
+        "plain": {},
+        "scoped": {"scope": scope},
+        "limited": {"scope": scope, "limitKey": "gold/eu"},
+        "object": "of the scope",
+    }
+    rows = client.sql(f"SELECT scope, value_utf8 FROM state WHERE service_key = 'shared' AND scope = '{scope}'")
+    assert rows == [{"scope": scope, "value_utf8": '"of the scope"'}]

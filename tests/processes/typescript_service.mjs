@@ -47,5 +47,27 @@ const combine = restate.service({
   options: { inactivityTimeout: 100 },
 });
 
-const handler = restate.endpoint().bind(box).bind(combine).http2Handler();
+const scoped = restate.service({
+  name: "TsScope",
+  handlers: {
+    where: async (ctx) => {
+      const { scope, limitKey } = ctx.request();
+      return { scope, limitKey };
+    },
+    callees: async (ctx, scope) => {
+      const within = ctx.scope(scope);
+      const limited = restate.rpc.opts({ limitKey: "gold/eu" });
+      await within.objectClient(box, "shared").put(["name", "of the scope"]);
+      await ctx.objectClient(box, "shared").put(["name", "of none"]);
+      return {
+        plain: await ctx.serviceClient(scoped).where(),
+        scoped: await within.serviceClient(scoped).where(),
+        limited: await within.serviceClient(scoped).where(limited),
+        object: await within.objectClient(box, "shared").look("name"),
+      };
+    },
+  },
+});
+
+const handler = restate.endpoint().bind(box).bind(combine).bind(scoped).http2Handler();
 http2.createServer(handler).listen(Number(process.argv[2]), "127.0.0.1");

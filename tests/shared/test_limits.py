@@ -6,7 +6,16 @@ import itertools
 
 import pytest
 
-from shared.limits import Rule, RuleBook, check_limit_key, check_pattern, check_scope, counters_of
+from shared.limits import (
+    Rule,
+    RuleBook,
+    check_limit_key,
+    check_pattern,
+    check_scope,
+    counters_of,
+    normal_limit_key,
+    normal_pattern,
+)
 
 
 def book(**rules: int | None) -> RuleBook:
@@ -33,7 +42,7 @@ def test_bad_scopes_are_refused_with_the_reason(scope: str, said: str) -> None:
 def test_a_scope_has_one_part_and_a_limit_key_at_most_two() -> None:
     with pytest.raises(ValueError, match="characters"):
         check_scope("a/b")
-    with pytest.raises(ValueError, match="3 levels"):
+    with pytest.raises(ValueError, match="too many"):
         check_limit_key("a/b/c")
     with pytest.raises(ValueError, match="empty"):
         check_limit_key("a/")
@@ -44,10 +53,25 @@ def test_patterns_of_one_to_three_parts_are_taken(pattern: str) -> None:
     check_pattern(pattern)
 
 
-@pytest.mark.parametrize(("pattern", "said"), [("a/b/c/d", "4 parts"), ("a//b", "empty"), ("a*", "characters")])
+@pytest.mark.parametrize(("pattern", "said"), [("a/b/c/d", "too many"), ("a//b", "empty"), ("a*", "characters")])
 def test_bad_patterns_are_refused_with_the_reason(pattern: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         check_pattern(pattern)
+
+
+def test_a_slash_at_the_end_of_a_limit_key_does_not_count() -> None:
+    assert [normal_limit_key(text) for text in ("", "a", "a/", "a/b", "a/b/")] == [None, "a", "a", "a/b", "a/b"]
+    for text, said in (("/", "empty"), ("a//", "empty"), ("a/b//", "too many"), ("a /b/c", "characters")):
+        with pytest.raises(ValueError, match=said):
+            normal_limit_key(text)
+
+
+def test_a_pattern_is_kept_without_spaces_and_the_last_slash() -> None:
+    assert normal_pattern(" s / * /") == "s/*"
+    assert normal_pattern("s/a/b/ ") == "s/a/b"
+    for text, said in (("", "empty"), ("/", "empty"), ("/*", "empty"), ("s//", "empty"), ("s/a/b//", "too many")):
+        with pytest.raises(ValueError, match=said):
+            normal_pattern(text)
 
 
 def test_an_invocation_counts_at_each_level_of_its_key() -> None:

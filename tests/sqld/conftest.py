@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from shared.limits import Rule
 from tests.fakes.partition_store import fill_with_examples
 from tests.sqld.node import Node
 
@@ -17,6 +19,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     node = Node(tmp_path_factory.mktemp("node"))
     try:
         fill_with_examples(node.partitions)
+        rule = Rule("tenant", 2, 1, 1_790_000_000_000)
+        node.meta.catalog = msgspec.structs.replace(node.meta.catalog, rules={rule.pattern: rule}, rules_version=1)
         node.start()
         yield node
     finally:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from shared.ids import decode_invocation_id
+from shared.ids import decode_invocation_id, idempotent_partition_key, key_partition_key
+from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType
 from shared.storage.values import JournalRow
 from shared.wal.commands import HandlerKind, Target
@@ -182,6 +183,62 @@ def test_calls_name_their_callee() -> None:
     assert whole["request"]["invocation_target"] == invocation_target
     assert whole["request"]["parameter"] == list(b'"q"')
     assert whole["request"]["idempotency_key"] is None
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        (
+            Target("Flow", "where", None, HandlerKind.SERVICE, "wok"),
+            {"Service": {"name": "Flow", "handler": "where", "scope": "wok"}},
+        ),
+        (
+            Target("Once", "run", "k", HandlerKind.WORKFLOW_RUN, "wok"),
+            {"Workflow": {"name": "Once", "key": "k", "handler": "run", "handler_ty": "Workflow", "scope": "wok"}},
+        ),
+    ],
+)
+def test_calls_within_a_scope_say_so(target: Target, shown: dict[str, Any]) -> None:
+    """As the oracle shows `ctx.scope("wok").service_call(…, limit_key="gold/eu")`."""
+    for kind, message in ((T.CALL, pb.CallCommand), (T.ONE_WAY_CALL, pb.OneWayCallCommand)):
+        limited, plain = message(scope="wok", limit_key="gold/eu"), message(scope="wok")
+        row = JournalRow(int(kind), limited.SerializeToString(), 0, bytes(24), target)
+        (request,) = json.loads(entry_json(row) or "")["Command"].values()
+        assert request["request"]["invocation_target"] == shown
+        assert list(request["request"])[-1:] == ["limit_key"]
+        assert request["request"]["limit_key"] == "gold/eu"
+        (lite,) = json.loads(entry_lite_json(row) or "")["Command"].values()
+        assert lite["invocation_target"] == shown
+        row = JournalRow(int(kind), plain.SerializeToString(), 0, bytes(24), target)
+        (request,) = json.loads(entry_json(row) or "")["Command"].values()
+        assert "limit_key" not in request["request"]
+
+
+def test_attach_names_its_target_with_scope_and_place() -> None:
+    """Restate's structs, field by field."""
+
+    def shown(message: Any) -> Any:
+        row = JournalRow(int(T.ATTACH_INVOCATION), message.SerializeToString(), 0)
+        return json.loads(entry_json(row) or "")["Command"]["AttachInvocation"]["target"]
+
+    workflow = pb.WorkflowTarget(workflow_name="W", workflow_key="k")
+    plain = {"service_name": "W", "key": "k", "partition_key": key_partition_key("k"), "scope": None}
+    assert shown(pb.AttachInvocationCommand(workflow_target=workflow)) == {"Workflow": plain}
+    workflow.scope = "s"
+    scoped = plain | {"partition_key": key_partition_key("s"), "scope": "s"}
+    assert shown(pb.AttachInvocationCommand(workflow_target=workflow)) == {"Workflow": scoped}
+
+    request = pb.IdempotentRequestTarget(service_name="S", handler_name="h", idempotency_key="i")
+    fields = {"service_name": "S", "service_key": None, "service_handler": "h", "idempotency_key": "i", "scope": None}
+    place = idempotent_partition_key("S", "i")
+    command = pb.AttachInvocationCommand(idempotent_request_target=request)
+    assert shown(command) == {"IdempotentRequest": fields | {"partition_key": place}}
+    command.idempotent_request_target.service_key = "k"
+    fields["service_key"] = "k"
+    assert shown(command) == {"IdempotentRequest": fields | {"partition_key": key_partition_key("k")}}
+    command.idempotent_request_target.scope = "s"
+    fields["scope"] = "s"
+    assert shown(command) == {"IdempotentRequest": fields | {"partition_key": key_partition_key("s")}}
 
 
 def test_bytes_that_are_no_message_have_no_json() -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from shared.ids import encode_invocation_id, key_partition_key
+from shared.ids import encode_invocation_id, key_partition_key, scope_partition_key, target_partition_key
 from shared.storage.keys import INVOCATION, STATE, invocation_key, state_key
 from sqld.engine.expressions import predicate_of
 from sqld.engine.predicates import bounds_of_columns, fields_of
@@ -34,9 +34,15 @@ def test_equalities_and_lists_give_values() -> None:
     }
 
 
+def test_null_is_a_value() -> None:
+    assert _bounds(pc.field("id").is_null()) == {"id": Bounds(frozenset({None}))}
+    assert _bounds((pc.field("id") == "a") | pc.field("id").is_null())["id"].values == {"a", None}
+
+
 def test_what_is_not_understood_says_nothing() -> None:
     assert _bounds(~(pc.field("id") == "x")) == {}
     assert _bounds((pc.field("id") == "x") | pc.field("n").is_null()) == {}
+    assert _bounds(pc.field("id").is_valid()) == {}
     assert _bounds(pc.field("id") != "x") == {}
     assert _bounds(pc.field("a") == pc.field("b")) == {}
     odd = (pc.field("it's") == "a 'quoted'\ntext") & pc.field("flag")
@@ -85,12 +91,49 @@ def test_ids_become_their_keys() -> None:
 
 def test_objects_become_their_prefix() -> None:
     both = {"service_name": Bounds(frozenset({"S"})), "service_key": Bounds(frozenset({"k"}))}
-    (found,) = ranges_by_object(STATE, both)
+    found, scoped = ranges_by_object(STATE, both)
     key = state_key(key_partition_key("k"), "S", "k", b"name")
     assert found.start <= key < found.end
     assert not found.start <= state_key(key_partition_key("k"), "T", "k", b"name") < found.end
-    (wider,) = ranges_by_object(STATE, {"service_key": Bounds(frozenset({"k"}))})
+    assert scoped.start <= state_key(7, "S", "k", b"name", scope="s") < scoped.end
+    wider, _ = ranges_by_object(STATE, {"service_key": Bounds(frozenset({"k"}))})
     assert wider.start <= state_key(key_partition_key("k"), "T", "k", b"name") < wider.end
+
+
+def _holds(ranges: list[KeyRange], key: bytes) -> bool:
+    within = [each for each in ranges if each.start <= key < each.end]
+    assert len(within) <= 1, "a row in two ranges is shown twice"
+    return bool(within)
+
+
+_OBJECTS = [(scope, service, key) for scope in (None, "s", "t") for service in "AB" for key in "kl"]
+
+
+@pytest.mark.parametrize("services", [None, {"A"}, {"A", None}, {"A", "B"}])
+@pytest.mark.parametrize("keys", [None, {"k"}, {"k", "l"}])
+@pytest.mark.parametrize("scopes", [None, {None}, {"s"}, {"s", None, "no scope", 5}, {"s", "t"}, {"no scope"}])
+def test_ranges_of_objects_hold_what_is_asked_for(
+    scopes: set[object] | None, services: set[object] | None, keys: set[object] | None
+) -> None:
+    asked = {"scope": scopes, "service_name": services, "service_key": keys}
+    constraints = {name: Bounds(frozenset(values)) for name, values in asked.items() if values is not None}
+    ranges = ranges_by_object(STATE, constraints)
+    for scope, service, key in _OBJECTS:
+        row = state_key(target_partition_key(scope, key), service, key, b"name", scope)
+        wanted = all(
+            values is None or value in values for values, value in ((scopes, scope), (services, service), (keys, key))
+        )
+        assert _holds(ranges, row) or not wanted
+        if scopes is not None and scope not in scopes:
+            assert not _holds(ranges, row), "a scope that is not asked for is not read"
+
+
+def test_a_scope_is_the_place_of_its_invocations() -> None:
+    ranges = ranges_by_id(INVOCATION, {"scope": Bounds(frozenset({"s", "no scope"}))}, id_column="id")
+    assert _holds(ranges, invocation_key(scope_partition_key("s").to_bytes(8, "big") + bytes(16)))
+    assert not _holds(ranges, invocation_key(scope_partition_key("t").to_bytes(8, "big") + bytes(16)))
+    either = ranges_by_id(INVOCATION, {"scope": Bounds(frozenset({"s", None}))}, id_column="id")
+    assert _holds(either, invocation_key(scope_partition_key("t").to_bytes(8, "big") + bytes(16)))
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from partitiond.invoker.protocol.preconditions import BAD_ENTRY, NO_HANDLER, NO_SCOPE, TOO_LARGE, PreconditionError
+from partitiond.invoker.protocol.preconditions import (
+    BAD_ENTRY,
+    BAD_SCOPE,
+    NO_HANDLER,
+    TOO_LARGE,
+    PreconditionError,
+    require_scope,
+)
 from shared.catalog.catalog import Catalog, HandlerOptions
 from shared.ids import (
     SERVICE_BUCKETS,
     idempotent_partition_key,
     idempotent_uuid,
     key_partition_key,
+    scope_partition_key,
     service_partition_key,
     workflow_uuid,
 )
+from shared.limits import normal_limit_key
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType
 from shared.wal.commands import CallEntry, Caller, HandlerKind, Invoke, Target
@@ -41,12 +50,14 @@ def callee_id(target: Target, idempotency_key: str | None, random_bytes: Callabl
     """Derived where a second call must meet the first (workflow run, idempotency key), else random."""
     if target.kind == HandlerKind.WORKFLOW_RUN:
         assert target.key is not None
-        uuid = workflow_uuid(target.service, target.key)
+        uuid = workflow_uuid(target.service, target.key, target.scope)
     elif idempotency_key is not None:
-        uuid = idempotent_uuid(target.service, target.key, target.handler, idempotency_key)
+        uuid = idempotent_uuid(target.service, target.key, target.handler, idempotency_key, target.scope)
     else:
         uuid = random_bytes(16)
-    if target.key is not None:
+    if target.scope is not None:
+        partition_key = scope_partition_key(target.scope)
+    elif target.key is not None:
         partition_key = key_partition_key(target.key)
     elif idempotency_key is not None:
         partition_key = idempotent_partition_key(target.service, idempotency_key)
@@ -100,12 +111,15 @@ class CallResolver:
             name = f"{message.service_name}/{message.handler_name}"
             raise PreconditionError(NO_HANDLER, f"no such handler: {name}; register its deployment")
         key = _key_of(message, handler.kind)
+        # A callee is in the scope that the call names, not in its caller's.
+        scope = message.scope or None
+        if scope is not None:
+            require_scope(scope)
         idempotency_key = message.idempotency_key if message.HasField("idempotency_key") else None
         if idempotency_key == "":
             raise PreconditionError(BAD_ENTRY, "the idempotency key is empty")
-        if message.scope or message.limit_key:
-            raise PreconditionError(NO_SCOPE, "a call with a scope or a limit key: this runtime has none")
-        target = Target(message.service_name, message.handler_name, key, handler.kind)
+        limit_key = _limit_key_of(message.limit_key, scope)
+        target = Target(message.service_name, message.handler_name, key, handler.kind, scope)
         options = catalog.options_of(service, handler)
         completion_ms, journal_ms = retentions(options, handler.kind, idempotency_key)
         # A second run of a workflow is refused, and tells itself from a repeated first one by this uid.
@@ -121,6 +135,7 @@ class CallResolver:
             traceparent=self._traceparent,
             tracestate=self._tracestate,
             request_uid=self._random_bytes(16) if is_run else b"",
+            limit_key=limit_key,
         )
 
 
@@ -131,6 +146,16 @@ def _check_names(message: pb.CallCommand | pb.OneWayCallCommand) -> None:
         raise PreconditionError(
             TOO_LARGE, f"service, handler, key and idempotency key are {size} bytes, the limit is {_NAMES_BYTES_MAX}"
         )
+
+
+def _limit_key_of(text: str, scope: str | None) -> str | None:
+    try:
+        limit_key = normal_limit_key(text)
+    except ValueError as error:
+        raise PreconditionError(BAD_SCOPE, f"the limit key is invalid: {error}") from error
+    if limit_key is not None and scope is None:
+        raise PreconditionError(BAD_SCOPE, "a limit key without a scope: it counts within a scope only")
+    return limit_key
 
 
 def _key_of(message: pb.CallCommand | pb.OneWayCallCommand, kind: HandlerKind) -> str | None:

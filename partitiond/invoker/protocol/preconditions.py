@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from shared.ids import decode_invocation_id, decode_signal_id
+from shared.limits import check_scope
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType, command_name
 from shared.wal.commands import HandlerKind
@@ -18,8 +19,8 @@ from shared.wal.commands import HandlerKind
 __all__ = [
     "BAD_ENTRY",
     "BAD_MESSAGE",
+    "BAD_SCOPE",
     "NO_HANDLER",
-    "NO_SCOPE",
     "TOO_DEEP",
     "TOO_LARGE",
     "WAITING_MAX",
@@ -27,6 +28,7 @@ __all__ = [
     "check_failure",
     "plain_commands",
     "refusal",
+    "require_scope",
 ]
 
 #: The entry cannot be processed: a precondition does not hold.
@@ -35,8 +37,8 @@ BAD_ENTRY = "RT0017"
 TOO_LARGE = "RT0003"
 #: The message breaks the protocol.
 BAD_MESSAGE = "RT0012"
-#: Scope and limit key are not to be had.
-NO_SCOPE = "RT0024"
+#: A scope or a limit key is none, or a limit key has no scope.
+BAD_SCOPE = "RT0024"
 #: The handler that is called does not exist (yet).
 NO_HANDLER = "RT0018"
 #: The tree of futures is nested too deep.
@@ -96,6 +98,14 @@ def _require_id(text: str, doc_code: str) -> None:
         decode_invocation_id(text)
     except ValueError as error:
         raise PreconditionError(doc_code, str(error)) from error
+
+
+def require_scope(scope: str) -> None:
+    """Raises PreconditionError for a text that is none."""
+    try:
+        check_scope(scope)
+    except ValueError as error:
+        raise PreconditionError(BAD_SCOPE, f"the scope is invalid: {error}") from error
 
 
 def check_failure(failure: pb.Failure) -> None:
@@ -160,8 +170,8 @@ def _require_target(message: Any) -> Message:
     _require(target is not None, "no target is named")
     if target == "invocation_id":
         _require_id(message.invocation_id, BAD_ENTRY)
-    elif getattr(message, target).scope:
-        raise PreconditionError(NO_SCOPE, "a target within a scope: this runtime has no scopes")
+    elif getattr(message, target).HasField("scope"):
+        require_scope(getattr(message, target).scope)
     assert isinstance(message, Message)
     return message
 

@@ -62,6 +62,8 @@ def encode_start(
     protocol_version: int,
     idempotency_key: str | None = None,
     seed_id: bytes | None = None,
+    scope: str | None = None,
+    limit_key: str | None = None,
 ) -> bytes:
     """The frame of the Start message. `state` is what `encode_state` made; `seed_id` None: its own id's seed."""
     raw = (
@@ -79,9 +81,14 @@ def encode_start(
         raw += b"\x40" + _varint(stored_ago_ms)
     if protocol_version >= 6:
         raw += b"\x48" + _varint(random_seed(seed_id or invocation_id))
-        if protocol_version >= 7 and idempotency_key is not None:
-            encoded = idempotency_key.encode()
-            raw += b"\x62" + _varint(len(encoded)) + encoded
+        if protocol_version >= 7:
+            if scope is not None:
+                raw += b"\x52" + _SMALL[len(scope)] + scope.encode("ascii")
+            if limit_key is not None:
+                raw += b"\x5a" + _SMALL[len(limit_key)] + limit_key.encode("ascii")
+            if idempotency_key is not None:
+                encoded = idempotency_key.encode()
+                raw += b"\x62" + _varint(len(encoded)) + encoded
     return frame(MessageType.START, raw)
 
 

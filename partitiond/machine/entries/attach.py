@@ -9,6 +9,8 @@ from shared.ids import (
     idempotent_partition_key,
     idempotent_uuid,
     key_partition_key,
+    scope_partition_key,
+    target_partition_key,
     workflow_uuid,
 )
 from shared.protocol import service_pb2 as pb
@@ -20,20 +22,24 @@ __all__ = ["on_attach_invocation", "on_get_invocation_output", "target_id"]
 
 
 def target_id(command: pb.AttachInvocationCommand | pb.GetInvocationOutputCommand) -> bytes:
-    """The invocation that is meant: by id, by idempotent request, or by workflow. The invoker has checked the id."""
+    """The invocation that is meant: by id, by idempotent request, or by workflow. The invoker has checked it."""
     match command.WhichOneof("target"):
         case "workflow_target":
             workflow = command.workflow_target
-            place = key_partition_key(workflow.workflow_key)
-            return place.to_bytes(8, "big") + workflow_uuid(workflow.workflow_name, workflow.workflow_key)
+            scope = workflow.scope or None
+            place = target_partition_key(scope, workflow.workflow_key)
+            return place.to_bytes(8, "big") + workflow_uuid(workflow.workflow_name, workflow.workflow_key, scope)
         case "idempotent_request_target":
             request = command.idempotent_request_target
             key = request.service_key if request.HasField("service_key") else None
-            if key is None:
+            scope = request.scope or None
+            if scope is not None:
+                place = scope_partition_key(scope)
+            elif key is None:
                 place = idempotent_partition_key(request.service_name, request.idempotency_key)
             else:
                 place = key_partition_key(key)
-            uuid = idempotent_uuid(request.service_name, key, request.handler_name, request.idempotency_key)
+            uuid = idempotent_uuid(request.service_name, key, request.handler_name, request.idempotency_key, scope)
             return place.to_bytes(8, "big") + uuid
         case _:
             return decode_invocation_id(command.invocation_id)

@@ -16,8 +16,9 @@ __all__ = ["on_complete_promise", "on_get_promise", "on_peek_promise"]
 
 
 def _promise_key(invocation_id: bytes, row: InvocationRow, name: str) -> bytes:
-    assert row.target.key is not None, "the invoker refuses promises outside workflows"
-    return keys.promise_key(partition_key_of(invocation_id), row.target.service, row.target.key, name)
+    target = row.target
+    assert target.key is not None, "the invoker refuses promises outside workflows"
+    return keys.promise_key(partition_key_of(invocation_id), target.service, target.key, name, target.scope)
 
 
 def on_get_promise(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:

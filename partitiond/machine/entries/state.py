@@ -26,8 +26,9 @@ __all__ = [
 
 
 def _state_prefix(invocation_id: bytes, row: InvocationRow) -> bytes:
-    assert row.target.key is not None, "the invoker refuses state of unkeyed services"
-    return keys.object_prefix(keys.STATE, partition_key_of(invocation_id), row.target.service, row.target.key)
+    target = row.target
+    assert target.key is not None, "the invoker refuses state of unkeyed services"
+    return keys.object_prefix(keys.STATE, partition_key_of(invocation_id), target.service, target.key, target.scope)
 
 
 def on_set_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:

@@ -10,7 +10,9 @@ Modules:
     resume      an operator lets it go on
     restart     a completed invocation is done again, from a prefix of its journal
     complete    the end: result, callers, lock
-    timers      sleeps and scheduled starts
+    timers      sleeps, scheduled starts, and attempts that were put off
+    yielding    a permit that is given back between two attempts
+    rules       the rule book changed
     signals     signals, awakeables and the cancel signal
     attach      others ask for a result
     terminate   cancel, kill, purge and purge-journal from outside

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from partitiond.machine.actions import InvocationEnded
+from partitiond.machine.chains import release
 from partitiond.machine.context import Context
 from partitiond.machine.journal import drop_journal
 from partitiond.machine.lifecycle.inbox import leave_inbox, release_lock
@@ -38,7 +39,8 @@ def output_of(ctx: Context, invocation_id: bytes, row: InvocationRow) -> Result:
 def end(ctx: Context, invocation_id: bytes, row: InvocationRow, result: Result) -> None:
     """The invocation is over: tell whoever waits, give the lock on, keep what is to be kept."""
     before = row.status
-    if before is Status.INBOXED:
+    waits_for_lock = before is Status.INBOXED and not row.queue_seq
+    if waits_for_lock:
         leave_inbox(ctx, invocation_id, row)
     elif before is Status.SCHEDULED:
         ctx.txn.delete(keys.timer_key(row.start_at_ms, invocation_id, 0))
@@ -50,8 +52,10 @@ def end(ctx: Context, invocation_id: bytes, row: InvocationRow, result: Result) 
     for sink in row.sinks:
         answer(ctx, sink, result)
     row.sinks = []
-    if row.target.takes_lock and before not in (Status.INBOXED, Status.SCHEDULED):
+    if row.target.takes_lock and before is not Status.SCHEDULED and not waits_for_lock:
         release_lock(ctx, invocation_id, row)
+    # Behind the lock: the object's next one is to wait for the permit when it is given on, or it would miss its turn.
+    release(ctx, invocation_id, row)
     if row.completion_retention_ms == 0:
         forget(ctx, invocation_id, row)
     elif row.journal_retention_ms == 0:
@@ -66,6 +70,7 @@ def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
     if row.target.kind == HandlerKind.WORKFLOW_RUN:
         assert row.target.key is not None
         for kind in (keys.STATE, keys.PROMISE):
-            prefix = keys.object_prefix(kind, partition_key_of(invocation_id), row.target.service, row.target.key)
+            place, target = partition_key_of(invocation_id), row.target
+            prefix = keys.object_prefix(kind, place, target.service, row.target.key, target.scope)
             for key, _ in ctx.txn.scan_prefix(prefix):
                 ctx.txn.delete(key)

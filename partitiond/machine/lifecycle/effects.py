@@ -10,6 +10,7 @@ from partitiond.machine.journal import complete
 from partitiond.machine.lifecycle.complete import end, output_of
 from partitiond.machine.lifecycle.pause import on_failed, on_pause
 from partitiond.machine.lifecycle.suspend import on_suspend, on_suspend_on
+from partitiond.machine.lifecycle.yielding import on_yield
 from shared.protocol.message_types import MessageType
 from shared.storage.values import InvocationRow, Status
 from shared.wal.commands import (
@@ -25,6 +26,7 @@ from shared.wal.commands import (
     RunCompletion,
     Suspend,
     SuspendOn,
+    Yield,
 )
 
 __all__ = ["on_invoker_effects"]
@@ -70,3 +72,5 @@ def _apply(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Effec
             on_pause(ctx, invocation_id, row, effect)
         case Failed():
             on_failed(ctx, invocation_id, row, effect)
+        case Yield():
+            on_yield(ctx, invocation_id, row, effect)

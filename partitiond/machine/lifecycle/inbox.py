@@ -8,8 +8,8 @@ Rules that always hold:
 
 from __future__ import annotations
 
+from partitiond.machine.chains import resume
 from partitiond.machine.context import Context
-from partitiond.machine.journal import resume
 from partitiond.machine.status import move
 from shared.ids import partition_key_of
 from shared.storage import keys
@@ -20,12 +20,13 @@ __all__ = ["enqueue", "leave_inbox", "release_lock", "take_lock"]
 
 def _lock_key(invocation_id: bytes, row: InvocationRow) -> bytes:
     assert row.target.key is not None
-    return keys.lock_key(partition_key_of(invocation_id), row.target.service, row.target.key)
+    return keys.lock_key(partition_key_of(invocation_id), row.target.service, row.target.key, row.target.scope)
 
 
 def _inbox_key(invocation_id: bytes, row: InvocationRow, seq: int) -> bytes:
-    assert row.target.key is not None
-    return keys.inbox_key(partition_key_of(invocation_id), row.target.service, row.target.key, seq)
+    target = row.target
+    assert target.key is not None
+    return keys.inbox_key(partition_key_of(invocation_id), target.service, target.key, seq, target.scope)
 
 
 def take_lock(ctx: Context, invocation_id: bytes, row: InvocationRow) -> bool:

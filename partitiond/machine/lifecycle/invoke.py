@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from partitiond.machine.actions import InvocationEnded, InvocationStored, RegisterTimer, RunRefused
+from partitiond.machine.chains import resume
 from partitiond.machine.context import Context
-from partitiond.machine.journal import append_command, resume
+from partitiond.machine.journal import append_command
 from partitiond.machine.lifecycle.complete import answer
 from partitiond.machine.lifecycle.inbox import enqueue, take_lock
 from partitiond.machine.messages import WORKFLOW_INVOKED
@@ -49,6 +50,7 @@ def on_invoke(ctx: Context, command: Invoke) -> None:
         tracestate=command.tracestate,
         request_uid=command.request_uid,
         born_lsn=ctx.lsn,
+        limit_key=command.limit_key,
     )
     ctx.txn.put_invocation(command.id, row)
     append_command(ctx, command.id, row, MessageType.INPUT, command.input)
@@ -64,7 +66,7 @@ def on_invoke(ctx: Context, command: Invoke) -> None:
 
 
 def begin(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
-    """Start a new or scheduled invocation, or let it wait for its object's lock."""
+    """Start a new or scheduled invocation, or let it wait: for its object's lock, then for room in its scope."""
     if row.target.takes_lock and not take_lock(ctx, invocation_id, row):
         enqueue(ctx, invocation_id, row)
     else:

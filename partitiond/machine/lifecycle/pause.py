@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from partitiond.machine.actions import AbortAttempt, TerminateOutcome
+from partitiond.machine.chains import release, resume
 from partitiond.machine.context import Context
 from partitiond.machine.events import add_event
-from partitiond.machine.journal import resume
 from partitiond.machine.status import move
 from shared.ids import CANCEL_SIGNAL
 from shared.storage import keys
@@ -62,5 +62,6 @@ def _pause_from_outside(ctx: Context, command: PauseInvocation, row: InvocationR
 
 def _pause(ctx: Context, invocation_id: bytes, row: InvocationRow, failure: FailureDetail | None) -> None:
     move(row, Status.PAUSED, ctx.now_ms)
+    release(ctx, invocation_id, row)
     add_event(ctx, invocation_id, row, EventKind.PAUSED, failure)
     ctx.txn.changed(invocation_id)

@@ -110,6 +110,7 @@ def _new_row(ctx: Context, command: RestartAsNew, old: InvocationRow) -> Invocat
         traceparent=old.traceparent,
         tracestate=old.tracestate,
         born_lsn=ctx.lsn,
+        limit_key=old.limit_key,
         restarted_from=command.invocation_id,
         # What the copied entries hold came of the old one's random numbers.
         seed_id=(old.seed_id or command.invocation_id) if command.from_index > 0 else None,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from partitiond.machine.chains import resume
 from partitiond.machine.context import Context
-from partitiond.machine.journal import resume, signal
+from partitiond.machine.journal import signal
 from partitiond.machine.lifecycle.complete import end
 from partitiond.machine.messages import CANCELED
 from shared.ids import CANCEL_SIGNAL

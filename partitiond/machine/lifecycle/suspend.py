@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from partitiond.machine.actions import SuspensionRefused
+from partitiond.machine.chains import release, resume
 from partitiond.machine.context import Context
 from partitiond.machine.futures import advance
-from partitiond.machine.journal import resume
 from partitiond.machine.status import move
 from shared.storage import keys
 from shared.storage.values import InvocationRow, Status, Waiting
@@ -33,6 +33,7 @@ def on_suspend(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: S
         return
     move(row, Status.SUSPENDED, ctx.now_ms)
     row.waiting = Waiting(effect.completions, effect.signals, effect.names)
+    release(ctx, invocation_id, row)
     ctx.txn.changed(invocation_id)
 
 
@@ -56,6 +57,7 @@ def on_suspend_on(ctx: Context, invocation_id: bytes, row: InvocationRow, effect
         return
     move(row, Status.SUSPENDED, ctx.now_ms)
     row.waiting = Waiting([], [], [], rest)
+    release(ctx, invocation_id, row)
     ctx.txn.changed(invocation_id)
 
 

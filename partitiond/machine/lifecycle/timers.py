@@ -1,10 +1,11 @@
-"""Sleeps and scheduled starts. Pure: no I/O."""
+"""Sleeps, scheduled starts, and attempts that were put off. Pure: no I/O."""
 
 from __future__ import annotations
 
 from partitiond.machine.context import Context
 from partitiond.machine.journal import complete
 from partitiond.machine.lifecycle.invoke import begin
+from partitiond.machine.lifecycle.yielding import on_retry_timer
 from shared.protocol.message_types import MessageType
 from shared.storage import keys
 from shared.storage.values import Status
@@ -22,7 +23,9 @@ def on_fire_timers(ctx: Context, command: FireTimers) -> None:
         row = ctx.txn.invocation(invocation_id)
         if row is None or row.status is Status.COMPLETED:
             continue
-        if row.status is Status.SCHEDULED:
+        if keys.is_retry_timer(key):
+            on_retry_timer(ctx, invocation_id, row)
+        elif row.status is Status.SCHEDULED:
             if not value:
                 begin(ctx, invocation_id, row)
         # 0: of a store that did not know it yet.

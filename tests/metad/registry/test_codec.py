@@ -7,11 +7,17 @@ import pytest
 
 from metad.registry.codec import FORMAT_VERSION, decode_proposal, encode_proposal
 from metad.registry.commands import (
+    AtVersion,
     CreatePartitionTable,
+    DeleteRules,
+    IsAbsent,
     MetaCommand,
     Proposal,
     RegisterDeployment,
     RemoveDeployment,
+    RuleDelete,
+    RuleUpsert,
+    UpsertRules,
 )
 from shared.catalog.deployments import ProtocolMode
 from shared.catalog.services import Handler, Service, ServiceKind
@@ -52,6 +58,22 @@ _GOLDEN: dict[str, tuple[MetaCommand, str]] = {
         "6953747265616da8485454502f322e3005069185a46e616d65a153a46b696e64ad5669727475616c4f626a656374a868616e"
         "646c65727381a16882a46e616d65a168a46b696e6401ad6465706c6f796d656e745f6964a0a87265766973696f6e0081a161"
         "a16280c0c2c3",
+    ),
+    "upsert rules": (
+        UpsertRules(
+            1_700_000_000_000,
+            [
+                RuleUpsert("s/*", 2, "d", True, AtVersion(3)),
+                RuleUpsert("*", None, None, False, IsAbsent()),
+                RuleUpsert("t", 1, None, False),
+            ],
+        ),
+        "0192c410000102030405060708090a0b0c0d0e0f9304cf0000018bcfe568009395a3732f2a02a164c392010395a12ac0c0c2"
+        "910295a17401c0c2c0",
+    ),
+    "delete rules": (
+        DeleteRules([RuleDelete("s"), RuleDelete("t/a/b", AtVersion(1))]),
+        "0192c410000102030405060708090a0b0c0d0e0f92059292a173c092a5742f612f62920101",
     ),
 }
 

@@ -197,7 +197,14 @@ _NEW = [
             "scope/s",
             "scope/s/call",
             "scope/s/call/IngSvc/greet",
-            "scope/s/send/IngSvc/greet?delay=bad",
+            "scope/s/call/IngSvc/greet/send",
+            "scope/s/call/IngSvc/greet/send/x/y",
+            "scope/s/send/IngSvc/greet",
+            "scope/s/send/IngSvc/greet?delay=1h",
+            "scope/s/call/IngSvc/greet?delay=1h",
+            "scope/s/call/IngObj/k/add/x",
+            "scope/s/send/IngFlow/keyless/status",
+            "scope/s/call/IngHidden/greet",
             "scope/s/nope/IngSvc/greet",
             "scope/s%20/call/IngSvc/greet",
             "scope//call/IngSvc/greet",
@@ -208,8 +215,43 @@ _NEW = [
             "scope/s/lookup",
         )
     ),
+    _post("/restate/scope/s/send/IngSvc/greet?delay=bad", words=False),
     Request("PUT", "/restate/scope/s/call/IngSvc/greet"),
+    Request("PUT", "/restate/scope/s%20/call/IngSvc/greet"),
+    Request("PUT", "/restate/scope/s/call/IngSvc/secret"),
+    Request("POST", "/restate/scope/s/call/IngSvc/greet?limit-key=!", {}, b""),
     Request("PUT", "/restate/call/IngSvc/greet"),
+]
+
+_LIMIT_KEYS = ("a", "a/b", "a/", "a/b/", "", "/", "a//", "a b", "a/b c", "a/b/c", "a b/c/d", "a" * 36, "a" * 37, "*")
+
+_SCOPED = [
+    *(
+        _post(path, b"1", idempotency_key="i")
+        for scope in ("s", "t.-_9", "S" * 36)
+        for path in (f"/restate/scope/{scope}/send/IngSvc/greet", f"/restate/scope/{scope}/send/IngObj/k/add")
+    ),
+    _post("/restate/scope/s/send/IngObj/k/add", b"1", idempotency_key="i", x_restate_limit_key="other"),
+    _post("/restate/scope/s/call/IngSvc/greet", idempotency_key="i2", x_restate_limit_key="a/b"),
+    _post("/restate/scope/s/call/IngSvc/greet", idempotency_key="i2", x_restate_limit_key="a/b"),
+    _post("/restate/scope/s/call/IngFlow/w/run", b'"x"', x_restate_limit_key="a/b"),
+    _post("/restate/scope/s/call/IngFlow/w/run"),
+    _post("/restate/scope/s/call/IngFlow/w/run", idempotency_key="i"),
+    _post("/restate/scope/t/send/IngFlow/w/run"),
+    _get("/restate/scope/s/call/IngFlow/w/status", idempotency_key="i"),
+    *(
+        _post("/restate/scope/s/send/IngSvc/greet", idempotency_key=f"limit-{key}", x_restate_limit_key=key)
+        for key in _LIMIT_KEYS
+    ),
+    *(
+        _post(f"/restate/scope/s/send/IngSvc/greet?Limit-Key={key.replace('/', '%2F')}", idempotency_key=f"query-{key}")
+        for key in _LIMIT_KEYS
+        if " " not in key
+    ),
+    _post("/restate/scope/s/send/IngSvc/greet", words=False, x_restate_limit_key="\xe9"),
+    _post("/restate/scope/s/send/IngSvc/greet?limit-key=b!", idempotency_key="both", x_restate_limit_key="a"),
+    _post("/restate/scope/s/send/IngSvc/greet?limit-key=b!", idempotency_key="none", x_restate_limit_key=""),
+    *(_get(f"/restate/{action}/{_UNKNOWN}") for action in ("attach", "output")),
 ]
 
 _IDEMPOTENT = "idempotentInvocation"
@@ -222,6 +264,18 @@ _BODIES = [
     '{"target":"workflow","workflowName":"IngFlow","workflowKey":"w"}',
     '{"target":"workflow","workflowName":"IngFlow","workflowKey":"later"}',
     '{"target":"workflow","workflowName":"IngSvc","workflowKey":"k","scope":null,"more":1}',
+    f'{{"target":"{_IDEMPOTENT}","service":"IngSvc","handler":"greet","idempotencyKey":"i2","scope":"s"}}',
+    f'{{"target":"{_IDEMPOTENT}","service":"IngSvc","handler":"greet","idempotencyKey":"i2","scope":"t"}}',
+    f'{{"target":"{_IDEMPOTENT}","service":"IngObj","key":"k","handler":"add","idempotencyKey":"i","scope":"s"}}',
+    f'{{"target":"{_IDEMPOTENT}","service":"IngObj","key":"k","handler":"add","idempotencyKey":"i","scope":"nope"}}',
+    f'{{"target":"{_IDEMPOTENT}","service":"IngObj","key":"k","handler":"add","idempotencyKey":"i","scope":""}}',
+    f'{{"target":"{_IDEMPOTENT}","service":"A,b","key":"c,d","handler":"","idempotencyKey":"","scope":"t.-_9"}}',
+    '{"target":"workflow","workflowName":"IngFlow","workflowKey":"w","scope":"s"}',
+    '{"target":"workflow","workflowName":"IngFlow","workflowKey":"w","scope":"nope"}',
+    '{"target":"workflow","workflowName":"IngFlow","workflowKey":"w","scope":"a b"}',
+    '{"target":"workflow","workflowName":"IngFlow","workflowKey":"w","scope":"*"}',
+    f'{{"target":"workflow","workflowName":"IngFlow","workflowKey":"w","scope":"{"s" * 37}"}}',
+    f'{{"target":"invocation","invocationId":"{_UNKNOWN}","scope":"s"}}',
     f'{{"target":"invocation","invocationId":"{_UNKNOWN}"}}',
     '{"target":"invocation","invocationId":"bad"}',
 ]
@@ -373,4 +427,4 @@ _IDS = [
     _get("/restate/a/bad/reject"),
 ]
 
-REQUESTS = [*_PATHS, *_INPUTS, *_HEADERS, *_SENDS, *_NEW, *_RESULTS, *_IDS]
+REQUESTS = [*_PATHS, *_INPUTS, *_HEADERS, *_SENDS, *_NEW, *_SCOPED, *_RESULTS, *_IDS]

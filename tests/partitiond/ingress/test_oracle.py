@@ -89,7 +89,7 @@ def _json(body: bytes) -> dict[str, Any]:
 
 
 def _has_fixed_id(request: Request) -> bool:
-    made_up = "/restate/call/" in request.path or "/restate/send/" in request.path
+    made_up = "/call/" in request.path or "/send/" in request.path
     return (
         "idempotency-key" in request.headers or "/run" in request.path or ("/restate/" in request.path and not made_up)
     )
@@ -131,13 +131,17 @@ def _check_retention(oracle: Oracle, ingress: Ingress) -> None:
         if isinstance(request, InvokeRequest):
             invoke = request.invoke
             kept = (invoke.idempotency_key, invoke.completion_retention_ms, invoke.journal_retention_ms)
-            told.setdefault(encode_invocation_id(invoke.id), (str(invoke.target), *kept))
+            scoped = (invoke.target.scope, invoke.limit_key)
+            told.setdefault(encode_invocation_id(invoke.id), (str(invoke.target), *scoped, *kept))
     rows = oracle.query(
-        "select id, target, idempotency_key, completion_retention, journal_retention from sys_invocation"
+        "select id, target, scope, limit_key, idempotency_key, completion_retention, journal_retention "
+        "from sys_invocation"
     )
     known = {
         row["id"]: (
             row["target"],
+            row.get("scope"),
+            row.get("limit_key") or None,
             row.get("idempotency_key"),
             parse_duration(row["completion_retention"]),
             parse_duration(row["journal_retention"]),
@@ -145,7 +149,7 @@ def _check_retention(oracle: Oracle, ingress: Ingress) -> None:
         for row in rows
         if row["id"] in told
     }
-    assert len(known) >= 15
+    assert len(known) >= 45
     assert known == {name: told[name] for name in known}
 
 

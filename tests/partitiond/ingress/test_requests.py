@@ -10,7 +10,7 @@ from partitiond.ingress.errors import IngressError
 from partitiond.ingress.names import idempotent_invocation_id, workflow_invocation_id
 from partitiond.ingress.paths import CallRoute, parse
 from partitiond.ingress.requests import ENTROPY_BYTES, check_call, make_invoke
-from shared.ids import encode_ulid, key_partition_key, partition_key_of
+from shared.ids import encode_ulid, key_partition_key, partition_key_of, scope_partition_key
 from shared.protocol.input import encode_input, input_headers
 from shared.wal.commands import HandlerKind, Invoke, Target
 from tests.partitiond.ingress.catalogs import directory
@@ -134,7 +134,8 @@ KEY = {"idempotency-key": "i"}
         ("/Greeter/greet", {"idempotency-key": "\xe9"}, "", "bad header idempotency-key: "),
         ("/Signup/k/run", KEY, "", WORKFLOW),
         ("/restate/scope/s/call/Signup/k/run", KEY, "", WORKFLOW),
-        ("/restate/scope/s/call/Greeter/none", {}, "", "scoped invocations require vqueues to be enabled"),
+        ("/restate/scope/s/call/Greeter/none", {"x-restate-limit-key": "\xe9"}, "", "bad header x-restate-limit-key: "),
+        ("/restate/scope/s/call/Greeter/none", {}, "limit-key=/", "invalid limit-key: invalid limit-key component: "),
         ("/restate/scope//call/Greeter/none", {}, "", "bad scope value: value cannot be empty"),
         ("/restate/scope/%20/call/Greeter/none", {}, "", "bad scope value: value contains characters outside"),
         ("/Greeter/greet", {"content-type": "\xe9"}, "", "bad header content-type: "),
@@ -165,6 +166,36 @@ def test_request_is_refused(path: str, headers: dict[str, str], query: str, mess
         invoke_of(path, headers, b"", query)
     assert caught.value.status == 400
     assert caught.value.message.startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "limit_key"),
+    [
+        ({}, "", None),
+        ({"x-restate-limit-key": "a"}, "", "a"),
+        ({"x-restate-limit-key": "a/b/"}, "limit-key=c", "a/b"),
+        ({"x-restate-limit-key": ""}, "limit-key=c", None),
+        ({}, "Limit-Key=a%2Fb&limit-key=c", "a/b"),
+        ({}, "limit-key=", None),
+    ],
+)
+def test_a_scoped_request_may_have_a_limit_key(headers: dict[str, str], query: str, limit_key: str | None) -> None:
+    invoke = invoke_of("/restate/scope/t-1/send/Counter/k/add", headers, query=query)
+    assert (invoke.target.scope, invoke.target.key, invoke.limit_key) == ("t-1", "k", limit_key)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["Greeter/none", "Counter/k/add", "Signup/k/run", "Signup/k/status"],
+)
+def test_a_scope_decides_the_partition_and_keeps_ids_apart(target: str) -> None:
+    headers = {} if target.endswith("run") else KEY
+    ids = {scope: invoke_of(f"/restate{scope}/call/{target}", headers).id for scope in ("", "/scope/s", "/scope/t")}
+    assert len({each[8:] for each in ids.values()}) == 3
+    for scope in "st":
+        place = scope_partition_key(scope).to_bytes(8, "big")
+        assert ids[f"/scope/{scope}"][:8] == place
+        assert invoke_of(f"/restate/scope/{scope}/call/{target}").id[:8] == place
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "HEAD"])

@@ -45,6 +45,12 @@ def invocation(text: str) -> bytes:
             idempotent_invocation_id("Counter", "a", "add", "i"),
             "add",
         ),
+        (workflow(workflowName="Signup", scope="s"), workflow_invocation_id("Signup", "k", "s"), "run"),
+        (
+            idempotent(service="Counter", key="a", handler="add", scope="s"),
+            idempotent_invocation_id("Counter", "a", "add", "i", "s"),
+            "add",
+        ),
         (idempotent(service="Nope", handler="x"), idempotent_invocation_id("Nope", None, "x", "i"), None),
     ],
 )
@@ -63,7 +69,9 @@ def test_unreadable_body_is_answered_as_clients_know_it(body: bytes) -> None:
         assert caught.value.message.startswith(f"cannot read body: invalid {what} body: ")
 
 
-@pytest.mark.parametrize("body", [invocation("bad"), workflow(workflowName="Signup", scope="s")])
+@pytest.mark.parametrize(
+    "body", [invocation("bad"), workflow(workflowName="Signup", scope="a b"), workflow(workflowName="x", scope="")]
+)
 def test_bad_target_is_refused(body: bytes) -> None:
     with pytest.raises(IngressError) as caught:
         parse_target("attach", body, DIRECTORY)

@@ -7,11 +7,13 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from msgspec.structs import replace
+
 from shared.catalog.catalog import Catalog
 from shared.catalog.deployments import Deployment, ProtocolMode
 from shared.catalog.partitions import PartitionTable, even_partitions
 from shared.catalog.services import Handler, RetryPolicy, Service, ServiceKind
-from shared.ids import idempotent_uuid, key_partition_key, workflow_uuid
+from shared.ids import idempotent_uuid, target_partition_key, workflow_uuid
 from shared.protocol import service_pb2 as pb
 from shared.protocol.input import encode_input
 from shared.protocol.message_types import MessageType
@@ -106,15 +108,19 @@ def target(path: str) -> Target:
     return Target(parts[0], parts[-1], parts[1] if len(parts) == 3 else None, kind)
 
 
-def invoke(path: str, argument: object = "Bob", *, idempotency_key: str | None = None) -> Invoke:
+def invoke(
+    path: str, argument: object = "Bob", *, idempotency_key: str | None = None, scope: str | None = None
+) -> Invoke:
     """A call from outside whose result is kept."""
-    goal = target(path)
+    goal = replace(target(path), scope=scope)
     uuid = os.urandom(16)
     if goal.kind == HandlerKind.WORKFLOW_RUN:
         uuid = workflow_uuid(goal.service, goal.key or "")
     elif idempotency_key is not None:
         uuid = idempotent_uuid(goal.service, goal.key, goal.handler, idempotency_key)
-    prefix = os.urandom(8) if goal.key is None else key_partition_key(goal.key).to_bytes(8, "big")
+    prefix = os.urandom(8)
+    if scope is not None or goal.key is not None:
+        prefix = target_partition_key(scope, goal.key or "").to_bytes(8, "big")
     return Invoke(
         prefix + uuid,
         goal,

@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from partitiond.invoker.protocol.calls import CallResolver, retentions
 from partitiond.invoker.protocol.preconditions import PreconditionError
@@ -16,6 +17,7 @@ from shared.ids import (
     idempotent_uuid,
     key_partition_key,
     partition_key_of,
+    scope_partition_key,
     service_partition_key,
     workflow_uuid,
 )
@@ -82,6 +84,33 @@ def test_run_of_a_workflow_has_one_id_a_key(fields: dict[str, Any]) -> None:
     assert callee.request_uid != b""
 
 
+@pytest.mark.parametrize("path", ["Greeter/greet", "Counter/c1/add", "Flow/w1/run", "Flow/w1/query"])
+def test_a_scope_decides_place_and_id(path: str) -> None:
+    plain, scoped = (call(path, idempotency_key="ik", **fields).callee for fields in ({}, {"scope": "s"}))
+    assert (plain.target.scope, scoped.target.scope) == (None, "s")
+    assert replace(scoped.target, scope=None) == plain.target
+    assert partition_key_of(scoped.id) == scope_partition_key("s")
+    assert plain.id[8:] != scoped.id[8:]
+    assert call(path, scope="s").callee.id[:8] == scoped.id[:8]
+
+
+def test_a_callee_is_in_the_scope_that_the_call_names() -> None:
+    """Not in its caller's, and without a scope it has none."""
+    message = pb.CallCommand(service_name="Greeter", handler_name="greet")
+    resolver = CallResolver(
+        caller_id=_CALLER, caller_target=replace(target("Steps/call"), scope="s"), traceparent=None, random_bytes=bytes
+    )
+    callee = resolver.read(catalog(), MessageType.CALL, message.SerializeToString(), ack=False).callee
+    assert callee.target.scope is None
+    assert callee.caller is not None
+    assert callee.caller.target.scope == "s"
+
+
+@pytest.mark.parametrize(("text", "kept"), [("", None), ("a", "a"), ("a/", "a"), ("a/b", "a/b"), ("a/b/", "a/b")])
+def test_a_limit_key_is_passed_on(text: str, kept: str | None) -> None:
+    assert call("Greeter/greet", scope="s", limit_key=text).callee.limit_key == kept
+
+
 def test_headers_and_completion_ids_are_passed_on() -> None:
     effect = call("Greeter/greet", headers=[pb.Header(key="a", value="b"), pb.Header(key="a", value="c")])
     assert [(h.key, h.value) for h in pb.CallCommand.FromString(effect.raw).headers] == [("a", "b"), ("a", "c")]
@@ -105,8 +134,13 @@ def test_one_way_call_may_wait_and_has_no_completion() -> None:
         ("Greeter/nope", {}, "RT0018"),
         ("Greeter/key/greet", {}, "RT0017"),
         ("Greeter/greet", {"idempotency_key": ""}, "RT0017"),
-        ("Greeter/greet", {"scope": "s"}, "RT0024"),
+        ("Greeter/greet", {"scope": "s/t"}, "RT0024"),
+        ("Greeter/greet", {"scope": "s" * 37}, "RT0024"),
         ("Greeter/greet", {"limit_key": "s"}, "RT0024"),
+        ("Greeter/greet", {"scope": "", "limit_key": "s"}, "RT0024"),
+        ("Greeter/greet", {"scope": "s", "limit_key": "a/b/c"}, "RT0024"),
+        ("Greeter/greet", {"scope": "s", "limit_key": "/"}, "RT0024"),
+        ("Greeter/greet", {"scope": "s", "limit_key": "a//"}, "RT0024"),
     ],
 )
 def test_calls_that_cannot_be(path: str, fields: dict[str, Any], code: str) -> None:

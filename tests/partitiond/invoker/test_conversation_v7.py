@@ -14,7 +14,7 @@ from partitiond.invoker.protocol.conversation import Conversation
 from partitiond.invoker.protocol.header import frame
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType as T
-from shared.wal.commands import RunCompletion, SuspendOn
+from shared.wal.commands import Entry, RunCompletion, SuspendOn
 from shared.wal.futures import Combinator as C
 from shared.wal.futures import Future, FutureNode
 from tests.fakes.service_endpoint import ask_ack, join
@@ -165,27 +165,36 @@ def test_unknown_fields_of_a_future_are_skipped() -> None:
     assert v7().receive(suspension(raw)) == [SuspendOn(Future([FutureNode(0, C.UNKNOWN, [5])]))]
 
 
+_SCOPES = [(None, True), ("s", True), ("", False), ("s/t", False), ("s" * 37, False)]
+
+
 @pytest.mark.parametrize("target", ["workflow_target", "idempotent_request_target"])
 @pytest.mark.parametrize("message_type", [T.ATTACH_INVOCATION, T.GET_INVOCATION_OUTPUT])
-def test_a_target_within_a_scope_is_refused(message_type: T, target: str) -> None:
+@pytest.mark.parametrize(("scope", "taken"), _SCOPES)
+def test_a_target_within_a_scope(message_type: T, target: str, scope: str | None, taken: bool) -> None:
     fields: dict[str, Any] = {
-        "workflow_target": pb.WorkflowTarget(workflow_name="Flow", workflow_key="k", scope="s"),
+        "workflow_target": pb.WorkflowTarget(workflow_name="Flow", workflow_key="k", scope=scope),
         "idempotent_request_target": pb.IdempotentRequestTarget(
-            service_name="S", handler_name="h", idempotency_key="i", scope="s"
+            service_name="S", handler_name="h", idempotency_key="i", scope=scope
         ),
     }
     command = pb.AttachInvocationCommand if message_type == T.ATTACH_INVOCATION else pb.GetInvocationOutputCommand
     message = command(**{target: fields[target]}, result_completion_id=1)
     talk = v7()
-    assert talk.receive(frame(message_type, message.SerializeToString())) == []
+    raw = message.SerializeToString()
+    effects = talk.receive(frame(message_type, raw))
+    if taken:
+        assert effects == [Entry(message_type, raw)]
+        return
+    assert effects == []
     assert talk.failure is not None
     assert talk.failure.doc_code == "RT0024"
 
 
 @pytest.mark.parametrize("message_type", [T.CALL, T.ONE_WAY_CALL])
-def test_a_call_with_a_scope_is_refused(message_type: T) -> None:
+def test_a_call_with_a_bad_scope_is_refused(message_type: T) -> None:
     command = pb.CallCommand if message_type == T.CALL else pb.OneWayCallCommand
-    message = command(service_name="Greeter", handler_name="greet", scope="s")
+    message = command(service_name="Greeter", handler_name="greet", scope="ß")
     talk = v7()
     assert talk.receive(frame(message_type, message.SerializeToString())) == []
     assert talk.failure is not None

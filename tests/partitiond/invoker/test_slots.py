@@ -15,8 +15,9 @@ from tests.partitiond.invoker.stage import until
 
 
 class _Waiter:
-    def __init__(self, began: list[_Waiter]) -> None:
+    def __init__(self, began: list[_Waiter], queue: str = "q") -> None:
         self.gone = False
+        self.queue = queue
         self._began = began
 
     def begin(self) -> None:
@@ -41,6 +42,20 @@ def test_first_come_first_served_and_never_within_the_call() -> None:
     assert began == [*waiters[:2], *waiters[3:]]
     slots.release()
     assert deferred == []
+
+
+def test_queues_take_turns_and_cost_the_same_however_long_they_are() -> None:
+    deferred: list[Callable[[], None]] = []
+    began: list[_Waiter] = []
+    slots = Slots(1, deferred.append)
+    many = [_Waiter(began, "many") for _ in range(10_000)]
+    few = [_Waiter(began, "few") for _ in range(3)]
+    for waiter in (*many, *few):
+        slots.acquire(waiter)
+    for _ in range(7):
+        deferred.pop()()
+        slots.release()
+    assert began == [many[0], few[0], many[1], few[1], many[2], few[2], many[3]]
 
 
 class _Ticked:

@@ -41,6 +41,17 @@ def test_version_5_has_no_random_seed() -> None:
     assert _start(protocol_version=5).random_seed == 0
 
 
+@pytest.mark.parametrize("version", [5, 6, 7])
+@pytest.mark.parametrize(("scope", "limit_key"), [(None, None), ("s", None), ("s" * 36, "a" * 36 + "/" + "b" * 36)])
+def test_scope_and_limit_key_since_version_7(version: int, scope: str | None, limit_key: str | None) -> None:
+    start = _start(protocol_version=version, scope=scope, limit_key=limit_key, idempotency_key="i")
+    told = version >= 7
+    assert start == _start(protocol_version=version, idempotency_key="i") if not told else True
+    assert (start.HasField("scope"), start.HasField("limit_key")) == (told and bool(scope), told and bool(limit_key))
+    if told:
+        assert (start.scope, start.limit_key, start.idempotency_key) == (scope or "", limit_key or "", "i")
+
+
 @pytest.mark.parametrize("number", [0, 1, 127, 128, 16383, 16384, 2**31])
 def test_numbers_of_every_length(number: int) -> None:
     start = _start(known_entries=number, retry_count=number, stored_ago_ms=number * 1000)

@@ -17,9 +17,11 @@ from partitiond.processor import Processor, Store
 from partitiond.store.memory import MemoryStore
 from shared.api.log import partition_group
 from shared.api.partition import AttachRequest, AwakeableRequest, InvokeRequest, Moved, TerminateRequest
+from shared.catalog.catalog import Catalog
 from shared.catalog.partitions import Partition, PartitionTable, even_partitions
 from shared.clock import Clock
 from shared.errors import UnavailableError
+from shared.limits import Rule
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow
 from shared.wal.batch import Batch, decode_batch
@@ -81,6 +83,8 @@ class Node:
         self.clock = clock if clock is not None else LoopClock()
         self.processors: dict[int, Processor] = {}
         self.alive = True
+        #: What metad pushed last.
+        self.catalog: Catalog | None = None
         self._cleanup_interval_s = cleanup_interval_s
         self._others = others
         self._next_request = 1
@@ -102,6 +106,7 @@ class Node:
             partition_of=lambda key: self.table.partition_of(key).id,
             deliver=self._deliver,
             cleanup_interval_s=self._cleanup_interval_s,
+            catalog=lambda: self.catalog,
         )
         checkpointer = Checkpointer(
             store, lambda: meta.applied_lsn, lambda _: None, interval_s=NEVER_S, log_bytes=1 << 60
@@ -119,6 +124,13 @@ class Node:
         """Wait until every partition leads."""
         await until(lambda: all(leader.leading for leader in self.leaders))
         return self
+
+    def rules(self, version: int, limits: dict[str, int | None], *, disabled: tuple[str, ...] = ()) -> None:
+        """A catalog with this rule book arrives."""
+        rules = {text: Rule(text, limit, 1, 0, disabled=text in disabled) for text, limit in limits.items()}
+        self.catalog = Catalog(version, {}, {}, self.table, rules, version)
+        for leader in self.leaders:
+            leader.propose_rules()
 
     @property
     def leaders(self) -> list[Leader]:

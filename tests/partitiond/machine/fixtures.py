@@ -47,6 +47,8 @@ def new_id(target: Target = GREETER, *, place: int | None = None) -> bytes:
     number = next(_numbers)
     if place is None:
         place = number if target.key is None else key_partition_key(target.key)
+        if target.scope is not None:
+            place = key_partition_key(target.scope)
     return place.to_bytes(8, "big") + number.to_bytes(16, "big")
 
 
@@ -138,6 +140,7 @@ def invoke(
     start_at_ms: int = 0,
     caller: Caller | None = None,
     uid: bytes = b"",
+    limit_key: str | None = None,
 ) -> Invoke:
     return Invoke(
         invocation_id,
@@ -148,6 +151,7 @@ def invoke(
         start_at_ms=start_at_ms,
         caller=caller,
         request_uid=uid,
+        limit_key=limit_key,
     )
 
 

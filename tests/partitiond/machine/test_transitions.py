@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import get_args
 
 import pytest
+from msgspec.structs import replace
 
 from partitiond.machine.actions import Action, TerminateOutcome
 from partitiond.machine.status import COLUMNS, TABLE, Also, Cell, Step
@@ -38,12 +40,14 @@ from shared.wal.commands import (
     RestartAsNew,
     ResumeInvocation,
     RunCompletion,
+    SetRules,
     SignalMessage,
     Suspend,
     SuspendOn,
     Terminate,
     TerminateMode,
     TruncateOutbox,
+    Yield,
 )
 from shared.wal.futures import Combinator, Future, FutureNode, Leaf, signal_leaf
 from tests.partitiond.machine.fixtures import (
@@ -59,6 +63,7 @@ from tests.partitiond.machine.fixtures import (
     run,
 )
 
+SOON = START_MS + HOUR_MS * 8
 LATER = START_MS + HOUR_MS * 9
 DETAIL = FailureDetail(500, "boom", "RT0007")
 ACCEPTED = ("done", "appended", "pausing", "paused")
@@ -66,15 +71,17 @@ ACCEPTED = ("done", "appended", "pausing", "paused")
 
 class Scene:
     """An invocation `id` of an object in `status`. `other`: the object is held by another one, or (suspended) it waits
-    for the cancel signal too."""
+    for the cancel signal too. `scope`: the object's."""
 
-    def __init__(self, status: Status | None, *, retention_ms: int, other: bool) -> None:
+    def __init__(self, status: Status | None, *, retention_ms: int, other: bool, scope: str | None = None) -> None:
         self.machine = Machine()
-        self.id, self.holder, self.caller = new_id(COUNTER), new_id(COUNTER), new_id()
+        self.target = replace(COUNTER, scope=scope)
+        self.id, self.holder, self.hog = (new_id(self.target) for _ in range(3))
+        self.caller = new_id()
         self.retention_ms = retention_ms
         self.machine.apply(invoke(self.caller))
         if status is Status.INBOXED or (other and status in (None, Status.SCHEDULED)):
-            self.machine.apply(invoke(self.holder, COUNTER))
+            self.machine.apply(invoke(self.holder, self.target))
         if status is None:
             return
         command = self.new(LATER if status is Status.SCHEDULED else 0)
@@ -93,7 +100,7 @@ class Scene:
         assert self.status() == status
 
     def new(self, start_at_ms: int = 0) -> Command:
-        command = invoke(self.id, COUNTER, retention_ms=self.retention_ms, start_at_ms=start_at_ms)
+        command = invoke(self.id, self.target, retention_ms=self.retention_ms, start_at_ms=start_at_ms)
         command.journal_retention_ms //= 2
         return command
 
@@ -103,6 +110,11 @@ class Scene:
     def effects(self, *effects: Effect) -> Command:
         generation = self.machine.row(self.id).generation if self.machine.exists(self.id) else 1
         return InvokerEffects(self.id, generation, list(effects))
+
+    def fill(self) -> None:
+        """Another one of the scope has the only permit, or waits for it in front."""
+        self.machine.apply(SetRules(1, [("s", 1)]))
+        self.machine.apply(invoke(self.hog, replace(GREETER, scope=self.target.scope)))
 
     def status(self) -> Status | None:
         return self.machine.row(self.id).status if self.machine.exists(self.id) else None
@@ -131,6 +143,40 @@ def turn(scene: Scene) -> Command:
     if holder != scene.holder:
         scene.machine.apply(invoke(holder))
     return InvokerEffects(holder, scene.machine.row(holder).generation, [output(), End()])
+
+
+def turn_without_room(scene: Scene) -> Command:
+    scene.fill()
+    return turn(scene)
+
+
+def room(scene: Scene) -> Command:
+    """It waits for a permit, if it has a scope: as one that never ran, or as one whose next attempt is due."""
+    if scene.status() is Status.INBOXED:
+        scene.machine.apply(turn_without_room(scene))
+    if scene.status() is Status.INVOKED:
+        scene.report(Yield(SOON))
+        scene.fill()
+        scene.machine.apply(FireTimers(SOON))
+    return SetRules(2, [("s", 2)])
+
+
+def retry_timer(scene: Scene) -> Command:
+    if scene.status() is Status.INVOKED:
+        scene.report(Yield(SOON))
+    return FireTimers(SOON)
+
+
+def retry_timer_without_room(scene: Scene) -> Command:
+    command = retry_timer(scene)
+    scene.fill()
+    return command
+
+
+def resume_what_yields(scene: Scene) -> Command:
+    if scene.status() is Status.INVOKED:
+        scene.report(Yield(LATER))
+    return ResumeInvocation(scene.id, 7)
 
 
 def clean_up(after_ms: int) -> Variant:
@@ -169,7 +215,8 @@ def exhausted_while_cancelled(scene: Scene) -> Command:
 VARIANTS: dict[Step, list[Variant]] = {
     Step.INVOKE: [Scene.new, lambda scene: scene.new(LATER), message(lambda scene: InvokeMessage(scene.new()))],  # type: ignore[arg-type]
     Step.START_TIMER: [start_timer],
-    Step.TURN: [turn],
+    Step.TURN: [turn, turn_without_room],
+    Step.ROOM: [room],
     Step.ENTRY: [
         effect(run(6)),
         effect(RunCompletion(5, b"x")),
@@ -177,6 +224,8 @@ VARIANTS: dict[Step, list[Variant]] = {
         effect(Failed(DETAIL)),
         lambda scene: scene.effects(call(scene.id, COUNTER, invoke(new_id()), id_completion=8, completion=9)),
     ],
+    Step.YIELD: [effect(Yield(LATER))],
+    Step.RETRY_TIMER: [retry_timer, retry_timer_without_room],
     Step.SUSPEND: [
         *(effect(Suspend(*awaited)) for awaited in (([], [17], []), ([5], [1], []), ([], [40], []))),
         *(
@@ -208,7 +257,7 @@ VARIANTS: dict[Step, list[Variant]] = {
     Step.PURGE: terminate(TerminateMode.PURGE),
     Step.PURGE_JOURNAL: terminate(TerminateMode.PURGE_JOURNAL),
     Step.PAUSE: [lambda scene: PauseInvocation(scene.id, 7, DETAIL)],
-    Step.RESUME: [lambda scene: ResumeInvocation(scene.id, 7)],
+    Step.RESUME: [lambda scene: ResumeInvocation(scene.id, 7), resume_what_yields],
     Step.RESTART: [lambda scene: RestartAsNew(scene.id, scene.id[:8] + b"n" * 16, 7)],
 }
 
@@ -219,8 +268,8 @@ def test_pair(step: Step, status: Status | None) -> None:
     seen: list[Status | Also | str] = []
     for variant in VARIANTS[step]:
         for retention_ms in (HOUR_MS, 0) if status is not Status.COMPLETED else (HOUR_MS,):
-            for other in (False, True):
-                scene = Scene(status, retention_ms=retention_ms, other=other)
+            for other, scope in product((False, True), (None, "s")):
+                scene = Scene(status, retention_ms=retention_ms, other=other, scope=scope)
                 seen += _outcome(scene, variant)
     cell: Cell = TABLE[step][COLUMNS.index(status)]
     assert set(seen) == ({cell} if isinstance(cell, str) else set(cell))

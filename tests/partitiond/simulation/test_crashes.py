@@ -19,21 +19,42 @@ from tests.partitiond.simulation.world import PARTITIONS, World
 
 ROOT = Path(__file__).resolve().parents[3]
 #: None: another one in each run.
-SEEDS = [*range(30), None]
+SEEDS: list[int | None] = [*range(30), None]
+SCOPED_SEEDS: list[int | None] = [*range(15), None]
 
 
-def live(seed: int) -> World:
+def live(seed: int, *, scoped: bool = False) -> World:
     """A whole life; the seed is what a failure is repeated with."""
     print(f"seed {seed}: EVERLOG_TEST_SEED={seed} scripts/test tests/partitiond/simulation")
-    world = World(seed)
+    world = World(seed, scoped=scoped)
     simulate(world.run(clients=6, requests=20))
     return world
 
 
+def seeds(wanted: list[int | None]) -> list[int | None]:
+    return [int(seed) for seed in os.environ.get("EVERLOG_TEST_SEED", "").split()] or wanted
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [int(s) for s in os.environ.get("EVERLOG_TEST_SEED", "").split()] or SEEDS)
+@pytest.mark.parametrize("seed", seeds(SEEDS))
 def test_nothing_acknowledged_is_lost_or_repeated(seed: int | None) -> None:
-    world = live(random.SystemRandom().randrange(1 << 32) if seed is None else seed)
+    check(live(random.SystemRandom().randrange(1 << 32) if seed is None else seed))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", seeds(SCOPED_SEEDS))
+def test_limits_hold_within_scopes_whatever_fails(seed: int | None) -> None:
+    """The invoker counts what really runs at once; rules change meanwhile."""
+    world = live(random.SystemRandom().randrange(1 << 32) if seed is None else seed, scoped=True)
+    check(world)
+    assert world.rules_version > 1
+    for store in world.stores.values():
+        assert not list(store.scan(keys.SCOPED_LOCK, keys.SCOPED_PROMISE)), "nobody holds a lock or waits for one"
+        assert not list(store.scan(keys.COUNTER, keys.TIMER)), "nobody has a permit or waits for one"
+
+
+def check(world: World) -> None:
+    """What clients were told is what is stored, once."""
     assert world.crashes >= 3
     # Each call adds two, and answers with the sum of both sums: 1 + 2, 3 + 4, and so on, whoever asked, however often.
     for key in ("a", "b"):

@@ -7,6 +7,8 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from partitiond.machine import invariants
 from partitiond.store.memory import MemoryStore
 from shared.api.log import partition_group
@@ -20,7 +22,7 @@ from shared.api.partition import (
     TerminateRequest,
 )
 from shared.catalog.partitions import PartitionTable, even_partitions
-from shared.ids import key_partition_key
+from shared.ids import key_partition_key, scope_partition_key, target_partition_key
 from shared.protocol.input import encode_input
 from shared.storage import keys, values
 from shared.wal.commands import HandlerKind, Invoke, Result, Target, TerminateMode
@@ -44,6 +46,12 @@ def counter(key: str) -> Target:
 WORK = Target("Worker", "work", None, HandlerKind.SERVICE)
 #: The only one that is killed and cancelled: what it called may have been counted, or not.
 DOOMED = Target("Worker", "doomed", None, HandlerKind.SERVICE)
+
+
+#: In a world with scopes: which each has. Works wait for counters while they run, so they are not of the same one.
+SCOPES = {"Worker": "works", "Counter": "counters"}
+#: No rule book ever says more.
+WORKS_MAX = 2
 
 
 def _work(called: str, sent: str) -> list[Step]:
@@ -96,8 +104,11 @@ class CrashyStore(MemoryStore):
 class World:
     """See the module. `run` drives it to the end and checks what clients saw."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, scoped: bool = False) -> None:
         self.chooser = random.Random(seed)
+        self.scoped = scoped
+        self.rules_version = 1
+        self.rules: dict[str, int | None] = {"works": WORKS_MAX}
         self.log = SimLog(delay=lambda: self.chooser.choice((0.0, 0.0, 0.001, 0.01)))
         self.log.repeats = lambda: not self.calm and self.chooser.random() < 0.02
         self.log.late = lambda: None if self.calm else self.chooser.choice((None, 0.001, 0.05))
@@ -126,6 +137,9 @@ class World:
             others=self.node_of,
         )  # fmt: skip
         self.nodes[index] = node
+        if self.scoped:
+            invoker.limits = {"works": WORKS_MAX}
+            node.rules(self.rules_version, self.rules)
         node.follow()
 
     def crash(self, index: int, *, power_loss: bool = False) -> None:
@@ -156,6 +170,11 @@ class World:
         # What is called from within is forgotten at its end: a message that comes twice makes it run twice.
         retention_ms = RETENTION_MS if uid else 0
         place = self.chooser.getrandbits(64) if target.key is None else key_partition_key(target.key)
+        limit_key = None
+        if self.scoped:
+            target = replace(target, scope=SCOPES[target.service])
+            place = scope_partition_key(SCOPES[target.service])
+            limit_key = self.chooser.choice((None, "a", "b", "a/x"))
         return Invoke(
             place.to_bytes(8, "big") + self.ids.to_bytes(16, "big"),
             target,
@@ -163,6 +182,7 @@ class World:
             completion_retention_ms=retention_ms,
             journal_retention_ms=retention_ms,
             request_uid=uid,
+            limit_key=limit_key,
         )
 
     async def ask(self, request: Any) -> Any:
@@ -230,7 +250,7 @@ class World:
             if node is None:
                 self.start(index)
                 continue
-            match choose.randrange(10):
+            match choose.randrange(11 if self.scoped else 10):
                 case 0:
                     self.crash(index)
                 case 1:
@@ -254,6 +274,23 @@ class World:
                     await self.storm(node)
                 case 9:
                     self.crash_in_commit = choose.choice((0.0, 0.0, 0.01))
+                case 10:
+                    self.change_rules()
+
+    def change_rules(self) -> None:
+        """An operator does, and metad tells all nodes."""
+        choose = self.chooser.choice
+        self.rules_version += 1
+        self.rules = {
+            "works": choose((1, WORKS_MAX)),
+            "counters": choose((1, 3, None)),
+            "*/a": choose((1, None)),
+            "counters/*": choose((1, None)),
+            "*/a/x": choose((1, None)),
+        }
+        for node in self.nodes.values():
+            if node is not None:
+                node.rules(self.rules_version, self.rules)
 
     async def storm(self, node: Node) -> None:
         """Short leaderships, one after another: what one has left on its way meets the first batches of the next."""
@@ -290,8 +327,9 @@ class World:
 
     def counted(self, key: str) -> int:
         """What the state of a counter says."""
-        place = key_partition_key(key)
-        stored = self.stores[self.table.partition_of(place).id].get(keys.state_key(place, "Counter", key, b"n"))
+        scope = SCOPES["Counter"] if self.scoped else None
+        place = target_partition_key(scope, key)
+        stored = self.stores[self.table.partition_of(place).id].get(keys.state_key(place, "Counter", key, b"n", scope))
         return int(stored or b"0")
 
     async def quiet(self) -> None:

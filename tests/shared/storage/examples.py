@@ -8,6 +8,7 @@ from shared.protocol.message_types import MessageType
 from shared.storage import keys
 from shared.storage.values import (
     STORE_FORMAT,
+    CounterRow,
     EventKind,
     EventRow,
     InvocationRow,
@@ -16,13 +17,14 @@ from shared.storage.values import (
     OutboxRow,
     PartitionMeta,
     PromiseRow,
+    QueueRow,
     Sink,
     Status,
     Waiting,
     encode,
 )
 from shared.wal.commands import Caller, CompletionMessage, KillMessage
-from tests.shared.wal.examples import CALLER_ID, COUNTER, DETAIL, FAILURE, FUTURE, GREETER, ID, T0
+from tests.shared.wal.examples import CALLER_ID, COUNTER, DETAIL, FAILURE, FUTURE, GREETER, ID, SCOPED, T0
 
 __all__ = ["KEYS", "VALUES"]
 
@@ -44,6 +46,17 @@ KEYS: dict[str, bytes] = {
     "meta": keys.META_KEY,
     # Since 0.2.
     "event": keys.event_key(ID, 258),
+    # Since 0.3.
+    "retry-timer": keys.retry_timer_key(T0, ID),
+    "counter": keys.counter_key(PLACE, "tenant-1/gold/eu"),
+    "ring": keys.ring_key(PLACE, "tenant-1/gold/eu", 258),
+    "queue": keys.queue_key(PLACE, "tenant-1/gold/eu", b"sGreeter"),
+    "waiter": keys.waiter_key(PLACE, "tenant-1/gold/eu", b"sGreeter", 258),
+    "rules": keys.RULES,
+    "scoped-state": keys.state_key(PLACE, "Counter", "c1", b"n", scope="tenant-1"),
+    "scoped-lock": keys.lock_key(PLACE, "Counter", "c1", scope="tenant-1"),
+    "scoped-inbox": keys.inbox_key(PLACE, "Counter", "c1", 258, scope="tenant-1"),
+    "scoped-promise": keys.promise_key(PLACE, "SignUp", "w1", "clicked", scope="tenant-1"),
 }
 
 _INVOCATION = InvocationRow(
@@ -101,6 +114,22 @@ _ROWS: dict[str, msgspec.Struct] = {
     # Since 0.3.
     "invocation-traced": msgspec.structs.replace(_INVOCATION, tracestate="a=1,b=2"),
     "meta": PartitionMeta(STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9),
+    # Since 0.3.
+    "invocation-0.3": msgspec.structs.replace(
+        _INVOCATION,
+        status=Status.INVOKED,
+        target=SCOPED,
+        waiting=None,
+        limit_key="gold/eu",
+        has_permit=True,
+        queue_seq=258,
+        retry_at_ms=T0 + 5,
+    ),
+    "counter": CounterRow(3, 9, 2, 4, 7, 5),
+    "queue": QueueRow(2, 3, 6, 5, 7, 9, 8),
+    "meta-0.3": PartitionMeta(
+        STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9, 7, b"digest-of-16-byt"
+    ),
 }
 
 VALUES: dict[str, tuple[msgspec.Struct, bytes]] = {name: (row, encode(row)) for name, row in _ROWS.items()}

@@ -27,6 +27,8 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {
     "outbox": values.decode_outbox_row,
     "meta": values.decode_meta,
     "event": values.decode_event,
+    "counter": values.decode_counter,
+    "queue": values.decode_queue,
 }
 
 
@@ -39,11 +41,14 @@ def test_keys_are_what_they_were() -> None:
 
 
 def test_key_kinds_are_never_given_to_something_else() -> None:
-    kinds = {name: getattr(keys, name) for name in keys.__all__ if name.isupper() and name != "META_KEY"}
+    names = [name for name in keys.__all__ if name.isupper() and name not in ("META_KEY", "SCOPED")]
+    kinds = {name: getattr(keys, name) for name in names}
     assert kinds == {
         "INVOCATION": b"\x01", "JOURNAL": b"\x02", "NOTIFICATION": b"\x03", "STATE": b"\x04", "LOCK": b"\x05",
         "INBOX": b"\x06", "PROMISE": b"\x07", "EVENT": b"\x08", "TIMER": b"\x20", "OUTBOX": b"\x21",
-        "DEDUP": b"\x22", "META": b"\x30",
+        "DEDUP": b"\x22", "META": b"\x30", "SCOPED_STATE": b"\x14", "SCOPED_LOCK": b"\x15",
+        "SCOPED_INBOX": b"\x16", "SCOPED_PROMISE": b"\x17", "COUNTER": b"\x18", "RING": b"\x19", "QUEUE": b"\x1a",
+        "WAITER": b"\x1b", "RULES": b"\x31",
     }  # fmt: skip
     assert {status.name: status.value for status in Status} == {
         "SCHEDULED": 1, "INBOXED": 2, "INVOKED": 3, "SUSPENDED": 4, "PAUSED": 5, "COMPLETED": 6,
@@ -86,26 +91,31 @@ def test_the_status_of_an_invocation_is_its_fourth_byte(status: Status) -> None:
 
 
 def test_codecs_read_back_what_they_made() -> None:
-    assert keys.decode_object(KEYS["state"]) == (0x0102030405060708, "Counter", "c1", b"n")
-    assert keys.decode_object(KEYS["inbox"])[3] == (258).to_bytes(8, "big")
+    assert keys.decode_object(KEYS["state"]) == (0x0102030405060708, None, "Counter", "c1", b"n")
+    assert keys.decode_object(KEYS["scoped-state"]) == (0x0102030405060708, "tenant-1", "Counter", "c1", b"n")
+    assert keys.decode_object(KEYS["inbox"])[4] == (258).to_bytes(8, "big")
     assert keys.decode_timer(KEYS["timer"]) == (1_700_000_000_000, ID, 258)
     assert keys.decode_outbox(KEYS["outbox"]) == 258
     assert values.decode_inbox(ID) == ID
 
 
 _names = st.text(max_size=6)
+_objects = st.tuples(_names, _names, st.none() | st.text("ab", min_size=1, max_size=3))
 _places = st.integers(0, (1 << 64) - 1)
 
 
 @settings(deadline=None)
-@given(_places, _names, _names, _names, _names)
+@given(_places, _objects, _objects)
 def test_rows_of_one_object_are_never_among_those_of_another(
-    place: int, service: str, key: str, other_service: str, other_key: str
+    place: int, this: tuple[str, str, str | None], that: tuple[str, str, str | None]
 ) -> None:
-    prefix = keys.object_prefix(keys.STATE, place, service, key)
-    other = keys.object_prefix(keys.STATE, place, other_service, other_key)
-    assert other.startswith(prefix) == ((service, key) == (other_service, other_key))
-    assert keys.decode_object(other + b"rest") == (place, other_service, other_key, b"rest")
+    prefix = keys.object_prefix(keys.STATE, place, *this)
+    other = keys.object_prefix(keys.STATE, place, *that)
+    assert other.startswith(prefix) == (this == that)
+    service, key, scope = that
+    assert keys.decode_object(other + b"rest") == (place, scope, service, key, b"rest")
+    if scope is not None:
+        assert other.startswith(keys.scope_prefix(keys.STATE, place, scope))
 
 
 @settings(deadline=None)

@@ -35,6 +35,7 @@ from shared.wal.commands import (
     RestartAsNew,
     ResumeInvocation,
     RunCompletion,
+    SetRules,
     SignalMessage,
     Suspend,
     SuspendOn,
@@ -42,6 +43,7 @@ from shared.wal.commands import (
     Terminate,
     TerminateMode,
     TruncateOutbox,
+    Yield,
 )
 from shared.wal.futures import Combinator, Future, FutureNode
 
@@ -120,6 +122,8 @@ _COMMANDS: dict[str, list[Command]] = {
     "invoke-traced": [msgspec.structs.replace(INVOKE, tracestate="a=1,b=2")],
     "invoke-scoped": [msgspec.structs.replace(_SMALL, target=SCOPED, limit_key="gold/eu")],
     "effects-pause-known": [InvokerEffects(ID, 3, [Pause(FAILURE, DETAIL, 7)])],
+    "effects-yield": [InvokerEffects(ID, 3, [Yield(T0)])],
+    "set-rules": [SetRules(7, [("*", 10), ("tenant-1/*/eu", None)]), SetRules(8, [])],
     "several": [FireTimers(T0), _SMALL, TruncateOutbox([])],
 }
 

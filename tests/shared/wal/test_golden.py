@@ -25,11 +25,11 @@ TAGS = {
     "Command": {
         1: "AnnounceLeader", 2: "Invoke", 3: "InvokerEffects", 4: "FireTimers", 5: "Deliver", 6: "TruncateOutbox",
         7: "CompleteAwakeable", 8: "Terminate", 9: "CleanUp", 10: "PauseInvocation", 11: "ResumeInvocation",
-        12: "RestartAsNew",
+        12: "RestartAsNew", 13: "SetRules",
     },
     "Effect": {
         1: "Pin", 2: "Entry", 3: "CallEntry", 4: "RunCompletion", 5: "Suspend", 6: "End", 7: "GiveUp", 8: "Pause",
-        9: "SuspendOn", 10: "Failed",
+        9: "SuspendOn", 10: "Failed", 11: "Yield",
     },
     "OutboxMessage": {
         1: "InvokeMessage", 2: "CompletionMessage", 3: "SignalMessage", 4: "AttachMessage", 5: "KillMessage",
