@@ -75,7 +75,8 @@ class Chain:
     """Runs, waits for a slot, to retry, or for what becomes of its suspension. Implements Waiter and AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_counter", "_on_gone", "_pin", "_reported", "_row", "_shared", "_suspending", "_target", "_timer",
+        "_attempt", "_counter", "_on_gone", "_pin", "_replayed", "_reported", "_row", "_shared", "_suspending",
+        "_target", "_timer",
         "attempts", "awaiting_on", "debug_id", "deployment_id", "failure", "generation", "gone", "host", "id",
         "last_start_ms", "next_retry_ms", "server",
     )  # fmt: skip
@@ -98,6 +99,8 @@ class Chain:
         self._pin: Pin | None = None
         self._counter = RetryCounter()
         self._timer: asyncio.TimerHandle | None = None
+        #: Entries of the journal that the attempt at hand was given at its start.
+        self._replayed = 0
         #: A Suspend was proposed and its fate is not known.
         self._suspending = False
         #: The failure that was reported last.
@@ -189,7 +192,10 @@ class Chain:
         self.awaiting_on = None
         if type(effects[0]) not in _LAST_EFFECTS:
             self._counter.on_stored(self._shared.clock.now_ms())
-        self._suspending = type(effects[-1]) in (Suspend, SuspendOn)
+        last = effects[-1]
+        self._suspending = isinstance(last, Suspend | SuspendOn)
+        if isinstance(last, Suspend | SuspendOn):
+            last.replayed = self._replayed
         if self._pin is not None:
             effects.insert(0, self._pin)
             self._pin = None
@@ -263,6 +269,7 @@ class Chain:
         )
         self.awaiting_on = None
         first = self._start_message(route, row, now_ms)
+        self._replayed = row.journal_length
         journal = self.host.read_journal(self.id, row.journal_length)
         more = [("x-restate-invocation-id", self.debug_id)]
         if row.target.key:

@@ -209,3 +209,9 @@ async def awaits_a_name_twice(ctx: restate.Context) -> Any:
     """One of the name is there already."""
     tried = attempts(ctx)
     return [await ctx.signal("go"), await ctx.signal("go"), tried]
+
+
+@waits.handler()
+async def both_signals(ctx: restate.Context) -> Any:
+    """Two names in one combinator."""
+    return [await each for each in await restate.gather(ctx.signal("a"), ctx.signal("b"))]

@@ -54,6 +54,24 @@ export function waitServices(peers) {
       send.signals([me, "late", "l"], restate.rpc.sendOpts({ delay: 30 }));
       return [early, await outcome(ctx.signal("bad")), await ctx.signal("late")];
     },
+    // Two names in one combinator.
+    both_signals: async (ctx) => await RestatePromise.all([ctx.signal("a"), ctx.signal("b")]),
+    // Cancelled, it waits again, for long; told by a signal, it tells how many attempts that took.
+    waits_on_after_cancel: async (ctx) => {
+      const tried = peers.attempts(ctx);
+      try {
+        await ctx.sleep(hour);
+      } catch (error) {
+        if (!(error instanceof TerminalError)) throw error;
+        await ctx.signal("go");
+        return tried;
+      }
+    },
+    // One of the name is there already.
+    awaits_a_name_twice: async (ctx) => {
+      const tried = peers.attempts(ctx);
+      return [await ctx.signal("go"), await ctx.signal("go"), tried];
+    },
     same_signal_twice: async (ctx) => {
       for (const value of ["a", "b"]) await help(ctx).signals([ctx.request().id, "again", value]);
       return [await ctx.signal("again"), await ctx.signal("again")];

@@ -107,6 +107,10 @@ _COMMANDS: dict[str, list[Command]] = {
     # Since 0.2.
     "effects-run-ack": [InvokerEffects(ID, 3, [RunCompletion(4, b"done", True)])],
     "effects-suspend-on": [InvokerEffects(ID, 3, [SuspendOn(FUTURE)])],
+    "effects-suspend-replayed": [
+        InvokerEffects(ID, 3, [Suspend([], [1], ["named"], 7)]),
+        InvokerEffects(ID, 3, [SuspendOn(FUTURE, 7)]),
+    ],
     "effects-failed": [InvokerEffects(ID, 3, [Failed(DETAIL), Failed(FailureDetail(500, "", ""))])],
     "effects-pause-detail": [InvokerEffects(ID, 3, [Pause(FAILURE, DETAIL)])],
     "terminate-journal": [Terminate(ID, TerminateMode.PURGE_JOURNAL, 9)],
