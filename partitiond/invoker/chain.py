@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from partitiond.invoker.attempt import Attempt
 from partitiond.invoker.deadlines import Deadlines
 from partitiond.invoker.endpoints import Endpoints
@@ -321,9 +323,6 @@ class Chain:
         self.failure = failure
         detail = failure.as_detail()
         effects: list[Effect] = []
-        if detail != self._reported:
-            self._reported = detail
-            effects.append(Failed(detail))
         next_step = self._counter.on_failure(failure, shared.routes.options_of(self._target), shared.random())
         if isinstance(next_step, Exhausted):
             verdict = "killed" if next_step.kill else "paused"
@@ -333,6 +332,9 @@ class Chain:
             effects.append(GiveUp(result) if next_step.kill else Pause(result, detail))
         else:
             self._log_failure(failure, f"retry in {next_step} ms")
+            if self._reported is None or not _alike(detail, self._reported):
+                self._reported = detail
+                effects.append(Failed(detail))
             self.next_retry_ms = shared.clock.now_ms() + next_step
             self._timer = asyncio.get_running_loop().call_later(next_step / 1000, self._retry_due)
         if effects:
@@ -354,3 +356,8 @@ class Chain:
     def _retry(self) -> None:
         if not self.gone:
             self._shared.slots.acquire(self)
+
+
+def _alike(one: FailureDetail, other: FailureDetail) -> bool:
+    """Two failures that tell an operator the same: stack traces differ by how a service's event loop got there."""
+    return replace(one, stacktrace="") == replace(other, stacktrace="")

@@ -141,7 +141,7 @@ def test_failed_attempt_is_repeated_from_the_journal() -> None:
         call, stream = await stage.start()
         stream.answer().say(RUN, BOOM).end()
         (state,) = stage.invoker.states(stage.host)
-        assert (state.retry_count, state.last_failure, state.last_failure_error_code) == (1, "[500] boom", "RT0007")
+        assert (state.retry_count, state.last_failure, state.last_failure_error_code) == (1, "[500 Internal] boom", "RT0007")
         again = await stage.stream()
         start = pb.Start.FromString(again.messages[0][1])
         assert (start.known_entries, start.retry_count_since_last_stored_entry) == (2, 1)
@@ -150,6 +150,22 @@ def test_failed_attempt_is_repeated_from_the_journal() -> None:
         assert await stage.ended(call) == value("ok")
         assert [type(effect) for effects in stage.host.proposed for effect in effects.effects] == [
             Pin, Entry, Failed, Entry, End]  # fmt: skip
+
+    play(scene)
+
+
+def test_failures_that_differ_in_their_stack_traces_are_one_event() -> None:
+    """How an event loop came to the handler is in the trace, and differs from attempt to attempt."""
+
+    async def scene(stage: Stage) -> None:
+        _, stream = await stage.start()
+        for number, message in enumerate(("boom", "boom", "other")):
+            error = pb.Error(code=500, message=message, stacktrace=f"at line {number}")
+            stream.answer().say((T.ERROR, error.SerializeToString())).end()
+            stream = await stage.stream()
+        reported = [effect.detail for p in stage.host.proposed for effect in p.effects if isinstance(effect, Failed)]
+        assert [(detail.message, detail.stacktrace) for detail in reported] == [
+            ("boom", "at line 0"), ("other", "at line 2")]  # fmt: skip
 
     play(scene)
 
