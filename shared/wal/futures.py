@@ -12,7 +12,7 @@ import msgspec
 
 from shared.ids import CANCEL_SIGNAL
 
-__all__ = ["Combinator", "Future", "FutureNode", "Leaf", "completion_of", "comes_again", "signal_leaf", "signal_of"]
+__all__ = ["Combinator", "Future", "FutureNode", "Leaf", "comes_again", "completion_of", "signal_leaf", "signal_of"]
 
 
 class Combinator(IntEnum):

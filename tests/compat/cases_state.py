@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.compat.case import PY, TS, Case, call, get, send, until
+from tests.compat.case import PY, Case, call, get, send, until
 from tests.compat.modes import BOTH_WAYS
 
 __all__ = ["CASES"]
@@ -13,7 +13,10 @@ _KEY = "Box/{key}"
 def _both(title: str, *steps: str, body: object = None) -> list[Case]:
     """The same handlers of the eager and of the lazy object."""
     return [
-        Case(f"{title}, {how}", tuple(call(f"{name}/{{key}}/{step}", *([] if body is None else [body])) for step in steps))
+        Case(
+            f"{title}, {how}",
+            tuple(call(f"{name}/{{key}}/{step}", *([] if body is None else [body])) for step in steps),
+        )
         for name, how in (("Box", "sent along"), ("Lazy", "read on demand"))
     ]
 
@@ -45,7 +48,10 @@ CASES: tuple[Case, ...] = (
             call("Lazy/{key}/names", name="fourth"),
         ),
     ),
-    Case("a key that is no plain text", (call("Box/%C3%A4%20b%2Fc%3F{key}/put", ["x", 1]), get("/{service:Box}/%C3%A4%20b%2Fc%3F{key}/names"))),
+    Case(
+        "a key that is no plain text",
+        (call("Box/%C3%A4%20b%2Fc%3F{key}/put", ["x", 1]), get("/{service:Box}/%C3%A4%20b%2Fc%3F{key}/names")),
+    ),
     Case(
         "exclusive handlers of one key run one after the other",
         (call(f"{_KEY}/append", "x", together=5),),
@@ -68,5 +74,3 @@ CASES: tuple[Case, ...] = (
     Case("a model for a body", (call(f"{_KEY}/typed", {"name": "cat", "legs": 4}),), sdks=(PY,)),
     Case("a body that is not the model", (call(f"{_KEY}/typed", {"name": "cat"}),), sdks=(PY,)),
 )
-
-_ = TS

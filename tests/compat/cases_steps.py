@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tests.compat.case import PY, TS, Case, call, send, attach
-from tests.compat.modes import SINCE_V6
+from tests.compat.case import PY, TS, Case, attach, call, send
 
 __all__ = ["CASES"]
 
@@ -18,7 +17,8 @@ CASES: tuple[Case, ...] = (
     ),
     Case("a run succeeds at its third try", (call("Steps/succeeds_at_the_third"),)),
     Case("a run's attempts run out", (call("Steps/attempts_run_out"),)),
-    Case("a run's time runs out", (call("Steps/time_runs_out"),)),
+    # How often it was tried in so little time is nobody's guess.
+    Case("a run's time runs out", (call("Steps/time_runs_out"),), ignore=frozenset({"events"})),
     Case("a run without a policy is retried with its invocation", (call("Steps/retried_as_the_invocation_is"),)),
     Case("a run says when to retry it", (call("Steps/says_when_to_retry"),)),
     Case("timers: named, of nothing, two at once", (call("Steps/sleeps"),)),
@@ -30,7 +30,10 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "what an idempotent request tells",
-        (call("Steps/request", 1, idempotency_key="{key}-told"), call("Steps/request", 2, idempotency_key="{key}-told")),
+        (
+            call("Steps/request", 1, idempotency_key="{key}-told"),
+            call("Steps/request", 2, idempotency_key="{key}-told"),
+        ),
     ),
     Case("context managers, hooks and logging", (call("Steps/surroundings"),)),
     Case("a send and its result", (send("Steps/three_in_turn", "x"), attach())),
@@ -40,5 +43,3 @@ CASES: tuple[Case, ...] = (
     Case("a run without a name", (call("Steps/unnamed"),), sdks=(TS,)),
     Case("a run fails with metadata", (call("Steps/terminal_with_metadata"),), sdks=(TS,)),
 )
-
-_ = SINCE_V6

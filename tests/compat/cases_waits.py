@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from tests.compat.case import PY, TS, Admin, Awakeable, Case, Step, admin, attach, awakeable, call, post, send, until
+from tests.compat.case import (
+    ILL_FORMED,
+    NO_TRACE,
+    PY,
+    TS,
+    Case,
+    Difference,
+    Step,
+    admin,
+    attach,
+    awakeable,
+    call,
+    post,
+    send,
+    until,
+)
 
 __all__ = ["CASES"]
 
@@ -10,7 +25,11 @@ _WAITING = until("suspended")
 
 
 def _combinator(
-    title: str, handler: str, *completions: tuple[int, str | None], sdks: tuple[str, ...] = (PY, TS)
+    title: str,
+    handler: str,
+    *completions: tuple[int, str | None],
+    sdks: tuple[str, ...] = (PY, TS),
+    differs: Difference | None = None,
 ) -> Case:
     """Suspended on awakeables, which are completed in turn; None rejects. In between it sleeps again, or ends."""
     steps: list[Step] = [send(f"Waits/{handler}", "{key}"), _WAITING]
@@ -19,16 +38,19 @@ def _combinator(
         steps.append(awakeable(number, verb, b"no" if value is None else value))
         if place + 1 < len(completions):
             steps.append(until("suspended", journal_size=_SIZES[handler] + place + 1))
-    return Case(title, (*steps, attach()), sdks=sdks)
+    return Case(title, (*steps, attach()), sdks=sdks, differs=differs)
 
 
 #: Entries of a handler's journal when it first waits.
-_SIZES = {name: 4 for name in ("gathers", "as_they_come", "one_then_the_rest", "nests", "all", "any", "mapped")}
+_SIZES = dict.fromkeys(("gathers", "as_they_come", "one_then_the_rest", "nests", "all", "any", "mapped"), 4)
 _SIZES["of_every_kind"] = 11
 
 _AWAKEABLES: tuple[Case, ...] = (
     Case("an awakeable is resolved", (send("Waits/awakeable", "{key}"), awakeable(0, "resolve", {"a": 1}), attach())),
-    Case("an awakeable is rejected", (send("Waits/awakeable", "{key}"), awakeable(0, "reject", b"from outside"), attach())),
+    Case(
+        "an awakeable is rejected",
+        (send("Waits/awakeable", "{key}"), awakeable(0, "reject", b"from outside"), attach()),
+    ),
     Case(
         "an awakeable is resolved while its handler is suspended",
         (send("Waits/awakeable", "{key}"), _WAITING, awakeable(0, "resolve", "late"), attach()),
@@ -44,7 +66,15 @@ _AWAKEABLES: tuple[Case, ...] = (
         ),
     ),
     Case("awakeables are completed by a handler", (call("Waits/own_awakeables"),)),
-    Case("an awakeable is completed twice, by its handler", (call("Waits/resolved_twice"),)),
+    Case(
+        "an awakeable is completed twice, by its handler",
+        (call("Waits/resolved_twice"),),
+        differs=Difference(
+            "the first completion counts, for good",
+            theirs=("journal_size = 8", "Notification: Signal .*second"),
+            ours=("journal_size = 7",),
+        ),
+    ),
     Case(
         "awakeables that are none",
         (
@@ -53,9 +83,18 @@ _AWAKEABLES: tuple[Case, ...] = (
             call("Helper/resolves", ["sign_1AY2ZO0Vsz0wBAAAAAAAAAAAAAAAAAAAAAAAAEQ", 1]),
         ),
     ),
-    Case("an awakeable of an ill-formed id is resolved by a handler", (call("Helper/resolves", ["nonsense", 1]),)),
+    Case(
+        "an awakeable of an ill-formed id is resolved by a handler",
+        (call("Helper/resolves", ["nonsense", 1]),),
+        differs=ILL_FORMED,
+    ),
 )
 
+_NO_SPIN = Difference(
+    "a signal that the handler has heard wakes it no more",
+    theirs=("saw .*false", "Command: Output .*false"),
+    ours=("saw .*true", "Command: Output .*true"),
+)
 _SIGNALS: tuple[Case, ...] = (
     Case(
         "a signal is resolved",
@@ -71,7 +110,42 @@ _SIGNALS: tuple[Case, ...] = (
         ),
     ),
     Case("signals before and after they are awaited", (call("Waits/own_signals"),)),
-    Case("one signal twice", (call("Waits/same_signal_twice"),)),
+    # The SDK of TypeScript forgets the first of two that come before it awaits them.
+    Case("one signal twice", (call("Waits/same_signal_twice"),), sdks=(PY,)),
+    Case(
+        "two signals in one combinator, one by one",
+        (
+            send("Waits/both_signals"),
+            _WAITING,
+            call("Helper/signals", ["{it}", "b", 2], name="second"),
+            until("suspended", journal_size=2),
+            admin("resume"),
+            call("Helper/signals", ["{it}", "a", 1], name="third"),
+            attach(),
+        ),
+    ),
+    Case(
+        "one signal twice, and the second one is late",
+        (
+            send("Waits/awaits_a_name_twice"),
+            _WAITING,
+            call("Helper/signals", ["{it}", "go", 1], name="second"),
+            send("Helper/signals", ["{it}", "go", 2], name="third", query="?delay=800ms"),
+            attach(),
+        ),
+        differs=_NO_SPIN,
+    ),
+    Case(
+        "cancelled, it waits for something else",
+        (
+            send("Waits/waits_on_after_cancel"),
+            _WAITING,
+            admin("cancel"),
+            send("Helper/signals", ["{it}", "go", 1], name="second", query="?delay=800ms"),
+            attach(),
+        ),
+        differs=_NO_SPIN,
+    ),
     Case(
         "a signal that nobody awaits wakes nobody",
         (
@@ -102,7 +176,7 @@ _COMBINATORS: tuple[Case, ...] = (
     _combinator("all: in turn", "all", (0, "a"), (1, "b"), sdks=(TS,)),
     _combinator("all: a failure ends it", "all", (1, None), sdks=(TS,)),
     _combinator("any: a failure, then a success", "any", (0, None), (1, "b"), sdks=(TS,)),
-    _combinator("any: only failures", "any", (1, None), (0, None), sdks=(TS,)),
+    _combinator("any: only failures", "any", (1, None), (0, None), sdks=(TS,), differs=NO_TRACE),
     _combinator("race: a success", "race", (1, "b"), sdks=(TS,)),
     _combinator("race: a failure", "race", (0, None), sdks=(TS,)),
     _combinator("mapped: a failure and a success", "mapped", (1, None), (0, "a"), sdks=(TS,)),
@@ -121,7 +195,9 @@ _COMBINATORS: tuple[Case, ...] = (
 
 
 def _cancelled(title: str, handler: str, *body: str, sdks: tuple[str, ...] = (PY, TS)) -> Case:
-    return Case(title, (send(handler, *body), _WAITING, admin("cancel"), attach()), sdks=sdks)
+    # An awakeable's id is brought to a box first.
+    waiting = until("suspended", journal_size=4) if handler == "Waits/awakeable" else _WAITING
+    return Case(title, (send(handler, *body), waiting, admin("cancel"), attach()), sdks=sdks)
 
 
 _CANCELLED: tuple[Case, ...] = (
@@ -135,11 +211,16 @@ _CANCELLED: tuple[Case, ...] = (
     _cancelled("explicit cancellation is passed on", "Explicit/passes_it_on", sdks=(TS,)),
     Case(
         "explicit cancellation, twice",
-        (send("Explicit/is_cancelled_twice"), _WAITING, admin("cancel"), until("suspended", journal_size=2), admin("cancel"), attach()),
+        (
+            send("Explicit/is_cancelled_twice"),
+            _WAITING,
+            admin("cancel"),
+            until("", journal_size=2),
+            admin("cancel"),
+            attach(),
+        ),
         sdks=(TS,),
     ),
 )
 
 CASES = (*_AWAKEABLES, *_SIGNALS, *_COMBINATORS, *_CANCELLED)
-
-_ = Admin, Awakeable

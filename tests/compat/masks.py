@@ -8,6 +8,10 @@ from typing import Any
 
 __all__ = ["masked", "readable"]
 
+#: A stack trace tells how an event loop came there. Retentions of a callee are in its own row; the oracle has them in
+#: its caller's journal too.
+_LEFT_OUT = ("error_stacktrace", "completion_retention_duration", "journal_retention_duration")
+
 _MASKS = (
     (re.compile(r"\b(inv|sign|prom|dp|sub|vq)_1[0-9A-Za-z_-]{8,}"), r"<\1>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?"), "<time>"),
@@ -41,7 +45,11 @@ def readable(value: Any) -> Any:
         return [readable(each) for each in value]
     if isinstance(value, dict):
         # The oracle tells the names of a state in no order.
-        return {name: readable(sorted(each) if name == "state_keys" else each) for name, each in value.items()}
+        return {
+            name: readable(sorted(each) if name == "state_keys" else each)
+            for name, each in value.items()
+            if name not in _LEFT_OUT
+        }
     if isinstance(value, str) and value[:1] in "{[":
         try:
             return readable(json.loads(value))

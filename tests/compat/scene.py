@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.compat.case import NOTHING, Admin, Awakeable, Case, Http, Look, Step, Until
+from tests.compat.case import NOTHING, Admin, Awakeable, Case, Family, Http, Look, Step, Until
 from tests.compat.masks import masked
 
 __all__ = ["Run", "Scene", "Side"]
@@ -20,7 +20,8 @@ _REQUEST_S = 30.0
 _WAIT_S = 25.0
 _POLL_S = 0.05
 _SAME_HEADERS = ("content-type", "x-restate-error-source")
-_TOLD_HEADERS = ("x-restate-id", "idempotency-expires")
+_KEPT_HEADER = "idempotency-expires"
+_TOLD_HEADERS = ("x-restate-id", _KEPT_HEADER)
 
 
 class Run:
@@ -125,6 +126,7 @@ class Scene:
             Http: self._http,
             Admin: self._admin,
             Until: self._until,
+            Family: self._family,
             Awakeable: self._awakeable,
             Look: self._look,
         }
@@ -149,7 +151,8 @@ class Scene:
             self.roots.append(invocation)
             self.invocations.setdefault(step.name, invocation)
         same = {name: told[name] for name in _SAME_HEADERS if name in told}
-        return masked([status, _read(body), same, [name for name in _TOLD_HEADERS if name in told]])
+        present = [name for name in _TOLD_HEADERS if name in told and (step.kept or name != _KEPT_HEADER)]
+        return masked([status, _read(body), same, present])
 
     async def _admin(self, step: Admin) -> Any:
         url = self.side.admin + self._filled(step.path)
@@ -165,13 +168,28 @@ class Scene:
 
     async def _until(self, step: Until) -> Any:
         def accepts(row: dict[str, Any]) -> bool:
-            return all(row.get(name) == value for name, value in step.values.items())
+            return all(str(row.get(name)) in str(value).split("|") for name, value in step.values.items())
 
         invocation = self.invocations[step.name]
         if await self.side.row(invocation, accepts) is not None:
             return "as awaited"
         rows = await self.side.query(f"select * from sys_invocation where id = '{invocation}'")
         return masked(["NEVER", dict(step.values), rows])
+
+    async def _family(self, step: Family) -> Any:
+        deadline = time.monotonic() + _WAIT_S
+        sizes: list[int] = []
+        while time.monotonic() < deadline:
+            rows = await self.side.query("select id, invoked_by_id, journal_size from sys_invocation_status")
+            ids = {self.invocations[step.name]}
+            for _ in range(4):
+                ids |= {row["id"] for row in rows if row.get("invoked_by_id") in ids}
+            found = [row for row in rows if row["id"] in ids and row["id"] != self.invocations[step.name]]
+            sizes = sorted(row.get("journal_size", 0) for row in found)
+            if tuple(sizes) == step.journal_sizes:
+                return "as awaited"
+            await asyncio.sleep(4 * _POLL_S)
+        return ["NEVER", sizes]
 
     async def _awakeable(self, step: Awakeable) -> Any:
         sql = (

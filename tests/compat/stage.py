@@ -20,8 +20,9 @@ from shared.errors import EverlogError
 from tests.compat.journals import Story, Tables
 from tests.compat.modes import MODES
 from tests.compat.scene import Run, Scene, Side
+from tests.compat.server import server_binary
 from tests.conftest import eventually, free_ports
-from tests.partitiond.ingress.oracle import child, is_healthy, oracle_binary, oracle_environment
+from tests.partitiond.ingress.oracle import child, is_healthy, oracle_environment
 from tests.processes.node import running_node
 
 __all__ = ["Stage", "Told", "play", "running_stage"]
@@ -30,10 +31,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 _TYPESCRIPT = Path(__file__).with_name("typescript")
 _START_S = 60.0
 #: How many cases are under way at once on each side.
-_TOGETHER = 12
+_TOGETHER = 16
 _FLAGS = {
     "RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7": "true",
-    **({"RESTATE_EXPERIMENTAL_ENABLE_VQUEUES": "true"} if os.environ.get("VQ") else {}),
+    "RESTATE_EXPERIMENTAL_ENABLE_VQUEUES": "true",
 }
 
 
@@ -55,7 +56,7 @@ class Told(NamedTuple):
 @contextlib.contextmanager
 def running_stage(folder: Path) -> Iterator[Stage]:
     """All four, listening. Skips the test, saying why, when the oracle or the TypeScript SDK cannot be had."""
-    binary = oracle_binary()
+    binary = server_binary()
     _lay_out_typescript(folder)
     python_port, typescript_port, *ports = free_ports(5)
     ingress, admin = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"

@@ -9,11 +9,13 @@ import restate
 from restate.exceptions import TerminalError
 from restate.serde import BytesSerde, JsonSerde
 
-from tests.compat.python.declare import name_of, service, target
+from tests.compat.python.declare import FEW, name_of, service, target
 
-calls = service("Calls", inactivity_timeout=timedelta(seconds=5))
+calls = service("Calls", inactivity_timeout=timedelta(seconds=5), invocation_retry_policy=FEW)
 callee = service("Callee", inactivity_timeout=timedelta(milliseconds=200))
 hidden = service("Hidden", ingress_private=True)
+#: Time for a callee to begin.
+_BEGINS = timedelta(milliseconds=500)
 
 
 @callee.handler()
@@ -117,7 +119,7 @@ async def sends(ctx: restate.Context, key: Any) -> Any:
 
 @calls.handler()
 async def delayed_sends(ctx: restate.Context, key: Any) -> Any:
-    delay = timedelta(milliseconds=40)
+    delay = timedelta(milliseconds=400)
     handles = [
         ctx.service_send(target("Callee.echo"), arg="late", send_delay=delay),
         ctx.object_send(target("Box.put"), key=key, arg=["late", 1], send_delay=delay),
@@ -130,7 +132,7 @@ async def delayed_sends(ctx: restate.Context, key: Any) -> Any:
 @calls.handler()
 async def idempotent_sends(ctx: restate.Context, key: Any) -> Any:
     handles = [
-        ctx.service_send(target("Callee.echo"), arg=number, idempotency_key=key, send_delay=timedelta(milliseconds=10))
+        ctx.service_send(target("Callee.echo"), arg=number, idempotency_key=key, send_delay=timedelta(milliseconds=400))
         for number in (1, 2)
     ]
     first, second = [await handle.invocation_id() for handle in handles]
@@ -185,6 +187,7 @@ async def many_at_once(ctx: restate.Context) -> Any:
 @calls.handler()
 async def cancels_its_call(ctx: restate.Context) -> Any:
     call = ctx.service_call(target("Callee.sleeps_long"), arg=None)
+    await ctx.sleep(_BEGINS)
     await call.cancel_invocation()
     try:
         return await call
@@ -195,6 +198,7 @@ async def cancels_its_call(ctx: restate.Context) -> Any:
 @calls.handler()
 async def cancels_its_send(ctx: restate.Context) -> Any:
     handle = ctx.service_send(target("Callee.sleeps_long"), arg=None)
+    await ctx.sleep(_BEGINS)
     await handle.cancel_invocation()
     try:
         return await ctx.attach_invocation(await handle.invocation_id())
@@ -254,9 +258,3 @@ async def deep(ctx: restate.Context, depth: Any) -> Any:
 @calls.handler()
 async def passes_bytes(ctx: restate.Context) -> Any:
     return list(await ctx.service_call(target("Callee.raw"), arg=b"\x00\x01\xff"))
-
-
-@calls.handler()
-async def unknown_target(ctx: restate.Context) -> Any:
-    """Retried until there is such a service."""
-    return list(await ctx.generic_call("Nowhere", "nothing", b""))

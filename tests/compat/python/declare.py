@@ -9,15 +9,31 @@ import types
 from collections import Counter
 from collections.abc import Callable
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 import restate
 
-__all__ = ["MODE", "SIDE", "Declared", "attempts", "build", "name_of", "object_", "service", "target", "workflow"]
+__all__ = [
+    "FEW",
+    "MODE",
+    "SIDE",
+    "Declared",
+    "attempts",
+    "build",
+    "name_of",
+    "object_",
+    "service",
+    "target",
+    "workflow",
+]
 
 #: Of the request at hand, as its path says: which runtime asks, and in which mode.
 SIDE: ContextVar[str] = ContextVar("SIDE")
 MODE: ContextVar[str] = ContextVar("MODE")
+
+#: For what is to fail soon.
+FEW = restate.InvocationRetryPolicy(initial_interval=timedelta(milliseconds=10), max_attempts=3, on_max_attempts="kill")
 
 _KINDS: dict[str, Callable[..., Any]] = {
     "service": restate.Service,

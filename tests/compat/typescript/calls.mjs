@@ -1,9 +1,11 @@
 // Calls and sends of every kind, attach and cancel.
 import * as restate from "@restatedev/restate-sdk";
-import { outcome } from "./peers.mjs";
+import { few, outcome } from "./peers.mjs";
 
 const { RestatePromise, TerminalError, rpc } = restate;
 const binary = restate.serde.binary;
+// Time for a callee to begin.
+const begins = 500;
 const text = new TextEncoder();
 
 function calleeServices(peers) {
@@ -72,12 +74,12 @@ export function callServices(peers) {
       return results;
     },
     delayed_sends: async (ctx, key) => {
-      const delay = { milliseconds: 40 };
+      const delay = { milliseconds: 400 };
       const generic = { service: peers.nameOf("Callee"), method: "echo", parameter: "late too", delay };
       const handles = [
         ctx.serviceSendClient(callee).echo("late", rpc.sendOpts({ delay })),
         ctx.objectSendClient(box, key).put(["late", 1], rpc.sendOpts({ delay })),
-        ctx.workflowSendClient(peers.peer("Quick"), key).run("late", rpc.sendOpts({ delay: 40 })),
+        ctx.workflowSendClient(peers.peer("Quick"), key).run("late", rpc.sendOpts({ delay: 400 })),
         ctx.genericSend({ ...generic, inputSerde: restate.serde.json, name: "named send" }),
       ];
       const results = [];
@@ -86,7 +88,7 @@ export function callServices(peers) {
     },
     idempotent_sends: async (ctx, idempotencyKey) => {
       const handles = [1, 2].map((number) =>
-        ctx.serviceSendClient(callee).echo(number, rpc.sendOpts({ idempotencyKey, delay: 10 })),
+        ctx.serviceSendClient(callee).echo(number, rpc.sendOpts({ idempotencyKey, delay: 400 })),
       );
       const [first, second] = [await handles[0].invocationId, await handles[1].invocationId];
       return [first === second, await ctx.attach(first)];
@@ -135,11 +137,13 @@ export function callServices(peers) {
       await RestatePromise.all([0, 1, 2, 3, 4, 5].map((number) => ctx.serviceClient(callee).echo(number))),
     cancels_its_call: async (ctx) => {
       const call = ctx.serviceClient(callee).sleeps_long();
+      await ctx.sleep(begins);
       ctx.cancel(await call.invocationId);
       return await outcome(call);
     },
     cancels_its_send: async (ctx) => {
       const id = await ctx.serviceSendClient(callee).sleeps_long().invocationId;
+      await ctx.sleep(begins);
       ctx.invocation(id).cancel();
       return await outcome(ctx.invocation(id).attach());
     },
@@ -159,5 +163,5 @@ export function callServices(peers) {
     },
     deep: async (ctx, depth) => (depth === 0 ? 0 : 1 + (await ctx.serviceClient(peers.peer("Calls")).deep(depth - 1))),
   };
-  return [...calleeServices(peers), peers.service("Calls", calls, { inactivityTimeout: 5000 })];
+  return [...calleeServices(peers), peers.service("Calls", calls, { inactivityTimeout: 5000, retryPolicy: few })];
 }

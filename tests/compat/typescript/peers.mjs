@@ -37,6 +37,9 @@ export class Peers {
   }
 }
 
+// For what is to fail soon.
+export const few = { initialInterval: 10, maxAttempts: 3, onMaxAttempts: "kill" };
+
 // What became of a promise: its value, or [code, message].
 export async function outcome(promise) {
   try {

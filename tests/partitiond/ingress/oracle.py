@@ -21,7 +21,7 @@ import pytest
 
 from tests.conftest import eventually, free_ports
 
-__all__ = ["Oracle", "child", "is_healthy", "oracle_binary", "oracle_environment", "running_oracle"]
+__all__ = ["Oracle", "child", "is_healthy", "oracle_binary", "oracle_environment", "oracle_script", "running_oracle"]
 
 _ROOT = Path(__file__).resolve().parents[3]
 _SERVICES = Path(__file__).with_name("oracle_services.py")
@@ -62,15 +62,20 @@ def running_oracle(path: Path) -> Iterator[Oracle]:
 
 def oracle_binary() -> str:
     """Its path. Skips the test, saying why, when it cannot be had."""
-    script = os.environ.get("EVERLOG_ORACLE") or str(_ROOT.parent / "shared" / "oracle" / "restate")
+    script = oracle_script()
     try:
-        done = subprocess.run([script, "bin"], capture_output=True, text=True, timeout=_INSTALL_S, check=True)
+        done = subprocess.run([str(script), "bin"], capture_output=True, text=True, timeout=_INSTALL_S, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         pytest.skip(f"NOT COMPARED WITH THE ORACLE: {script} bin: {error}")
     binary = done.stdout.strip()
     if not Path(binary).exists():
         pytest.skip(f"NOT COMPARED WITH THE ORACLE: {script} bin names {binary!r}, which does not exist")
     return binary
+
+
+def oracle_script() -> Path:
+    """Which prints the binary's path, if it is there."""
+    return Path(os.environ.get("EVERLOG_ORACLE") or _ROOT.parent / "shared" / "oracle" / "restate")
 
 
 def oracle_environment(ingress_port: int, admin_port: int, node_port: int) -> dict[str, str]:

@@ -141,7 +141,8 @@ def test_failed_attempt_is_repeated_from_the_journal() -> None:
         call, stream = await stage.start()
         stream.answer().say(RUN, BOOM).end()
         (state,) = stage.invoker.states(stage.host)
-        assert (state.retry_count, state.last_failure, state.last_failure_error_code) == (1, "[500 Internal] boom", "RT0007")
+        assert (state.retry_count, state.last_failure) == (1, "[500 Internal] boom")
+        assert state.last_failure_error_code == "RT0007"
         again = await stage.stream()
         start = pb.Start.FromString(again.messages[0][1])
         assert (start.known_entries, start.retry_count_since_last_stored_entry) == (2, 1)

@@ -405,7 +405,8 @@ def test_a_signal_that_was_replayed_wakes_nobody_again(machine: Machine, signal:
     machine.apply(Deliver(9, [(1, SignalMessage(a, signal, None))]))
     leaf = signal_leaf(signal)
     names, signals = ([signal], []) if isinstance(signal, str) else ([], [signal])
-    suspend = SuspendOn(Future([FutureNode(0, Combinator.UNKNOWN, [leaf])]), 2) if tree else Suspend([], signals, names, 2)
+    future = Future([FutureNode(0, Combinator.UNKNOWN, [leaf])])
+    suspend = SuspendOn(future, 2) if tree else Suspend([], signals, names, 2)
     assert machine.report(a, suspend) == []
     assert machine.row(a).status is Status.SUSPENDED
     actions = machine.apply(Deliver(9, [(2, SignalMessage(a, signal, None))]))
