@@ -60,6 +60,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if reasons:
         terminalreporter.write_line(
             "To compare: install Node 20 and npm, by which the Restate server 1.7.12 is installed; or name a script in "
-            "EVERLOG_ORACLE (or put it at ../shared/oracle/restate) that prints the server's path when called with `bin`.",
+            "EVERLOG_ORACLE, or put it at ../shared/oracle/restate, that prints the path when called with `bin`.",
             red=True,
         )

@@ -15,6 +15,7 @@ from tests.compat.modes import ALL
 
 __all__ = [
     "ILL_FORMED",
+    "LATE",
     "NOTHING",
     "NO_TRACE",
     "PY",
@@ -42,6 +43,8 @@ __all__ = [
 
 NOTHING: Any = object()
 PY, TS = "Py", "Ts"
+#: A delayed send that arrives when its time has come, on a slow machine, was never scheduled.
+LATE = frozenset({"scheduled_at", "scheduled_start_at"})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.compat.case import ILL_FORMED, PY, TS, Case, attach, call, get, output, post, send, until
+from tests.compat.case import ILL_FORMED, LATE, PY, TS, Case, attach, call, get, output, post, send, until
 from tests.compat.modes import FEW, SINCE_V6
 
 __all__ = ["CASES"]
@@ -18,7 +18,7 @@ _BETWEEN_SERVICES: tuple[Case, ...] = (
     Case("headers of a call", (call("Calls/with_headers"),)),
     Case("two calls with one idempotency key", (call("Calls/idempotent_calls", "{key}"),)),
     Case("sends to a service, an object and a workflow, attached", (call("Calls/sends", "{key}"),)),
-    Case("delayed sends of each kind", (call("Calls/delayed_sends", "{key}"),), ignore=frozenset({"inboxed_at"})),
+    Case("delayed sends of each kind", (call("Calls/delayed_sends", "{key}"),), ignore=LATE),
     Case("two sends with one idempotency key", (call("Calls/idempotent_sends", "{key}"),)),
     Case("generic calls and sends", (call("Calls/generic", "{key}"),)),
     Case("a call of a private handler", (call("Calls/private_call"), call("Hidden/answer", name="second"))),

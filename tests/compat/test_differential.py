@@ -1,7 +1,6 @@
 """Every API of the official SDKs' contexts, on Everlog and on the oracle: the same answers, statuses and journals.
 
-The cases are tables: `cases_*.py`. All that are asked for run at once, when the first of them begins; each test then
-compares what both runtimes made of its own.
+The cases are tables: `cases_*.py`. EVERLOG_CASES chooses some, EVERLOG_ALL_MODES=1 plays each in all six modes.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import difflib
 import json
 import os
 import re
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -42,36 +41,31 @@ def _modes(case: Case, sdk: str) -> tuple[str, ...]:
 _PAIRS = [(case, sdk, mode) for case in CASES for sdk in case.sdks for mode in _modes(case, sdk)]
 RUNS = {run.name: run for run in (Run(*pair, number) for number, pair in enumerate(_PAIRS))}
 
-#: Of each run: Everlog's answers and the oracle's.
-Answers = dict[str, tuple[Told, Told]]
+#: Only runs whose name has this text, such as `promise` or `[Ts r6]`.
+_CHOSEN = os.environ.get("EVERLOG_CASES", "")
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.processes,
-    pytest.mark.timeout(300),
-    pytest.mark.xdist_group("differential"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.processes, pytest.mark.timeout(480)]
 
 
-@pytest.fixture(scope="module")
-def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answers]:
-    """What both sides had to say of each run that this session asks for."""
-    specs = [item.callspec for item in request.session.items if hasattr(item, "callspec")]
-    asked = [spec.params["run"] for spec in specs if spec.params.get("run") in RUNS]
-    with running_stage(tmp_path_factory.mktemp("differential")) as stage:
-        yield play(stage, [RUNS[name] for name in asked])
+def test_both_runtimes_do_the_same(tmp_path: Path) -> None:
+    """One test, since starting the oracle is what takes the time, and the runs take turns on both sides at once."""
+    runs = [run for run in RUNS.values() if _CHOSEN in run.name]
+    with running_stage(tmp_path) as stage:
+        told = play(stage, runs)
+    problems = [problem for run in runs if (problem := _problem(run, *told[run.name]))]
+    assert not problems, f"{len(problems)} of {len(runs)} differ:\n" + "\n\n".join(problems)
 
 
-@pytest.mark.parametrize("run", RUNS)
-def test_both_runtimes_do_the_same(run: str, told: Answers) -> None:
-    ours, theirs = (_lines(each) for each in told[run])
-    known = RUNS[run].case.differs or Difference("")
+def _problem(run: Run, everlog: Told, oracle: Told) -> str:
+    """What differs without a reason that the case names, and the whole of it; or nothing."""
+    ours, theirs = _lines(everlog), _lines(oracle)
+    known = run.case.differs or Difference("")
     difference = list(difflib.unified_diff(theirs, ours, "the oracle", "Everlog", lineterm="", n=40))
     unknown = [
         *_unmatched([line[1:] for line in difference[2:] if line[0] == "-"], known.theirs),
         *_unmatched([line[1:] for line in difference[2:] if line[0] == "+"], known.ours),
     ]
-    assert not unknown, "\n".join([run, *unknown, *difference])
+    return "\n".join([f"{run.name}: {unknown}", *difference]) if unknown else ""
 
 
 def _unmatched(lines: list[str], patterns: tuple[str, ...]) -> list[str]:

@@ -155,22 +155,6 @@ def test_failed_attempt_is_repeated_from_the_journal() -> None:
     play(scene)
 
 
-def test_failures_that_differ_in_their_stack_traces_are_one_event() -> None:
-    """How an event loop came to the handler is in the trace, and differs from attempt to attempt."""
-
-    async def scene(stage: Stage) -> None:
-        _, stream = await stage.start()
-        for number, message in enumerate(("boom", "boom", "other")):
-            error = pb.Error(code=500, message=message, stacktrace=f"at line {number}")
-            stream.answer().say((T.ERROR, error.SerializeToString())).end()
-            stream = await stage.stream()
-        reported = [effect.detail for p in stage.host.proposed for effect in p.effects if isinstance(effect, Failed)]
-        assert [(detail.message, detail.stacktrace) for detail in reported] == [
-            ("boom", "at line 0"), ("other", "at line 2")]  # fmt: skip
-
-    play(scene)
-
-
 def test_retry_waits_until_what_was_proposed_is_applied() -> None:
     async def scene(stage: Stage) -> None:
         waiting: list[Callable[[], None]] = []
