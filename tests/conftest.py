@@ -8,7 +8,12 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import pytest
+
 __all__ = ["eventually", "free_ports"]
+
+#: What a test says that is skipped, and that should not be anywhere but where the program cannot be had.
+_LOUD = "NOT COMPARED WITH THE ORACLE"
 
 T = TypeVar("T")
 
@@ -41,3 +46,20 @@ def eventually(condition: Callable[[], T], timeout: float = 10.0, *, what: str =
             return value
         assert time.monotonic() < deadline, f"not within {timeout} s: {what or condition}"
         time.sleep(0.01)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Comparisons that did not take place are told in red, with what would make them take place."""
+    reasons: dict[str, int] = {}
+    for report in terminalreporter.getreports("skipped"):
+        reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if _LOUD in reason:
+            reasons[reason] = reasons.get(reason, 0) + 1
+    for reason, count in reasons.items():
+        terminalreporter.write_line(f"{count} tests skipped: {reason}", red=True, bold=True)
+    if reasons:
+        terminalreporter.write_line(
+            "To compare: install Node 20 and npm, by which the Restate server 1.7.12 is installed; or name a script in "
+            "EVERLOG_ORACLE, or put it at ../shared/oracle/restate, that prints the path when called with `bin`.",
+            red=True,
+        )

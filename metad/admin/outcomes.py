@@ -22,6 +22,7 @@ _REFUSALS = {
         "query parameter 'deployment': invocation '{}' began with a service protocol version that this deployment "
         "does not speak",
     ),
+    "old_protocol": (422, "invocation '{}' was run by service protocol 5: it can be restarted from its input only"),
     "unsupported": (422, "invocation '{}' is of a workflow, which runs once: it cannot be restarted"),
     "input_gone": (410, "invocation '{}' cannot be restarted: its journal, and the input with it, was not kept"),
     "bad_prefix": (

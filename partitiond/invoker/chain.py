@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from msgspec.structs import replace
+
 from partitiond.invoker.attempt import Attempt
 from partitiond.invoker.deadlines import Deadlines
 from partitiond.invoker.endpoints import Endpoints
@@ -210,7 +212,10 @@ class Chain:
         self.awaiting_on = None
         if type(effects[0]) not in _LAST_EFFECTS:
             self._counter.on_stored(self._shared.clock.now_ms())
-        self._suspending = type(effects[-1]) in (Suspend, SuspendOn)
+        last = effects[-1]
+        self._suspending = isinstance(last, Suspend | SuspendOn)
+        if isinstance(last, Suspend | SuspendOn):
+            last.known_entries = self._known_entries
         if self._pin is not None:
             effects.insert(0, self._pin)
             self._pin = None
@@ -346,9 +351,6 @@ class Chain:
         self.failure = failure
         detail = failure.as_detail()
         effects: list[Effect] = []
-        if detail != self._reported:
-            self._reported = detail
-            effects.append(Failed(detail))
         next_step = self._counter.on_failure(failure, shared.routes.options_of(self._target), shared.random())
         if isinstance(next_step, Exhausted):
             verdict = "killed" if next_step.kill else "paused"
@@ -358,6 +360,9 @@ class Chain:
             effects.append(GiveUp(result) if next_step.kill else Pause(result, detail, self._known_entries))
         else:
             self._log_failure(failure, f"retry in {next_step} ms")
+            if self._reported is None or not _alike(detail, self._reported):
+                self._reported = detail
+                effects.append(Failed(detail))
             self.next_retry_ms = shared.clock.now_ms() + next_step
             if self._target.scope is not None and next_step >= YIELD_MS_MIN:
                 self.yielded = True
@@ -383,3 +388,8 @@ class Chain:
     def _retry(self) -> None:
         if not self.gone:
             self._shared.slots.acquire(self)
+
+
+def _alike(one: FailureDetail, other: FailureDetail) -> bool:
+    """Two failures that tell an operator the same: stack traces differ by how a service's event loop got there."""
+    return replace(one, stacktrace="") == replace(other, stacktrace="")

@@ -22,6 +22,20 @@ class Behavior(Enum):
     FAIL = 2
 
 
+#: Names of codes, as Restate has them.
+_CODE_NAMES = {
+    400: "Bad request",
+    404: "Not found",
+    409: "Aborted",
+    410: "Gone",
+    415: "Unsupported media type",
+    470: "Not ready",
+    500: "Internal",
+    570: "Journal mismatch",
+    571: "Protocol violation",
+    572: "Awaiting two async results",
+    573: "Unsupported feature",
+}
 #: Events are for people to read: a service may say more than anybody would.
 _TEXT_MAX = 8 * 1024
 
@@ -51,8 +65,10 @@ class AttemptFailure(msgspec.Struct):
 
     @property
     def full_text(self) -> str:
-        """As SQL shows it."""
-        return f"{self.text}\n{self.stacktrace}" if self.stacktrace else self.text
+        """As SQL shows it: a code that has a name is told with it."""
+        name = _CODE_NAMES.get(self.code)
+        text = f"[{self.code} {name}] {self.message}" if name else self.text
+        return f"{text}\n{self.stacktrace}" if self.stacktrace else text
 
     def as_result(self) -> Failure:
         """As the invocation's result, or as the reason of a pause."""

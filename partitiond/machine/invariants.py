@@ -13,6 +13,7 @@ from partitiond.machine.tables import Tables
 from shared.ids import partition_key_of
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, Status
+from shared.wal.futures import comes_again
 
 __all__ = ["check"]
 
@@ -54,15 +55,16 @@ def _check_invocations(tables: Tables) -> Iterator[str]:
 
 
 def _check_waiting(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:
-    """A suspended invocation waits for something, and none of it is there already."""
+    """A suspended invocation waits for something, and none of it is there already, but for signals that come again."""
     assert row.waiting is not None
-    awaited = [keys.leaf_key(invocation_id, leaf) for leaf in row.waiting.leaves()]
+    awaited = row.waiting.leaves()
     if not awaited:
         yield f"{name}: suspended, and nothing can wake it"
     unfinished = [i for i in row.waiting.completions if i in row.open_runs]
     if unfinished:
         yield f"{name}: suspended on its own runs {unfinished}, which only an attempt can finish"
-    if any(tables.get(key) is not None for key in awaited):
+    once = (keys.leaf_key(invocation_id, leaf) for leaf in awaited if not comes_again(leaf))
+    if any(tables.get(key) is not None for key in once):
         yield f"{name}: suspended though what it waits for is stored"
 
 

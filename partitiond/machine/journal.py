@@ -17,7 +17,7 @@ from shared.protocol.message_types import MessageType
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, JournalRow, Status
 from shared.wal.commands import Failure, Result, Target
-from shared.wal.futures import signal_leaf
+from shared.wal.futures import Leaf, comes_again, signal_leaf
 
 __all__ = ["append_command", "append_notification", "complete", "drop_journal", "signal"]
 
@@ -60,8 +60,9 @@ def append_notification(
 
     `ack`: the handler knows the result, and is told in its place among the notifications only that it is stored.
     """
-    key = keys.notification_key(invocation_id, notification, signal=is_signal)
-    if ctx.txn.get(key) is not None:
+    leaf = signal_leaf(notification) if is_signal else notification
+    key = keys.leaf_key(invocation_id, leaf)
+    if not comes_again(leaf) and ctx.txn.get(key) is not None:
         return
     index = row.journal_length.to_bytes(4, "big")
     ctx.txn.put(key, index + b"f" if failed else index)
@@ -74,20 +75,17 @@ def append_notification(
             ctx.act(AckRun(invocation_id, row.generation, notification))
         else:
             ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw))
-    elif row.status is Status.SUSPENDED and _wakes(row, notification, is_signal, failed):
+    elif row.status is Status.SUSPENDED and _wakes(row, leaf, failed):
         resume(ctx, invocation_id, row)
 
 
-def _wakes(row: InvocationRow, notification: int | str, is_signal: bool, failed: bool) -> bool:
+def _wakes(row: InvocationRow, leaf: Leaf, failed: bool) -> bool:
     assert row.waiting is not None
     future = row.waiting.future
     if future is not None:
-        leaf = signal_leaf(notification) if is_signal else notification
         future = row.waiting.future = advance(future, [(leaf, failed)])
         return future is None
-    if isinstance(notification, str):
-        return notification in row.waiting.names
-    return notification in (row.waiting.signals if is_signal else row.waiting.completions)
+    return leaf in row.waiting.leaves()
 
 
 def complete(

@@ -62,6 +62,8 @@ _SCHEDULED, _INBOXED, _INVOKED, _SUSPENDED, _PAUSED, _COMPLETED = Status
 _STAYS = (Also.STAYS,)
 #: With a retention of 0 nothing is left of it.
 _OVER = (_COMPLETED, Also.FORGOTTEN)
+#: So it is when it never began.
+_DROPPED = (Also.FORGOTTEN,)
 _EXPIRES = (Also.FORGOTTEN, Also.STAYS)
 _WAKES = (_INVOKED, Also.STAYS)
 _BEGINS = (_INBOXED, _INVOKED)
@@ -87,13 +89,13 @@ TABLE: dict[Step, tuple[Cell, ...]] = {
     Step.EXHAUSTED:     ((),      (),      (),          _EXHAUSTS,   (),          (),          ()),
     Step.COMPLETION:    ((),      _STAYS,  _STAYS,      _STAYS,      _WAKES,      _STAYS,      ()),
     Step.SIGNAL:        ((),      _STAYS,  _STAYS,      _STAYS,      _WAKES,      _STAYS,      ()),
-    Step.CANCEL_SIGNAL: ((),      _OVER,   _OVER,       _STAYS,      _WAKES,      (_INVOKED,), ()),
+    Step.CANCEL_SIGNAL: ((),      _DROPPED, _DROPPED,   _STAYS,      _WAKES,      (_INVOKED,), ()),
     Step.ATTACH:        (_STAYS,  _STAYS,  _STAYS,      _STAYS,      _STAYS,      _STAYS,      _STAYS),
-    Step.KILL_MESSAGE:  ((),      _OVER,   _OVER,       _OVER,       _OVER,       _OVER,       ()),
+    Step.KILL_MESSAGE:  ((),      _DROPPED, _DROPPED,   _OVER,       _OVER,       _OVER,       ()),
     Step.CLEAN_UP:      ((),      (),      (),          (),          (),          (),          _EXPIRES),
-    Step.CANCEL:        (_NONE,   _OVER,   _OVER,       _STAYS,      _WAKES,      (_INVOKED,), _GONE),
-    Step.KILL:          (_NONE,   _OVER,   _OVER,       _OVER,       _OVER,       _OVER,       _GONE),
-    Step.PURGE:         (_NONE,   _LIVE,   _LIVE,       _LIVE,       _LIVE,       _LIVE,       (Also.FORGOTTEN,)),
+    Step.CANCEL:        (_NONE,   _DROPPED, _DROPPED,   _STAYS,      _WAKES,      (_INVOKED,), _GONE),
+    Step.KILL:          (_NONE,   _DROPPED, _DROPPED,   _OVER,       _OVER,       _OVER,       _GONE),
+    Step.PURGE:         (_NONE,   _LIVE,   _LIVE,       _LIVE,       _LIVE,       _LIVE,       _DROPPED),
     Step.PURGE_JOURNAL: (_NONE,   _LIVE,   _LIVE,       _LIVE,       _LIVE,       _LIVE,       _STAYS),
     Step.PAUSE:         (_NONE, "not_running", "not_running", (_PAUSED,), (_PAUSED,), _STAYS,  "not_running"),
     Step.RESUME:        (_NONE,   _EARLY,  _EARLY,      _WAKES,      (_INVOKED,), (_INVOKED,), _GONE),

@@ -204,11 +204,16 @@ class RunCompletion(msgspec.Struct, array_like=True, tag=4):
 
 
 class Suspend(msgspec.Struct, array_like=True, tag=5):
-    """The SDK ended the attempt, waiting for any one of these notifications (service protocol v5/v6, Suspension)."""
+    """The SDK ended the attempt, waiting for any one of these notifications (service protocol v5/v6, Suspension).
+
+    `known_entries`: entries of the journal that the attempt began with. It has heard the signals in them.
+    """
 
     completions: list[int]
     signals: list[int]
     names: list[str]
+    #: Since 0.3.
+    known_entries: int = 0
 
 
 class End(msgspec.Struct, array_like=True, tag=6):
@@ -233,9 +238,14 @@ class Pause(msgspec.Struct, array_like=True, tag=8):
 
 
 class SuspendOn(msgspec.Struct, array_like=True, tag=9):
-    """The SDK ended the attempt, waiting until this tree is settled (service protocol v7, Suspension)."""
+    """The SDK ended the attempt, waiting until this tree is settled (service protocol v7, Suspension).
+
+    `known_entries`: as in `Suspend`.
+    """
 
     future: Future
+    #: Since 0.3.
+    known_entries: int = 0
 
 
 class Failed(msgspec.Struct, array_like=True, tag=10):

@@ -10,7 +10,9 @@ from enum import IntEnum
 
 import msgspec
 
-__all__ = ["Combinator", "Future", "FutureNode", "Leaf", "completion_of", "signal_leaf", "signal_of"]
+from shared.ids import CANCEL_SIGNAL
+
+__all__ = ["Combinator", "Future", "FutureNode", "Leaf", "comes_again", "completion_of", "signal_leaf", "signal_of"]
 
 
 class Combinator(IntEnum):
@@ -45,6 +47,14 @@ def signal_of(leaf: Leaf) -> int | None:
 def completion_of(leaf: Leaf) -> int | None:
     """The completion id, if it is one."""
     return leaf if isinstance(leaf, int) and leaf >= 0 else None
+
+
+def comes_again(leaf: Leaf) -> bool:
+    """More than one of it may be stored, each for another await: signals by name, and the cancel signal.
+
+    A completion and an awakeable's signal come once.
+    """
+    return isinstance(leaf, str) or leaf == signal_leaf(CANCEL_SIGNAL)
 
 
 class FutureNode(msgspec.Struct, array_like=True, gc=False):

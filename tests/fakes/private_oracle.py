@@ -1,7 +1,8 @@
 """A Restate server of a test's own, with flow control, scopes and service protocol v7 switched on.
 
 Not the one on the fixed ports: whatever others do to that one, a poisoned partition for one, would fail us here.
-Found by EVERLOG_ORACLE or at `../shared/oracle/restate` beside the repository.
+Found by EVERLOG_ORACLE, at `../shared/oracle/restate` beside the repository, or in npm's registry. Owns: the cache
+that npm fills.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
+import shutil
 import subprocess
 import urllib.error
 import urllib.request
@@ -18,12 +21,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from scripts.benchmark.owned import CommandError, run_command
 from tests.conftest import eventually, free_ports
 
-__all__ = ["PrivateOracle", "oracle_cli", "private_oracle"]
+__all__ = ["PrivateOracle", "oracle_binary", "oracle_cli", "private_oracle"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_INSTALL_S = 60.0
+_VERSION = "1.7.12"
+_INSTALL_S = 240.0
 _START_S = 30.0
 
 
@@ -59,23 +64,38 @@ class PrivateOracle(NamedTuple):
 
 
 @contextlib.contextmanager
-def private_oracle(path: Path) -> Iterator[PrivateOracle]:
-    """Started in `path` on free ports. Skips the test, saying why, when it cannot be had."""
-    binary = _script("bin")
-    if not Path(binary).exists():
-        pytest.skip(f"NOT COMPARED WITH THE ORACLE: it names {binary!r}, which does not exist")
+def private_oracle(path: Path, **environment: str) -> Iterator[PrivateOracle]:
+    """Started in `path` on free ports, with these variables. Skips the test, saying why, when it cannot be had."""
+    binary = oracle_binary()
     ports = free_ports(3)
     ingress, admin = (f"http://127.0.0.1:{port}" for port in ports[:2])
-    command = [binary, "--node-name", "oracle", "--base-dir", str(path)]
+    command = [binary, "--node-name", "oracle", "--base-dir", str(path / "data")]
     with (
         (path / "oracle.log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, env=_environment(*ports)) as process,
+        subprocess.Popen(command, stdout=log, stderr=log, env=_environment(*ports) | environment) as process,
     ):
         try:
-            eventually(lambda: _is_healthy(admin, ingress), _START_S, what="the oracle is up")
+            eventually(lambda: _is_healthy(admin, ingress), _START_S, what=f"the oracle is up: {path / 'oracle.log'}")
             yield PrivateOracle(ingress, admin)
         finally:
             process.kill()
+
+
+def oracle_binary() -> str:
+    """Its path. Skips the test, saying why, when it cannot be had."""
+    if Path(_path()).exists():
+        binary = Path(_script("bin"))
+    else:
+        machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        package = f"@restatedev/restate-server-{platform.system().lower()}-{machine}"
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        home = cache / f"everlog-oracle-{_VERSION}"
+        binary = home / "node_modules" / package / "bin" / "restate-server"
+        if not binary.exists():
+            _install(home, f"{package}@{_VERSION}")
+    if not binary.exists():
+        pytest.skip(f"NOT COMPARED WITH THE ORACLE: {binary} does not exist")
+    return str(binary)
 
 
 def oracle_cli(admin: str, *arguments: str) -> tuple[int, str]:
@@ -97,6 +117,24 @@ def _script(*arguments: str) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         pytest.skip(f"NOT COMPARED WITH THE ORACLE: {_path()} {arguments}: {error}")
     return done.stdout.strip()
+
+
+def _install(home: Path, package: str) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("NOT COMPARED WITH THE ORACLE: npm is missing")
+    making = home.with_name(f"{home.name}.{os.getpid()}")
+    making.mkdir(parents=True)
+    try:
+        command = [npm, "install", "--prefix", str(making), "--ignore-scripts", "--no-audit", "--no-fund", package]
+        run_command(command, within_s=_INSTALL_S, folder=making)
+        # Renamed when it is whole: an interrupted install is not taken for one.
+        if not home.exists():
+            making.rename(home)
+    except (OSError, CommandError) as error:
+        pytest.skip(f"NOT COMPARED WITH THE ORACLE: {package} cannot be installed: {error}")
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
 
 
 def _environment(ingress_port: int, admin_port: int, node_port: int) -> dict[str, str]:

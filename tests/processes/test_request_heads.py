@@ -23,9 +23,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.conftest import eventually
 from tests.fakes.certificates import Authority
+from tests.fakes.private_oracle import PrivateOracle, private_oracle
 from tests.fakes.recording_service import RecordedRequest, RecordingService, recording_service
 from tests.processes.node import Node, running_node
-from tests.processes.private_oracle import PrivateOracle, private_oracle
 
 pytestmark = [pytest.mark.slow, pytest.mark.processes, pytest.mark.timeout(300)]
 

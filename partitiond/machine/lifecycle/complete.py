@@ -37,26 +37,33 @@ def output_of(ctx: Context, invocation_id: bytes, row: InvocationRow) -> Result:
 
 
 def end(ctx: Context, invocation_id: bytes, row: InvocationRow, result: Result) -> None:
-    """The invocation is over: tell whoever waits, give the lock on, keep what is to be kept."""
+    """The invocation is over: tell whoever waits, give the lock on, keep what is to be kept.
+
+    Nothing is kept of one that never began: its key or idempotency key is free for the next.
+    """
     before = row.status
+    never_began = before in (Status.INBOXED, Status.SCHEDULED)
     waits_for_lock = before is Status.INBOXED and not row.queue_seq
     if waits_for_lock:
         leave_inbox(ctx, invocation_id, row)
     elif before is Status.SCHEDULED:
         ctx.txn.delete(keys.timer_key(row.start_at_ms, invocation_id, 0))
-    move(row, Status.COMPLETED, ctx.now_ms)
-    row.result = result
-    row.completed_at_ms = ctx.now_ms
-    ctx.txn.changed(invocation_id)
     ctx.act(InvocationEnded(invocation_id, row.target, result, 0))
     for sink in row.sinks:
         answer(ctx, sink, result)
     row.sinks = []
+    if not never_began:
+        move(row, Status.COMPLETED, ctx.now_ms)
+        row.result = result
+        row.completed_at_ms = ctx.now_ms
+        ctx.txn.changed(invocation_id)
     if row.target.takes_lock and before is not Status.SCHEDULED and not waits_for_lock:
         release_lock(ctx, invocation_id, row)
     # Behind the lock: the object's next one is to wait for the permit when it is given on, or it would miss its turn.
     release(ctx, invocation_id, row)
-    if row.completion_retention_ms == 0:
+    if never_began:
+        _remove(ctx, invocation_id, row)
+    elif row.completion_retention_ms == 0:
         forget(ctx, invocation_id, row)
     elif row.journal_retention_ms == 0:
         drop_journal(ctx, invocation_id, row)
@@ -65,8 +72,7 @@ def end(ctx: Context, invocation_id: bytes, row: InvocationRow, result: Result) 
 def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
     """Remove a completed invocation and, with a workflow's run, its state and promises."""
     assert row.status is Status.COMPLETED
-    drop_journal(ctx, invocation_id, row)
-    ctx.txn.delete_invocation(invocation_id)
+    _remove(ctx, invocation_id, row)
     if row.target.kind == HandlerKind.WORKFLOW_RUN:
         assert row.target.key is not None
         for kind in (keys.STATE, keys.PROMISE):
@@ -74,3 +80,8 @@ def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
             prefix = keys.object_prefix(kind, place, target.service, row.target.key, target.scope)
             for key, _ in ctx.txn.scan_prefix(prefix):
                 ctx.txn.delete(key)
+
+
+def _remove(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
+    drop_journal(ctx, invocation_id, row)
+    ctx.txn.delete_invocation(invocation_id)

@@ -56,7 +56,7 @@ def _pause_from_outside(ctx: Context, command: PauseInvocation, row: InvocationR
     if row.status is Status.SUSPENDED:
         # Nothing runs that would have to stop first: what it waits for is stored when it comes, and wakes nobody.
         _pause(ctx, command.invocation_id, row, None)
-        return "paused"
+        return "pausing"
     return "not_running"
 
 

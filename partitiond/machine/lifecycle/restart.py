@@ -21,6 +21,9 @@ from shared.wal.commands import HandlerKind, RestartAsNew
 
 __all__ = ["on_restart_as_new"]
 
+#: Since this version a service is told its random seed. An older one draws it from the id, which is another now, while
+#: what the copied entries hold came of the old one's.
+_SEEDED = 6
 _WORKFLOW = (HandlerKind.WORKFLOW_RUN, HandlerKind.WORKFLOW_SHARED)
 
 
@@ -46,6 +49,8 @@ def _restart(ctx: Context, command: RestartAsNew, old: InvocationRow | None) -> 
         return "unsupported"
     if old.journal_length == 0:
         return "input_gone"
+    if command.from_index > 0 and 0 < old.protocol_version < _SEEDED:
+        return "old_protocol"
     # With nothing but the input, the newest deployment may speak a newer protocol than the old one did.
     anew = command.from_index == 0 and command.latest
     if command.deployment is not None and not anew:

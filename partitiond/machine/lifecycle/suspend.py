@@ -10,7 +10,7 @@ from partitiond.machine.status import move
 from shared.storage import keys
 from shared.storage.values import InvocationRow, Status, Waiting
 from shared.wal.commands import Suspend, SuspendOn
-from shared.wal.futures import Leaf, completion_of
+from shared.wal.futures import Leaf, comes_again, completion_of, signal_leaf
 
 __all__ = ["on_suspend", "on_suspend_on"]
 
@@ -41,12 +41,8 @@ def on_suspend_on(ctx: Context, invocation_id: bytes, row: InvocationRow, effect
     """Sleep until the tree is settled; what came already counts in the order of the journal. Runs: see `on_suspend`."""
     leaves = effect.future.leaves()
     assert leaves, "the invoker refuses an empty suspension"
-    arrived: list[tuple[bytes, Leaf]] = []
-    for leaf in leaves:
-        stored = ctx.txn.get(keys.leaf_key(invocation_id, leaf))
-        if stored is not None:
-            arrived.append((stored, leaf))
-    arrived.sort(key=lambda each: each[0])
+    found = ((_stored(ctx, invocation_id, leaf, effect.known_entries), leaf) for leaf in leaves)
+    arrived = sorted(((stored, leaf) for stored, leaf in found if stored is not None), key=lambda each: each[0])
     rest = advance(effect.future, [(leaf, stored[4:] == b"f") for stored, leaf in arrived])
     if rest is None:
         resume(ctx, invocation_id, row)
@@ -62,9 +58,17 @@ def on_suspend_on(ctx: Context, invocation_id: bytes, row: InvocationRow, effect
 
 
 def _is_resolvable(ctx: Context, invocation_id: bytes, effect: Suspend) -> bool:
-    get = ctx.txn.get
-    return (
-        any(get(keys.notification_key(invocation_id, i, signal=False)) is not None for i in effect.completions)
-        or any(get(keys.notification_key(invocation_id, i, signal=True)) is not None for i in effect.signals)
-        or any(get(keys.notification_key(invocation_id, name, signal=True)) is not None for name in effect.names)
-    )
+    leaves = (*effect.completions, *map(signal_leaf, effect.signals), *effect.names)
+    return any(_stored(ctx, invocation_id, leaf, effect.known_entries) is not None for leaf in leaves)
+
+
+def _stored(ctx: Context, invocation_id: bytes, leaf: Leaf, known_entries: int) -> bytes | None:
+    """The row that says which entry it is, if it came.
+
+    A signal that may come again, and that the attempt was given at its start, was heard before: the handler waits
+    for another one. Were it woken, it would say so again, and again, without an end.
+    """
+    stored = ctx.txn.get(keys.leaf_key(invocation_id, leaf))
+    if stored is not None and comes_again(leaf) and int.from_bytes(stored[:4], "big") < known_entries:
+        return None
+    return stored

@@ -10,7 +10,7 @@ from shared.catalog.services import RetryPolicy
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType as T
 from shared.storage.values import Status
-from shared.wal.commands import CompleteAwakeable, Failure, GiveUp, Pause, Pin
+from shared.wal.commands import CompleteAwakeable, Failed, Failure, GiveUp, Pause, Pin
 from shared.wal.futures import Combinator, Future, FutureNode
 from tests.fakes.service_endpoint import ask_ack, join
 from tests.partitiond.invoker.builders import END, OUTPUT, catalog, deployment, invoke, suspension, value
@@ -118,6 +118,8 @@ def test_a_service_asks_to_be_paused_or_to_fail(behavior: pb.Error.Behavior, eff
         assert isinstance(last, effect)
         assert isinstance(last, Pause | GiveUp)
         assert last.failure == Failure(418, "enough")
+        # What ends the attempts is told with the pause or as the result, not as one more failure that is retried.
+        assert not any(isinstance(each, Failed) for proposed in stage.host.proposed for each in proposed.effects)
         await until(lambda: stage.host.status(call.id) == status)
         assert stage.invoker.states() == []
 

@@ -263,8 +263,17 @@ def test_many_calls_of_a_caller_with_a_long_key_are_proposed_one_by_one() -> Non
     assert talk.bulky
 
 
-@pytest.mark.parametrize(("code", "doc_code"), [(500, "RT0007"), (409, "RT0007"), (570, "RT0016"), (571, "RT0012")])
-def test_error_message_is_a_failure_of_the_attempt(code: int, doc_code: str) -> None:
+@pytest.mark.parametrize(
+    ("code", "doc_code", "named"),
+    [
+        (500, "RT0007", "500 Internal"),
+        (409, "RT0007", "409 Aborted"),
+        (570, "RT0016", "570 Journal mismatch"),
+        (571, "RT0012", "571 Protocol violation"),
+        (599, "RT0007", "599"),
+    ],
+)
+def test_error_message_is_a_failure_of_the_attempt(code: int, doc_code: str, named: str) -> None:
     error = pb.Error(
         code=code, message="boom", stacktrace="at line 1", related_command_index=2, related_command_name="step",
         related_command_type=T.RUN, next_retry_delay=77,
@@ -274,7 +283,7 @@ def test_error_message_is_a_failure_of_the_attempt(code: int, doc_code: str) -> 
     failure = talk.failure
     assert failure is not None
     assert (failure.doc_code, failure.code, failure.next_retry_delay_ms) == (doc_code, code, 77)
-    assert failure.full_text == f"[{code}] boom\nat line 1"
+    assert failure.full_text == f"[{named}] boom\nat line 1"
     assert (failure.related_index, failure.related_name, failure.related_type) == (2, "step", "Run")
     assert not talk.refused
 

@@ -36,7 +36,7 @@ def test_it_is_repeated_and_the_failure_can_be_read() -> None:
         start = pb.Start.FromString(again.messages[0][1])
         assert start.retry_count_since_last_stored_entry == 1
         (state,) = stage.invoker.states()
-        assert (state.last_failure, state.last_failure_error_code) == (f"[500] {TEXT}", "RT0007")
+        assert (state.last_failure, state.last_failure_error_code) == (f"[500 Internal] {TEXT}", "RT0007")
         again.answer().say(DONE, OUTPUT, END).end()
         assert await stage.ended(call) == value("ok")
 

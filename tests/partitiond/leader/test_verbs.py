@@ -27,13 +27,13 @@ class _Stage:
         self.id = new_id()
         node.invoker.deployments = {
             None: DeploymentChoice("dp_2", 5, 6),
-            "dp_3": DeploymentChoice("dp_3", 6, 6),
+            "dp_3": DeploymentChoice("dp_3", 7, 7),
         }
 
     async def start(self, *effects: Any) -> None:
         self.node.invoke(self.peer, invoke(self.id), wait=False)
         await until(lambda: self.node.invoker.started)
-        self.node.leader.propose(InvokerEffects(self.id, self.generation, [Pin("dp_1", 5), *effects]))
+        self.node.leader.propose(InvokerEffects(self.id, self.generation, [Pin("dp_1", 6), *effects]))
         await until(lambda: (row := self.node.row(self.id)) is not None and row.deployment_id)
 
     @property

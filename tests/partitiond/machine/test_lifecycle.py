@@ -14,7 +14,7 @@ from partitiond.machine.actions import (
     StartInvocation,
     TerminateOutcome,
 )
-from shared.ids import awakeable_id, encode_invocation_id
+from shared.ids import CANCEL_SIGNAL, awakeable_id, encode_invocation_id
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType as M
 from shared.storage.values import Status
@@ -22,6 +22,7 @@ from shared.wal.batch import Batch
 from shared.wal.commands import (
     CleanUp,
     CompleteAwakeable,
+    Deliver,
     End,
     Entry,
     Failure,
@@ -31,10 +32,13 @@ from shared.wal.commands import (
     Pause,
     Pin,
     RunCompletion,
+    SignalMessage,
     Suspend,
+    SuspendOn,
     Terminate,
     TerminateMode,
 )
+from shared.wal.futures import Combinator, Future, FutureNode, signal_leaf
 from tests.partitiond.machine.fixtures import (
     COUNTER,
     COUNTER_GET,
@@ -392,3 +396,55 @@ def test_two_replays_give_the_same_bytes(machine: Machine) -> None:
     test_kill_ends_the_whole_tree(machine)
     test_one_that_leaves_the_inbox_leaves_the_others_in_order(machine)
     assert replay(machine.log).digest() == replay(machine.log).digest() == machine.store.digest()
+
+
+@pytest.mark.parametrize("tree", [False, True])
+def test_a_signal_of_one_name_comes_as_often_as_it_is_sent(machine: Machine, tree: bool) -> None:
+    """A handler awaits one name twice; each signal is for one await."""
+    a = new_id()
+    machine.apply(invoke(a))
+    for value in (b"first", b"second"):
+        machine.apply(Deliver(9, [(int(value == b"second") + 1, SignalMessage(a, "go", value))]))
+    assert machine.row(a).journal_length == 3
+    # The attempt was given the input alone: both may be news to it.
+    suspend = SuspendOn(Future([FutureNode(0, Combinator.UNKNOWN, ["go"])]), 1) if tree else Suspend([], [], ["go"], 1)
+    assert kinds(machine.report(a, suspend)) == ["StartInvocation"]
+
+
+@pytest.mark.parametrize("tree", [False, True])
+@pytest.mark.parametrize("signal", ["go", CANCEL_SIGNAL])
+def test_a_signal_that_was_replayed_wakes_nobody_again(machine: Machine, signal: int | str, tree: bool) -> None:
+    """A cancelled handler cleans up, and waits while it does: each attempt was woken by the cancel of long ago."""
+    a = new_id()
+    machine.apply(invoke(a))
+    machine.apply(Deliver(9, [(1, SignalMessage(a, signal, None))]))
+    leaf = signal_leaf(signal)
+    names, signals = ([signal], []) if isinstance(signal, str) else ([], [signal])
+    future = Future([FutureNode(0, Combinator.UNKNOWN, [leaf])])
+    suspend = SuspendOn(future, 2) if tree else Suspend([], signals, names, 2)
+    assert machine.report(a, suspend) == []
+    assert machine.row(a).status is Status.SUSPENDED
+    actions = machine.apply(Deliver(9, [(2, SignalMessage(a, signal, None))]))
+    assert kinds(actions) == ["StartInvocation"]
+    assert machine.row(a).journal_length == 3
+
+
+def test_an_awakeable_is_completed_once(machine: Machine) -> None:
+    a = new_id()
+    machine.apply(invoke(a))
+    for value in (b"first", b"second"):
+        machine.apply(CompleteAwakeable(a, 17, value))
+    assert machine.row(a).journal_length == 2
+    # It can be awaited by one handle only, so that what is stored is what is awaited.
+    assert kinds(machine.report(a, Suspend([], [17], [], 2))) == ["StartInvocation"]
+
+
+@pytest.mark.parametrize("mode", [TerminateMode.CANCEL, TerminateMode.KILL])
+def test_nothing_is_kept_of_one_that_never_began(machine: Machine, mode: TerminateMode) -> None:
+    """Its id, such as an idempotency key's, is free at once, and its callers are told."""
+    a = new_id()
+    machine.apply(invoke(a, retention_ms=HOUR_MS, start_at_ms=machine.now_ms + HOUR_MS))
+    actions = machine.apply(Terminate(a, mode, 5))
+    assert kinds(actions)[-2:] == ["InvocationEnded", "TerminateOutcome"]
+    assert not machine.exists(a)
+    assert [key for key, _ in machine.store.scan(b"\x00", b"\xff") if a in key] == []

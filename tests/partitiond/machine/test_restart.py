@@ -46,10 +46,10 @@ def machine() -> Machine:
     return Machine()
 
 
-def completed(machine: Machine) -> bytes:
+def completed(machine: Machine, version: int = 6) -> bytes:
     a = new_id()
     machine.apply(invoke(a))
-    machine.report(a, Pin("dp_1", 5), run(1), run(2), RunCompletion(2, b"2"), RunCompletion(1, b"1"))
+    machine.report(a, Pin("dp_1", version), run(1), run(2), RunCompletion(2, b"2"), RunCompletion(1, b"1"))
     machine.apply(CompleteAwakeable(a, 17, b"s"))
     machine.report(a, sleep(START_MS, 3))
     machine.apply(FireTimers(START_MS))
@@ -130,11 +130,11 @@ def test_a_repeated_request_finds_what_it_made(machine: Machine) -> None:
         (0, DeploymentChoice("dp_9", 6, 7), True, "done", None),
         (0, None, False, "done", "dp_1"),
         (0, DeploymentChoice("dp_3", 5, 6), False, "done", "dp_3"),
-        (0, DeploymentChoice("dp_3", 6, 7), False, "incompatible", None),
+        (0, DeploymentChoice("dp_3", 7, 7), False, "incompatible", None),
         (1, None, False, "done", "dp_1"),
         (1, LATEST, True, "done", "dp_2"),
-        (1, DeploymentChoice("dp_9", 6, 7), True, "incompatible", None),
-        (1, DeploymentChoice("dp_3", 4, 5), False, "done", "dp_3"),
+        (1, DeploymentChoice("dp_9", 7, 7), True, "incompatible", None),
+        (1, DeploymentChoice("dp_3", 5, 6), False, "done", "dp_3"),
     ],
 )
 def test_on_which_deployment(
@@ -146,7 +146,7 @@ def test_on_which_deployment(
     assert actions[-1] == TerminateOutcome(7, outcome)
     if outcome == "done":
         row = machine.row(b)
-        assert (row.deployment_id, row.protocol_version) == (pinned, 5 if pinned else 0)
+        assert (row.deployment_id, row.protocol_version) == (pinned, 6 if pinned else 0)
 
 
 def test_without_its_journal_it_cannot_be_done_again(machine: Machine) -> None:
@@ -168,7 +168,7 @@ def test_one_that_was_killed_before_it_was_pinned(machine: Machine) -> None:
 def test_an_object_is_entered_in_turn(machine: Machine) -> None:
     a, b, c = new_id(COUNTER), new_id(COUNTER), new_id(COUNTER)
     machine.apply(invoke(a, COUNTER))
-    machine.report(a, Pin("dp_1", 5), run(1), RunCompletion(1, b"1"), output(), End())
+    machine.report(a, Pin("dp_1", 6), run(1), RunCompletion(1, b"1"), output(), End())
     machine.apply(invoke(b, COUNTER), RestartAsNew(a, c, 7, 2, None))
     assert machine.row(c).status is Status.INBOXED
     machine.report(b, output(), End())
@@ -181,7 +181,7 @@ def test_calls_in_the_prefix_need_both_completions(machine: Machine) -> None:
     machine.apply(invoke(a))
     machine.report(
         a,
-        Pin("dp_1", 5),
+        Pin("dp_1", 6),
         call(a, GREETER, invoke(callee), id_completion=1, completion=2),
         one_way_call(a, GREETER, invoke(other), id_completion=3),
     )
@@ -196,7 +196,7 @@ def test_calls_in_the_prefix_need_both_completions(machine: Machine) -> None:
 def test_a_copied_output_is_the_result_of_an_end_alone(machine: Machine) -> None:
     a = new_id()
     machine.apply(invoke(a))
-    machine.report(a, Pin("dp_1", 5), output(b'"old"'), End())
+    machine.report(a, Pin("dp_1", 6), output(b'"old"'), End())
     b = again(a)
     machine.apply(RestartAsNew(a, b, 7, 1, None))
     machine.report(b, End())
@@ -214,3 +214,12 @@ def test_completions_that_are_failures_are_copied_too(machine: Machine) -> None:
     either = Future([FutureNode(0, Combinator.FIRST_SUCCEEDED_OR_ALL_FAILED, [1, 9])])
     machine.report(b, SuspendOn(either))
     assert machine.row(b).status is Status.SUSPENDED
+
+
+def test_a_prefix_of_protocol_5_is_refused(machine: Machine) -> None:
+    """Its service drew random numbers from the id, and would draw others under the new one."""
+    a = completed(machine, version=5)
+    for from_index in (1, 99):
+        actions = machine.apply(RestartAsNew(a, again(a), 7, from_index))
+        assert actions == [TerminateOutcome(7, "old_protocol")]
+    assert machine.apply(RestartAsNew(a, again(a), 8, 0))[-1] == TerminateOutcome(8, "done")

@@ -54,7 +54,7 @@ def test_pause_of_a_suspended_one_holds_back_what_would_wake_it(machine: Machine
     a = new_id()
     machine.apply(invoke(a))
     machine.report(a, Suspend([], [17], []))
-    assert machine.apply(PauseInvocation(a, 7)) == [TerminateOutcome(7, "paused")]
+    assert machine.apply(PauseInvocation(a, 7)) == [TerminateOutcome(7, "pausing")]
     assert machine.apply(CompleteAwakeable(a, 17, b"x")) == []
     assert machine.row(a).status is Status.PAUSED
     actions = machine.apply(ResumeInvocation(a, 8))

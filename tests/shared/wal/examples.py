@@ -124,6 +124,10 @@ _COMMANDS: dict[str, list[Command]] = {
     "effects-pause-known": [InvokerEffects(ID, 3, [Pause(FAILURE, DETAIL, 7)])],
     "effects-yield": [InvokerEffects(ID, 3, [Yield(T0)])],
     "set-rules": [SetRules(7, [("*", 10), ("tenant-1/*/eu", None)]), SetRules(8, [])],
+    "effects-suspend-known": [
+        InvokerEffects(ID, 3, [Suspend([], [1], ["named"], 7)]),
+        InvokerEffects(ID, 3, [SuspendOn(FUTURE, 7)]),
+    ],
     "several": [FireTimers(T0), _SMALL, TruncateOutbox([])],
 }
 
