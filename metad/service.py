@@ -32,17 +32,18 @@ _BOOTSTRAP_PAUSE_S = 1.0
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Run until `stopping`. Raises when the log holds what this build cannot read."""
     publisher = Publisher(settings)
+    defaults = settings.handler_defaults
 
     def on_change(state: RegistryState) -> None:
-        catalog = state.catalog()
+        catalog = state.catalog(defaults)
         if catalog is not None:
             publisher.publish(catalog)
 
     meta_log = MetaLog(settings, on_change=on_change)
     readiness = Readiness(settings, meta_log)
     resources = (
-        DeploymentRoutes(meta_log, SystemClock()),
-        ServiceRoutes(meta_log),
+        DeploymentRoutes(meta_log, SystemClock(), defaults),
+        ServiceRoutes(meta_log, defaults),
         InvocationRoutes(settings, meta_log),
         QueryRoutes(settings),
         HealthRoutes(readiness),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.catalog.catalog import Catalog
+from shared.catalog.defaults import Defaults
 from shared.catalog.deployments import Deployment
 from shared.catalog.partitions import PartitionTable
 from shared.catalog.services import Service
@@ -31,7 +32,7 @@ class RegistryState(msgspec.Struct, frozen=True):
     #: Uids of the newest proposals, oldest first.
     recent_proposals: tuple[bytes, ...]
 
-    def catalog(self) -> Catalog | None:
+    def catalog(self, defaults: Defaults) -> Catalog | None:
         """What subscribers get; None while there is no partition table."""
         if self.partition_table is None:
             return None
@@ -40,6 +41,7 @@ class RegistryState(msgspec.Struct, frozen=True):
             services=self.services,
             deployments=self.deployments,
             partition_table=self.partition_table,
+            defaults=defaults,
         )
 
 
