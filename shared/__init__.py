@@ -4,6 +4,7 @@ Modules, from the words to the wires:
     errors      the error families
     clock       time as a port
     ids         invocation, deployment and awakeable ids; keys of the key space
+    limits      scopes, limit keys and the rules that bound them
     config      the one settings file
     logs        structured logging
     daemon      how every daemon starts and ends

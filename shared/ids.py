@@ -25,7 +25,9 @@ __all__ = [
     "is_old_awakeable_id",
     "key_partition_key",
     "partition_key_of",
+    "scope_partition_key",
     "service_partition_key",
+    "target_partition_key",
     "workflow_uuid",
 ]
 
@@ -151,12 +153,31 @@ def idempotent_partition_key(service: str, idempotency_key: str) -> int:
     return service_partition_key(service, key_partition_key(idempotency_key) % SERVICE_BUCKETS)
 
 
-def workflow_uuid(name: str, key: str) -> bytes:
-    """A workflow's run has one id a key, so that a second run finds the first."""
-    return hashlib.sha256(f"wf,{name},{key}".encode()).digest()[:16]
+def scope_partition_key(scope: str) -> int:
+    """All invocations of a scope, and its objects and workflows, are on one partition."""
+    return key_partition_key(scope)
 
 
-def idempotent_uuid(service: str, key: str | None, handler: str, idempotency_key: str) -> bytes:
+def target_partition_key(scope: str | None, key: str) -> int:
+    """The place of an object or workflow: its scope decides where there is one, else its key."""
+    return key_partition_key(key if scope is None else scope)
+
+
+def workflow_uuid(name: str, key: str, scope: str | None = None) -> bytes:
+    """A workflow's run has one id a key (and scope), so that a second run finds the first."""
+    return _uuid_of("wf", scope, name, key)
+
+
+def idempotent_uuid(
+    service: str, key: str | None, handler: str, idempotency_key: str, scope: str | None = None
+) -> bytes:
     """The same idempotent request has the same id, so that no table is needed to find its twin."""
-    parts = ["ik", service, handler, idempotency_key] if key is None else ["ik", service, key, handler, idempotency_key]
-    return hashlib.sha256(",".join(parts).encode()).digest()[:16]
+    if key is None:
+        return _uuid_of("ik", scope, service, handler, idempotency_key)
+    return _uuid_of("ik", scope, service, key, handler, idempotency_key)
+
+
+def _uuid_of(kind: str, scope: str | None, *parts: str) -> bytes:
+    """admin_api.md, part C."""
+    text = ",".join((kind, *parts) if scope is None else (kind, scope, *parts))
+    return hashlib.sha256(text.encode()).digest()[:16]

@@ -75,7 +75,8 @@ class Chain:
     """Runs, waits for a slot, to retry, or for what becomes of its suspension. Implements Waiter and AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_counter", "_on_gone", "_pin", "_reported", "_row", "_shared", "_suspending", "_target", "_timer",
+        "_attempt", "_counter", "_known_entries", "_on_gone", "_pin", "_reported", "_row", "_shared", "_suspending",
+        "_target", "_timer",
         "attempts", "awaiting_on", "debug_id", "deployment_id", "failure", "generation", "gone", "host", "id",
         "last_start_ms", "next_retry_ms", "server",
     )  # fmt: skip
@@ -97,6 +98,8 @@ class Chain:
         #: To be reported with the attempt's first effects; None: the invocation is pinned.
         self._pin: Pin | None = None
         self._counter = RetryCounter()
+        #: Entries of the journal that the last attempt began with, or would have.
+        self._known_entries = 0
         self._timer: asyncio.TimerHandle | None = None
         #: A Suspend was proposed and its fate is not known.
         self._suspending = False
@@ -233,6 +236,7 @@ class Chain:
             self._leave()
             shared.slots.release()
             return
+        self._known_entries = row.journal_length
         now_ms = shared.clock.now_ms()
         if not self.attempts:
             self._counter.on_stored(now_ms)
@@ -323,7 +327,7 @@ class Chain:
             self._log_failure(failure, f"no more retries: {verdict}")
             result = failure.as_result()
             self._leave()
-            effects.append(GiveUp(result) if next_step.kill else Pause(result, detail))
+            effects.append(GiveUp(result) if next_step.kill else Pause(result, detail, self._known_entries))
         else:
             self._log_failure(failure, f"retry in {next_step} ms")
             self.next_retry_ms = shared.clock.now_ms() + next_step

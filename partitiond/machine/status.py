@@ -63,6 +63,8 @@ _EXPIRES = (Also.FORGOTTEN, Also.STAYS)
 _WAKES = (_INVOKED, Also.STAYS)
 _BEGINS = (_INBOXED, _INVOKED)
 _STARTS = (_SCHEDULED, _INBOXED, _INVOKED)
+#: A cancel signal that the last attempt did not begin with resumes it at once.
+_EXHAUSTS = (_PAUSED, _INVOKED)
 _RETRIES = (_SUSPENDED, _INVOKED, Also.STAYS)
 _NONE, _EARLY, _GONE, _LIVE = "not_found", "not_begun", "completed", "not_completed"
 
@@ -76,7 +78,7 @@ TABLE: dict[Step, tuple[Cell, ...]] = {
     Step.SUSPEND:       ((),      (),      (),          _RETRIES,    (),          (),          ()),
     Step.END:           ((),      (),      (),          _OVER,       (),          (),          ()),
     Step.GIVE_UP:       ((),      (),      (),          _OVER,       (),          (),          ()),
-    Step.EXHAUSTED:     ((),      (),      (),          (_PAUSED,),  (),          (),          ()),
+    Step.EXHAUSTED:     ((),      (),      (),          _EXHAUSTS,   (),          (),          ()),
     Step.COMPLETION:    ((),      _STAYS,  _STAYS,      _STAYS,      _WAKES,      _STAYS,      ()),
     Step.SIGNAL:        ((),      _STAYS,  _STAYS,      _STAYS,      _WAKES,      _STAYS,      ()),
     Step.CANCEL_SIGNAL: ((),      _OVER,   _OVER,       _STAYS,      _WAKES,      (_INVOKED,), ()),

@@ -10,6 +10,7 @@ from shared.catalog.defaults import Defaults
 from shared.catalog.deployments import Deployment
 from shared.catalog.partitions import PartitionTable
 from shared.catalog.services import Handler, RetryPolicy, Service
+from shared.limits import Rule
 
 __all__ = ["Catalog", "HandlerOptions"]
 
@@ -40,6 +41,10 @@ class Catalog(msgspec.Struct, frozen=True):
     services: dict[str, Service]
     deployments: dict[str, Deployment]
     partition_table: PartitionTable
+    #: How many invocations of a scope run at once, by pattern; `rules_version` grows with each change. Since 0.3.
+    rules: dict[str, Rule] = {}
+    rules_version: int = 0
+    #: Since 0.3.
     defaults: Defaults = Defaults()
 
     def options_of(self, service: Service, handler: Handler) -> HandlerOptions:

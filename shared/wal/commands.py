@@ -71,6 +71,9 @@ class Target(msgspec.Struct, array_like=True, frozen=True, gc=False):
     handler: str
     key: str | None
     kind: HandlerKind
+    #: Keeps apart what belongs to different users of one service: state, locks, promises, idempotent requests, and
+    #: how many run at once. Since 0.3.
+    scope: str | None = None
 
     def __str__(self) -> str:
         """`Svc/handler` or `Obj/key/handler`."""
@@ -142,6 +145,8 @@ class Invoke(msgspec.Struct, array_like=True, tag=2):
     traceparent: str | None = None
     #: Made by the ingress for each request of a client: tells a request that was sent again from another one.
     request_uid: bytes = b""
+    #: Levels below `target.scope`, `a` or `a/b`, that are counted too. Invariant: None without a scope. Since 0.3.
+    limit_key: str | None = None
 
 
 class AnnounceLeader(msgspec.Struct, array_like=True, tag=1):
@@ -218,6 +223,9 @@ class Pause(msgspec.Struct, array_like=True, tag=8):
     failure: Failure
     #: For the journal event. Since 0.2; None in older records.
     detail: FailureDetail | None = None
+    #: Entries of the journal that the last attempt began with: a cancel signal behind them was not seen by the
+    #: handler from the start. Since 0.3; None in older records.
+    known_entries: int | None = None
 
 
 class SuspendOn(msgspec.Struct, array_like=True, tag=9):

@@ -20,7 +20,9 @@ from shared.ids import (
     idempotent_uuid,
     key_partition_key,
     partition_key_of,
+    scope_partition_key,
     service_partition_key,
+    target_partition_key,
     workflow_uuid,
 )
 
@@ -138,6 +140,16 @@ def test_places_in_the_key_space_are_what_they_were() -> None:
     assert key_partition_key("c1") == 0x5402245C23044F91
     assert service_partition_key("Greeter", 0) == 0xB8482BBD25B7DE4A
     assert workflow_uuid("SignUp", "w1").hex() == "09ce59d5d54e7bb42127432ec78b8cc2"
+
+
+def test_a_scope_decides_the_place_and_is_part_of_the_identity() -> None:
+    assert scope_partition_key("c1") == target_partition_key(None, "c1") == target_partition_key("c1", "other")
+    assert workflow_uuid("SignUp", "w1", "s") not in (workflow_uuid("SignUp", "w1"), workflow_uuid("SignUp", "w1", "t"))
+    plain = idempotent_uuid("Greeter", None, "greet", "k")
+    assert idempotent_uuid("Greeter", None, "greet", "k", "s") not in (
+        plain,
+        idempotent_uuid("Greeter", "s", "greet", "k"),
+    )
 
 
 def test_an_unkeyed_service_has_512_places() -> None:

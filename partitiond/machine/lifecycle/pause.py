@@ -5,7 +5,10 @@ from __future__ import annotations
 from partitiond.machine.actions import AbortAttempt, TerminateOutcome
 from partitiond.machine.context import Context
 from partitiond.machine.events import add_event
+from partitiond.machine.journal import resume
 from partitiond.machine.status import move
+from shared.ids import CANCEL_SIGNAL
+from shared.storage import keys
 from shared.storage.values import EventKind, InvocationRow, Status
 from shared.wal.commands import Failed, FailureDetail, Pause, PauseInvocation
 
@@ -18,9 +21,21 @@ def on_failed(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Fa
 
 
 def on_pause(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Pause) -> None:
-    """Retries are exhausted. Keep everything, the lock too; a cancel signal or an operator resumes it."""
+    """Retries are exhausted. Keep everything, the lock too; a cancel signal or an operator resumes it.
+
+    A cancel signal that came while the last attempt failed has not been tried yet: it resumes at once, as it would
+    have done a moment later.
+    """
+    if effect.known_entries is not None and _is_cancelled_since(ctx, invocation_id, effect.known_entries):
+        resume(ctx, invocation_id, row)
+        return
     _pause(ctx, invocation_id, row, effect.detail)
     row.paused_for = f"[{effect.failure.code}] {effect.failure.message}"
+
+
+def _is_cancelled_since(ctx: Context, invocation_id: bytes, known_entries: int) -> bool:
+    place = ctx.txn.get(keys.notification_key(invocation_id, CANCEL_SIGNAL, signal=True))
+    return place is not None and int.from_bytes(place[:4], "big") >= known_entries
 
 
 def on_pause_invocation(ctx: Context, command: PauseInvocation) -> None:

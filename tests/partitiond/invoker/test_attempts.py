@@ -217,6 +217,7 @@ def test_exhausted_retries(verdict: str, effect: type) -> None:
         (await stage.stream()).answer().say(BOOM)
         assert stage.invoker.states() == []
         assert stage.host.proposed[-1].effects[0].failure == Failure(500, "boom")  # type: ignore[union-attr]
+        assert getattr(stage.host.proposed[-1].effects[0], "known_entries", 1) == 1
         await stage.settle()
         assert stage.host.status(call.id) == (Status.PAUSED if verdict == "Pause" else Status.COMPLETED)
 

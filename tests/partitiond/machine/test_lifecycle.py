@@ -296,6 +296,21 @@ def test_cancel_by_signal_reaches_a_suspended_handler_and_wakes_a_paused_one(mac
     assert machine.journal_types(b)[-1] == M.SIGNAL
 
 
+def test_a_cancel_that_the_last_attempt_did_not_begin_with_is_tried_before_the_pause(machine: Machine) -> None:
+    """Retries are exhausted, and the invoker says so, while the record of the cancel is on its way to be applied:
+    the pause came after it, and nobody would hear of the signal."""
+    a = new_id()
+    machine.apply(invoke(a))
+    known = machine.row(a).journal_length
+    machine.apply(Terminate(a, TerminateMode.CANCEL, 1))
+    exhausted = Pause(Failure(500, "boom"), None, known)
+    assert kinds(machine.report(a, exhausted)) == ["StartInvocation"]
+    # It fails again, and knew of the cancel this time.
+    exhausted.known_entries = machine.row(a).journal_length
+    machine.report(a, exhausted)
+    assert machine.row(a).status is Status.PAUSED
+
+
 def test_kill_ends_the_whole_tree(machine: Machine) -> None:
     a, b, c = new_id(), new_id(), new_id()
     machine.apply(invoke(a))

@@ -157,6 +157,15 @@ def effect(*effects: Effect) -> Variant:
     return lambda scene: scene.effects(*effects)
 
 
+def exhausted_while_cancelled(scene: Scene) -> Command:
+    """The cancel signal came after the last attempt began."""
+    known = 0
+    if scene.status() is Status.INVOKED:
+        known = scene.machine.row(scene.id).journal_length
+        scene.machine.apply(Terminate(scene.id, TerminateMode.CANCEL, 7))
+    return scene.effects(Pause(Failure(500, "x"), DETAIL, known))
+
+
 VARIANTS: dict[Step, list[Variant]] = {
     Step.INVOKE: [Scene.new, lambda scene: scene.new(LATER), message(lambda scene: InvokeMessage(scene.new()))],  # type: ignore[arg-type]
     Step.START_TIMER: [start_timer],
@@ -177,7 +186,7 @@ VARIANTS: dict[Step, list[Variant]] = {
     ],
     Step.END: [effect(output(), End())],
     Step.GIVE_UP: [effect(GiveUp(Failure(500, "x")))],
-    Step.EXHAUSTED: [effect(Pause(Failure(500, "x"), DETAIL))],
+    Step.EXHAUSTED: [effect(Pause(Failure(500, "x"), DETAIL)), exhausted_while_cancelled],
     Step.COMPLETION: [
         message(lambda scene: CompletionMessage(scene.id, 1, MessageType.CALL_COMPLETION, b"x")),
         message(lambda scene: CompletionMessage(scene.id, 99, MessageType.CALL_COMPLETION, b"x")),

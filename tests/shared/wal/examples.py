@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from shared.protocol.message_types import MessageType
 from shared.wal.batch import Batch
 from shared.wal.commands import (
@@ -43,13 +45,14 @@ from shared.wal.commands import (
 )
 from shared.wal.futures import Combinator, Future, FutureNode
 
-__all__ = ["BATCHES", "CALLER_ID", "COUNTER", "DETAIL", "FAILURE", "FUTURE", "GREETER", "ID", "INVOKE", "T0"]
+__all__ = ["BATCHES", "CALLER_ID", "COUNTER", "DETAIL", "FAILURE", "FUTURE", "GREETER", "ID", "INVOKE", "SCOPED", "T0"]
 
 T0 = 1_700_000_000_000
 ID = bytes(range(24))
 CALLER_ID = bytes(range(100, 124))
 GREETER = Target("Greeter", "greet", None, HandlerKind.SERVICE)
 COUNTER = Target("Counter", "add", "c1", HandlerKind.OBJECT_EXCLUSIVE)
+SCOPED = Target("Greeter", "greet", None, HandlerKind.SERVICE, "tenant-1")
 FAILURE = Failure(418, "teapot", [("k", "v")])
 INVOKE = Invoke(
     ID,
@@ -113,6 +116,9 @@ _COMMANDS: dict[str, list[Command]] = {
     "pause-invocation": [PauseInvocation(ID, 9, DETAIL), PauseInvocation(ID)],
     "resume-invocation": [ResumeInvocation(ID, 9, CHOICE), ResumeInvocation(ID)],
     "restart-as-new": [RestartAsNew(ID, CALLER_ID, 9, 3, CHOICE, True), RestartAsNew(ID, CALLER_ID)],
+    # Since 0.3.
+    "invoke-scoped": [msgspec.structs.replace(_SMALL, target=SCOPED, limit_key="gold/eu")],
+    "effects-pause-known": [InvokerEffects(ID, 3, [Pause(FAILURE, DETAIL, 7)])],
     "several": [FireTimers(T0), _SMALL, TruncateOutbox([])],
 }
 

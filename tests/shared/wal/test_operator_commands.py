@@ -49,8 +49,8 @@ GOLDEN: dict[str, tuple[Command, str]] = {
         "0194010203919403c418000102030405060708090a0b0c0d0e0f10111213141516170191920a97cd01f4a16da6525430303037a17301a16ea352756e",
     ),
     "paused": (
-        InvokerEffects(ID, 1, [Pause(Failure(500, "m"), DETAIL)]),
-        "0194010203919403c418000102030405060708090a0b0c0d0e0f10111213141516170191930893cd01f4a16d9097cd01f4a16da6525430303037a17301a16ea352756e",
+        InvokerEffects(ID, 1, [Pause(Failure(500, "m"), DETAIL, 7)]),
+        "0194010203919403c418000102030405060708090a0b0c0d0e0f10111213141516170191940893cd01f4a16d9097cd01f4a16da6525430303037a17301a16ea352756e07",
     ),
 }
 
@@ -63,11 +63,18 @@ def test_commands_keep_their_bytes(name: str) -> None:
     assert decode_batch(bytes.fromhex(golden)) == batch
 
 
-def test_a_pause_of_an_older_build_is_read() -> None:
-    """It had no third field: 03 effects, [8, failure]."""
-    old = "01940102039194" + "03" + "c418" + ID.hex() + "01" + "91" + "9208" + "93cd01f4a16d90"
+@pytest.mark.parametrize(
+    ("fields", "detail"),
+    [
+        ("9208" + "93cd01f4a16d90", None),
+        ("9308" + "93cd01f4a16d90" + "97cd01f4a16da6525430303037a17301a16ea352756e", DETAIL),
+    ],
+)
+def test_a_pause_of_an_older_build_is_read(fields: str, detail: FailureDetail | None) -> None:
+    """It had fewer fields: 03 effects, [8, failure] or [8, failure, detail]."""
+    old = "01940102039194" + "03" + "c418" + ID.hex() + "01" + "91" + fields
     (command,) = decode_batch(bytes.fromhex(old)).commands
-    assert command == InvokerEffects(ID, 1, [Pause(Failure(500, "m"), None)])
+    assert command == InvokerEffects(ID, 1, [Pause(Failure(500, "m"), detail)])
 
 
 def test_events_keep_their_bytes() -> None:
