@@ -192,7 +192,10 @@ class Chain:
         self.awaiting_on = None
         if type(effects[0]) not in _LAST_EFFECTS:
             self._counter.on_stored(self._shared.clock.now_ms())
-        self._suspending = type(effects[-1]) in (Suspend, SuspendOn)
+        last = effects[-1]
+        self._suspending = isinstance(last, (Suspend, SuspendOn))
+        if isinstance(last, (Suspend, SuspendOn)):
+            last.known_entries = self._known_entries
         if self._pin is not None:
             effects.insert(0, self._pin)
             self._pin = None

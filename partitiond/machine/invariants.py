@@ -11,6 +11,7 @@ from partitiond.machine.tables import Tables
 from shared.ids import partition_key_of
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, Status
+from shared.wal.futures import completion_of
 
 __all__ = ["check"]
 
@@ -53,14 +54,18 @@ def _check_invocations(tables: Tables) -> Iterator[str]:
 def _check_waiting(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:
     """A suspended invocation waits for something, and none of it is there already."""
     assert row.waiting is not None
-    awaited = [keys.leaf_key(invocation_id, leaf) for leaf in row.waiting.leaves()]
+    awaited = row.waiting.leaves()
     if not awaited:
         yield f"{name}: suspended, and nothing can wake it"
     unfinished = [i for i in row.waiting.completions if i in row.open_runs]
     if unfinished:
         yield f"{name}: suspended on its own runs {unfinished}, which only an attempt can finish"
-    if any(tables.get(key) is not None for key in awaited):
-        yield f"{name}: suspended though what it waits for is stored"
+    for leaf in awaited:
+        place = tables.get(keys.leaf_key(invocation_id, leaf))
+        # A signal that its last attempt began with is not the one that it waits for.
+        known = 0 if completion_of(leaf) is not None else row.waiting.known_entries
+        if place is not None and int.from_bytes(place[:4], "big") >= known:
+            yield f"{name}: suspended though what it waits for is stored"
 
 
 def _check_holder(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:

@@ -84,7 +84,8 @@ def journal_key(invocation_id: bytes, index: int) -> bytes:
 def notification_key(invocation_id: bytes, notification: int | str, *, signal: bool) -> bytes:
     """kind, id, `c` completion id | `s` signal index | `n` signal name: which entry holds a notification.
 
-    The value is the entry's index (4 bytes), and behind it `f` if the notification is a failure.
+    The value is the entry's index (4 bytes), and behind it `f` if the notification is a failure. Of a signal that
+    came more than once it is the last entry's, with an `r` (since 0.3).
     """
     if isinstance(notification, str):
         return NOTIFICATION + invocation_id + b"n" + notification.encode()

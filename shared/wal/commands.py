@@ -205,6 +205,9 @@ class Suspend(msgspec.Struct, array_like=True, tag=5):
     completions: list[int]
     signals: list[int]
     names: list[str]
+    #: Entries of the journal that the attempt began with: signals among them are behind the handler, which waits for
+    #: further ones. Since 0.3.
+    known_entries: int = 0
 
 
 class End(msgspec.Struct, array_like=True, tag=6):
@@ -232,6 +235,8 @@ class SuspendOn(msgspec.Struct, array_like=True, tag=9):
     """The SDK ended the attempt, waiting until this tree is settled (service protocol v7, Suspension)."""
 
     future: Future
+    #: As in Suspend. Since 0.3.
+    known_entries: int = 0
 
 
 class Failed(msgspec.Struct, array_like=True, tag=10):

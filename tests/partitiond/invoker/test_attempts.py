@@ -108,7 +108,7 @@ def test_suspension_ends_the_attempt_and_a_signal_starts_the_next() -> None:
         call, stream = await stage.start()
         stream.answer().say(suspension(signals=[17])).end()
         await until(lambda: stage.host.status(call.id) == Status.SUSPENDED)
-        assert stage.host.proposed[-1].effects[-1] == SuspendOn(Future([FutureNode(0, Combinator.UNKNOWN, [-18])]))
+        assert stage.host.proposed[-1].effects[-1] == SuspendOn(Future([FutureNode(0, Combinator.UNKNOWN, [-18])]), 1)
         assert stage.invoker.states() == []
         stage.host.submit(CompleteAwakeable(call.id, 17, b"1"))
         again = await stage.stream()

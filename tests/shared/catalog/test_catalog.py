@@ -120,7 +120,7 @@ def test_the_nodes_defaults_hold_where_nobody_says_otherwise() -> None:
         {},
         {},
         CATALOG.partition_table,
-        Defaults(
+        defaults=Defaults(
             inactivity_timeout_ms=0,
             abort_timeout_ms=5,
             retry_initial_interval_ms=6,

@@ -118,6 +118,10 @@ _COMMANDS: dict[str, list[Command]] = {
     "restart-as-new": [RestartAsNew(ID, CALLER_ID, 9, 3, CHOICE, True), RestartAsNew(ID, CALLER_ID)],
     # Since 0.3.
     "invoke-scoped": [msgspec.structs.replace(_SMALL, target=SCOPED, limit_key="gold/eu")],
+    "effects-suspend-known": [
+        InvokerEffects(ID, 3, [Suspend([1, 2], [1, 17], ["named"], 5)]),
+        InvokerEffects(ID, 3, [SuspendOn(FUTURE, 5)]),
+    ],
     "effects-pause-known": [InvokerEffects(ID, 3, [Pause(FAILURE, DETAIL, 7)])],
     "several": [FireTimers(T0), _SMALL, TruncateOutbox([])],
 }
