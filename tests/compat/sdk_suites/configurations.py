@@ -20,7 +20,6 @@ class Configuration:
 
 _SUSPENDING = Configuration({"inactivity_timeout_s": 0}, {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"})
 _LAZY = Configuration({"eager_state_bytes_limit": 0}, {"RESTATE_WORKER__INVOKER__DISABLE_EAGER_STATE": "true"})
-#: The project's public test key: what a node signs with it is checked by services that were given SIGNING_KEY.
 
 CONFIGURATIONS: dict[str, Configuration] = {
     "default": Configuration(),
