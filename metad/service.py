@@ -37,17 +37,18 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     if outbound.identity is not None:
         _log.info("requests to services are signed; their identity key is %s", outbound.identity.public_key)
     publisher = Publisher(settings)
+    defaults = settings.handler_defaults
 
     def on_change(state: RegistryState) -> None:
-        catalog = state.catalog()
+        catalog = state.catalog(defaults)
         if catalog is not None:
             publisher.publish(catalog)
 
     meta_log = MetaLog(settings, on_change=on_change)
     readiness = Readiness(settings, meta_log)
     resources = (
-        DeploymentRoutes(meta_log, SystemClock(), outbound),
-        ServiceRoutes(meta_log),
+        DeploymentRoutes(meta_log, SystemClock(), outbound, defaults),
+        ServiceRoutes(meta_log, defaults),
         LimitRoutes(meta_log, SystemClock()),
         InvocationRoutes(settings, meta_log),
         QueryRoutes(settings),

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from shared.catalog.defaults import Defaults
 from shared.errors import ConfigError
 
 __all__ = ["SETTING_DOCS", "Settings", "load_settings", "read_settings", "write_settings"]
@@ -41,6 +42,13 @@ SETTING_DOCS: dict[str, str] = {
     "concurrent_invocations_limit": "attempts running at once on this node",
     "request_identity_private_key_file": "PEM file of an ed25519 key that signs requests to services; empty: unsigned",
     "service_ca_file": "PEM file of the authorities that https:// services are checked by; empty: the system's",
+    "inactivity_timeout_s": "silence after which a handler that waits is suspended, seconds; 0: never waited for",
+    "abort_timeout_s": "further silence after which an attempt is ended, seconds",
+    "retry_initial_interval_s": "pause before the second attempt, seconds",
+    "retry_factor": "by which each further pause is longer",
+    "retry_max_interval_s": "longest pause between attempts, seconds",
+    "retry_max_attempts": "attempts until an invocation is paused or killed; 0: without end",
+    "retry_on_max_attempts": "pause or kill",
     "checkpoint_interval_s": "longest time between checkpoints of a partition, seconds",
     "checkpoint_log_bytes": "log bytes after which a partition makes a checkpoint",
     "cleanup_interval_s": "time between two runs of the cleaner, seconds",
@@ -54,11 +62,19 @@ _ABOVE_ZERO = (
     "request_bytes_limit",
     "message_bytes_limit",
     "concurrent_invocations_limit",
+    "abort_timeout_s",
     "checkpoint_interval_s",
     "checkpoint_log_bytes",
     "cleanup_interval_s",
     "query_memory_bytes",
     "query_timeout_s",
+)
+_FROM_ZERO = (
+    "eager_state_bytes_limit",
+    "inactivity_timeout_s",
+    "retry_initial_interval_s",
+    "retry_max_interval_s",
+    "retry_max_attempts",
 )
 
 
@@ -83,6 +99,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     concurrent_invocations_limit: int = 1000
     request_identity_private_key_file: str = ""
     service_ca_file: str = ""
+    inactivity_timeout_s: float = 60.0
+    abort_timeout_s: float = 600.0
+    retry_initial_interval_s: float = 0.5
+    retry_factor: float = 2.0
+    retry_max_interval_s: float = 60.0
+    retry_max_attempts: int = 70
+    retry_on_max_attempts: str = "pause"
     checkpoint_interval_s: float = 60.0
     checkpoint_log_bytes: int = 64 * 1024 * 1024
     cleanup_interval_s: float = 3600.0
@@ -97,6 +120,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def run_path(self) -> Path:
         """Sockets, pid files and the settings file of the running node."""
         return self.data_path / "run"
+
+    @property
+    def handler_defaults(self) -> Defaults:
+        """What holds for handlers that say nothing of their own."""
+        return Defaults(
+            inactivity_timeout_ms=round(self.inactivity_timeout_s * 1000),
+            abort_timeout_ms=round(self.abort_timeout_s * 1000),
+            retry_initial_interval_ms=round(self.retry_initial_interval_s * 1000),
+            retry_factor=self.retry_factor,
+            retry_max_interval_ms=round(self.retry_max_interval_s * 1000),
+            retry_max_attempts=self.retry_max_attempts,
+            retry_on_max_attempts=self.retry_on_max_attempts.capitalize(),
+        )
 
     @property
     def worker_count(self) -> int:
@@ -187,8 +223,14 @@ def _validate(settings: Settings) -> None:
         value = getattr(settings, name)
         if not value > 0:
             raise ConfigError(f"{name} is {value}: want more than 0")
-    if settings.eager_state_bytes_limit < 0:
-        raise ConfigError(f"eager_state_bytes_limit is {settings.eager_state_bytes_limit}: want 0 or more")
+    for name in _FROM_ZERO:
+        value = getattr(settings, name)
+        if not value >= 0:
+            raise ConfigError(f"{name} is {value}: want 0 or more")
+    if not settings.retry_factor >= 1:
+        raise ConfigError(f"retry_factor is {settings.retry_factor}: want 1 or more")
+    if settings.retry_on_max_attempts not in ("pause", "kill"):
+        raise ConfigError(f"retry_on_max_attempts is {settings.retry_on_max_attempts!r}: want pause or kill")
 
 
 def write_settings(settings: Settings, path: Path) -> None:

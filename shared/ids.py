@@ -22,6 +22,7 @@ __all__ = [
     "encode_ulid",
     "idempotent_partition_key",
     "idempotent_uuid",
+    "is_old_awakeable_id",
     "key_partition_key",
     "partition_key_of",
     "scope_partition_key",
@@ -121,6 +122,14 @@ def decode_signal_id(text: str) -> tuple[bytes, int]:
     if len(raw) != INVOCATION_ID_BYTES + 4:
         raise ValueError(f"{text!r} is not an awakeable id: it holds {len(raw)} bytes instead of 28")
     return raw[:INVOCATION_ID_BYTES], int.from_bytes(raw[INVOCATION_ID_BYTES:], "big")
+
+
+def is_old_awakeable_id(text: str) -> bool:
+    """A `prom_1…`: SDKs before service protocol 4 made them of an invocation id and a journal index."""
+    try:
+        return text.startswith("prom_1") and bool(decode_signal_id("sign_1" + text[len("prom_1") :]))
+    except ValueError:
+        return False
 
 
 def partition_key_of(invocation_id: bytes) -> int:

@@ -29,6 +29,7 @@ from metad.registry.outcomes import (
     Unchanged,
 )
 from metad.registry.registry import decide, deployment_at
+from shared.catalog.defaults import Defaults
 from shared.clock import Clock
 from shared.ids import encode_deployment_id
 from shared.transport.outbound import Outbound
@@ -43,8 +44,9 @@ _DEPLOYMENT_ID = re.compile(r"dp_1[0-9A-Za-z]{22}")
 class DeploymentRoutes:
     """/deployments and below."""
 
-    def __init__(self, meta_log: MetaLog, clock: Clock, outbound: Outbound) -> None:
+    def __init__(self, meta_log: MetaLog, clock: Clock, outbound: Outbound, defaults: Defaults) -> None:
         self._meta_log = meta_log
+        self._defaults = defaults
         self._clock = clock
         self._outbound = outbound
 
@@ -64,13 +66,13 @@ class DeploymentRoutes:
         existing = deployment_at(await self._meta_log.known_state(), address.uri)
         if existing is not None and not force:
             # Known and not to be replaced: the deployment itself is not asked.
-            return _registration_response(Unchanged(existing), version_2=version_2)
+            return _registration_response(Unchanged(existing), self._defaults, version_2=version_2)
         command = await self._discover(address, body, force=force)
         if body.dry_run:
             _, outcome = decide(self._meta_log.state, command)
         else:
             outcome = await self._meta_log.propose(command, timeout_s=PROPOSE_TIMEOUT_S)
-        return _registration_response(outcome, version_2=version_2)
+        return _registration_response(outcome, self._defaults, version_2=version_2)
 
     async def _discover(self, address: Address, body: RegisterBody, *, force: bool) -> RegisterDeployment:
         given = sorted((body.additional_headers or {}).items())
@@ -100,14 +102,16 @@ class DeploymentRoutes:
 
     async def list_deployments(self, request: web.Request) -> web.Response:
         deployments = (await self._meta_log.known_state()).deployments.values()
-        return json_response({"deployments": [deployment_json(each, detailed=False) for each in deployments]})
+        return json_response(
+            {"deployments": [deployment_json(each, self._defaults, detailed=False) for each in deployments]}
+        )
 
     async def get_deployment(self, request: web.Request) -> web.Response:
         deployment_id = _deployment_id(request)
         deployment = (await self._meta_log.known_state()).deployments.get(deployment_id)
         if deployment is None:
             raise AdminError(404, f"there is no deployment '{deployment_id}'")
-        return json_response(deployment_json(deployment, detailed=True))
+        return json_response(deployment_json(deployment, self._defaults, detailed=True))
 
     async def remove(self, request: web.Request) -> web.Response:
         deployment_id = _deployment_id(request)
@@ -143,7 +147,7 @@ def _deployment_id(request: web.Request) -> str:
     return text
 
 
-def _registration_response(outcome: Outcome, *, version_2: bool) -> web.Response:
+def _registration_response(outcome: Outcome, defaults: Defaults, *, version_2: bool) -> web.Response:
     match outcome:
         case Registered(deployment=deployment, created=created):
             status = 201 if created or version_2 else 200
@@ -158,5 +162,5 @@ def _registration_response(outcome: Outcome, *, version_2: bool) -> web.Response
         case _:
             assert_never(outcome)
     return json_response(
-        registered_json(deployment), status=status, headers={"Location": f"deployments/{deployment.id}"}
+        registered_json(deployment, defaults), status=status, headers={"Location": f"deployments/{deployment.id}"}
     )

@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from metad.admin.friendly import friendly_duration, rfc3339
+from shared.catalog.defaults import Defaults
 from shared.catalog.deployments import Deployment, ProtocolMode
 from shared.catalog.services import Handler, InputRules, OutputRules, RetryPolicy, Service, ServiceKind
 from shared.wal.commands import HandlerKind
@@ -25,21 +26,23 @@ _HANDLER_TYPES = {
 }
 
 
-def registered_json(deployment: Deployment) -> dict[str, Any]:
+def registered_json(deployment: Deployment, defaults: Defaults) -> dict[str, Any]:
     """Answer to a registration."""
     return _set(
         id=deployment.id,
-        services=[service_json(service, deployment) for service in deployment.services.values()],
+        services=[service_json(service, deployment, defaults) for service in deployment.services.values()],
         min_protocol_version=deployment.min_protocol_version,
         max_protocol_version=deployment.max_protocol_version,
         sdk_version=deployment.sdk_version,
     )
 
 
-def deployment_json(deployment: Deployment, *, detailed: bool) -> dict[str, Any]:
+def deployment_json(deployment: Deployment, defaults: Defaults, *, detailed: bool) -> dict[str, Any]:
     """DeploymentResponse, or DetailedDeploymentResponse with the services whole."""
     services: list[dict[str, Any]] = [
-        service_json(service, deployment) if detailed else {"name": service.name, "revision": service.revision}
+        service_json(service, deployment, defaults)
+        if detailed
+        else {"name": service.name, "revision": service.revision}
         for service in deployment.services.values()
     ]
     return _set(
@@ -57,7 +60,7 @@ def deployment_json(deployment: Deployment, *, detailed: bool) -> dict[str, Any]
     )
 
 
-def service_json(service: Service, deployment: Deployment) -> dict[str, Any]:
+def service_json(service: Service, deployment: Deployment, defaults: Defaults) -> dict[str, Any]:
     """ServiceMetadata. `deployment` is the one of this revision."""
     unary = deployment.protocol_mode is ProtocolMode.REQUEST_RESPONSE
     workflow = service.kind is ServiceKind.WORKFLOW
@@ -76,10 +79,10 @@ def service_json(service: Service, deployment: Deployment) -> dict[str, Any]:
         ),
         journal_retention=_duration(service.journal_retention_ms, _DAY_MS),
         # A request-response deployment is never waited for: the request ends before the answer begins.
-        inactivity_timeout="0s" if unary else _duration(service.inactivity_timeout_ms, 60_000),
-        abort_timeout=_duration(service.abort_timeout_ms, 600_000),
+        inactivity_timeout="0s" if unary else _duration(service.inactivity_timeout_ms, defaults.inactivity_timeout_ms),
+        abort_timeout=_duration(service.abort_timeout_ms, defaults.abort_timeout_ms),
         enable_lazy_state=bool(service.enable_lazy_state),
-        retry_policy=_service_retry_json(service.retry_policy),
+        retry_policy=_service_retry_json(service.retry_policy, defaults),
         info=_inactivity_info(service.inactivity_timeout_ms, "service") if unary else None,
     )
 
@@ -123,14 +126,15 @@ def _duration(duration_ms: int | None, default_ms: int | None = None) -> str | N
     return None if value is None else friendly_duration(value)
 
 
-def _service_retry_json(policy: RetryPolicy) -> dict[str, Any]:
-    attempts = 70 if policy.max_attempts is None else policy.max_attempts
+def _service_retry_json(policy: RetryPolicy, defaults: Defaults) -> dict[str, Any]:
+    attempts = defaults.retry_max_attempts if policy.max_attempts is None else policy.max_attempts
+    factor = defaults.retry_factor if policy.exponentiation_factor is None else policy.exponentiation_factor
     return {
-        "initial_interval": _duration(policy.initial_interval_ms, 500),
-        "exponentiation_factor": _factor(2.0 if policy.exponentiation_factor is None else policy.exponentiation_factor),
+        "initial_interval": _duration(policy.initial_interval_ms, defaults.retry_initial_interval_ms),
+        "exponentiation_factor": _factor(factor),
         "max_attempts": attempts or None,
-        "max_interval": _duration(policy.max_interval_ms, 60_000),
-        "on_max_attempts": policy.on_max_attempts or "Pause",
+        "max_interval": _duration(policy.max_interval_ms, defaults.retry_max_interval_ms),
+        "on_max_attempts": policy.on_max_attempts or defaults.retry_on_max_attempts,
     }
 
 

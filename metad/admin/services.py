@@ -7,6 +7,7 @@ from aiohttp import web
 from metad.admin.errors import AdminError, json_response
 from metad.admin.render import handler_json, service_json
 from metad.meta_log import MetaLog
+from shared.catalog.defaults import Defaults
 from shared.catalog.deployments import Deployment
 from shared.catalog.services import Service
 
@@ -16,8 +17,9 @@ __all__ = ["ServiceRoutes"]
 class ServiceRoutes:
     """GET /services and below."""
 
-    def __init__(self, meta_log: MetaLog) -> None:
+    def __init__(self, meta_log: MetaLog, defaults: Defaults) -> None:
         self._meta_log = meta_log
+        self._defaults = defaults
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -29,12 +31,15 @@ class ServiceRoutes:
 
     async def list_services(self, request: web.Request) -> web.Response:
         state = await self._meta_log.known_state()
-        shown = [service_json(each, state.deployments[each.deployment_id]) for each in state.services.values()]
+        shown = [
+            service_json(each, state.deployments[each.deployment_id], self._defaults)
+            for each in state.services.values()
+        ]
         return json_response({"services": shown})
 
     async def get_service(self, request: web.Request) -> web.Response:
         service, deployment = await self._service(request)
-        return json_response(service_json(service, deployment))
+        return json_response(service_json(service, deployment, self._defaults))
 
     async def list_handlers(self, request: web.Request) -> web.Response:
         service, deployment = await self._service(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.catalog.catalog import Catalog
+from shared.catalog.defaults import Defaults
 from shared.catalog.deployments import Deployment
 from shared.catalog.partitions import PartitionTable
 from shared.catalog.services import Service
@@ -35,7 +36,7 @@ class RegistryState(msgspec.Struct, frozen=True):
     rules: dict[str, Rule] = {}
     rules_version: int = 0
 
-    def catalog(self) -> Catalog | None:
+    def catalog(self, defaults: Defaults) -> Catalog | None:
         """What subscribers get; None while there is no partition table."""
         if self.partition_table is None:
             return None
@@ -46,6 +47,7 @@ class RegistryState(msgspec.Struct, frozen=True):
             partition_table=self.partition_table,
             rules=self.rules,
             rules_version=self.rules_version,
+            defaults=defaults,
         )
 
 

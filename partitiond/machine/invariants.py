@@ -63,9 +63,12 @@ def _check_waiting(tables: Tables, invocation_id: bytes, row: InvocationRow, nam
     unfinished = [i for i in row.waiting.completions if i in row.open_runs]
     if unfinished:
         yield f"{name}: suspended on its own runs {unfinished}, which only an attempt can finish"
-    once = (keys.leaf_key(invocation_id, leaf) for leaf in awaited if not comes_again(leaf))
-    if any(tables.get(key) is not None for key in once):
-        yield f"{name}: suspended though what it waits for is stored"
+    for leaf in awaited:
+        place = tables.get(keys.leaf_key(invocation_id, leaf))
+        # A signal that its last attempt began with is not the one that it waits for.
+        known = row.waiting.known_entries if comes_again(leaf) else 0
+        if place is not None and int.from_bytes(place[:4], "big") >= known:
+            yield f"{name}: suspended though what it waits for is stored"
 
 
 def _check_holder(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:

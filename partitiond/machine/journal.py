@@ -2,7 +2,7 @@
 
 Rules that always hold:
 - the journal only grows, one row an index, until it is dropped as a whole;
-- a notification is stored once: a second one of the same id changes nothing.
+- a command is completed once: a second completion of the same id changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,19 @@ from shared.storage.values import InvocationRow, JournalRow, Status
 from shared.wal.commands import Failure, Result, Target
 from shared.wal.futures import Leaf, comes_again, signal_leaf
 
-__all__ = ["append_command", "append_notification", "complete", "drop_journal", "signal"]
+__all__ = [
+    "FAILED",
+    "REPEATED",
+    "append_command",
+    "append_notification",
+    "complete",
+    "drop_journal",
+    "signal",
+]
+
+#: Marks behind the index in a NOTIFICATION row: it is a failure; it came more than once, and may be either.
+FAILED = b"f"
+REPEATED = b"r"
 
 
 def append_command(
@@ -58,14 +70,17 @@ def append_notification(
 ) -> None:
     """Store a notification and bring it to the handler: forwarded if it runs, waking it if it waits for this.
 
+    A command is completed once. A signal may come again, and each time is another one: a handler may wait for a name
+    in a loop, and be cancelled while it cleans up after a cancel.
     `ack`: the handler knows the result, and is told in its place among the notifications only that it is stored.
     """
     leaf = signal_leaf(notification) if is_signal else notification
     key = keys.leaf_key(invocation_id, leaf)
-    if not comes_again(leaf) and ctx.txn.get(key) is not None:
+    again = ctx.txn.get(key) is not None
+    if again and not comes_again(leaf):
         return
-    index = row.journal_length.to_bytes(4, "big")
-    ctx.txn.put(key, index + b"f" if failed else index)
+    mark = REPEATED if again else FAILED if failed else b""
+    ctx.txn.put(key, row.journal_length.to_bytes(4, "big") + mark)
     if notification in row.open_runs and not is_signal:
         row.open_runs.remove(notification)
     _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms))

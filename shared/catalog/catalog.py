@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
+from shared.catalog.defaults import Defaults
 from shared.catalog.deployments import Deployment
 from shared.catalog.partitions import PartitionTable
 from shared.catalog.services import Handler, RetryPolicy, Service
@@ -43,25 +44,30 @@ class Catalog(msgspec.Struct, frozen=True):
     #: How many invocations of a scope run at once, by pattern; `rules_version` grows with each change. Since 0.3.
     rules: dict[str, Rule] = {}
     rules_version: int = 0
+    #: Since 0.3.
+    defaults: Defaults = Defaults()
 
     def options_of(self, service: Service, handler: Handler) -> HandlerOptions:
         """Merge handler, service and defaults."""
         retry = _merge_retry(handler.retry_policy, service.retry_policy)
-        attempts = _pick(retry.max_attempts, None, 70)
+        default = self.defaults
+        attempts = _pick(retry.max_attempts, None, default.retry_max_attempts)
         return HandlerOptions(
-            inactivity_timeout_ms=_pick(handler.inactivity_timeout_ms, service.inactivity_timeout_ms, 60_000),
-            abort_timeout_ms=_pick(handler.abort_timeout_ms, service.abort_timeout_ms, 600_000),
+            inactivity_timeout_ms=_pick(
+                handler.inactivity_timeout_ms, service.inactivity_timeout_ms, default.inactivity_timeout_ms
+            ),
+            abort_timeout_ms=_pick(handler.abort_timeout_ms, service.abort_timeout_ms, default.abort_timeout_ms),
             journal_retention_ms=_pick(handler.journal_retention_ms, service.journal_retention_ms, _DAY_MS),
             idempotency_retention_ms=_pick(handler.idempotency_retention_ms, service.idempotency_retention_ms, _DAY_MS),
             workflow_completion_retention_ms=_pick(
                 handler.workflow_completion_retention_ms, service.workflow_completion_retention_ms, _DAY_MS
             ),
             enable_lazy_state=_pick(handler.enable_lazy_state, service.enable_lazy_state, False),
-            retry_initial_ms=_pick(retry.initial_interval_ms, None, 500),
-            retry_factor=_pick(retry.exponentiation_factor, None, 2.0),
-            retry_max_ms=_pick(retry.max_interval_ms, None, 60_000),
+            retry_initial_ms=_pick(retry.initial_interval_ms, None, default.retry_initial_interval_ms),
+            retry_factor=_pick(retry.exponentiation_factor, None, default.retry_factor),
+            retry_max_ms=_pick(retry.max_interval_ms, None, default.retry_max_interval_ms),
             retry_attempts=attempts or None,
-            retry_kills=_pick(retry.on_max_attempts, None, "Pause") == "Kill",
+            retry_kills=_pick(retry.on_max_attempts, None, default.retry_on_max_attempts) == "Kill",
         )
 
 

@@ -121,7 +121,7 @@ def notification_key(invocation_id: bytes, notification: int | str, *, signal: b
     """kind, id, `c` completion id | `s` signal index | `n` signal name: which entry holds a notification.
 
     The value is the entry's index (4 bytes), and behind it `f` if the notification is a failure. Of a signal that
-    came more than once it is the newest.
+    came more than once it is the last entry's, with an `r` (since 0.3).
     """
     if isinstance(notification, str):
         return NOTIFICATION + invocation_id + b"n" + notification.encode()

@@ -65,8 +65,11 @@ class Waiting(msgspec.Struct, array_like=True, gc=False):
     completions: list[int]
     signals: list[int]
     names: list[str]
-    #: Since v7. What is settled is cut off. Invariant: no leaf of it is in the journal.
+    #: Since v7. What is settled is cut off. Invariant: none of its completions is in the journal.
     future: Future | None = None
+    #: Entries of the journal that the attempt began with. Since 0.3. Invariant: no awaited signal is in the journal
+    #: behind them.
+    known_entries: int = 0
 
     def leaves(self) -> list[Leaf]:
         """Every notification that may wake it, or is needed to."""

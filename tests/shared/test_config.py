@@ -17,6 +17,7 @@ OTHERS: dict[str, object] = {
     field.name: PORTS.get(field.name, BY_TYPE[field.type]) for field in msgspec.structs.fields(Settings)
 }
 OTHERS["log_level"] = "DEBUG"
+OTHERS["retry_on_max_attempts"] = "kill"
 
 
 def toml(path: Path, text: str) -> Path:
@@ -71,6 +72,9 @@ def test_flags_beat_the_environment_and_that_beats_the_file(tmp_path: Path) -> N
         ({"EVERLOG_RECORD_BYTES_LIMIT": "0"}, ["record_bytes_limit is 0", "want more than 0"]),
         ({"EVERLOG_QUERY_TIMEOUT_S": "nan"}, ["query_timeout_s is nan", "want more than 0"]),
         ({"EVERLOG_EAGER_STATE_BYTES_LIMIT": "-1"}, ["eager_state_bytes_limit is -1", "want 0 or more"]),
+        ({"EVERLOG_INACTIVITY_TIMEOUT_S": "nan"}, ["inactivity_timeout_s is nan", "want 0 or more"]),
+        ({"EVERLOG_RETRY_FACTOR": "0.5"}, ["retry_factor is 0.5", "want 1 or more"]),
+        ({"EVERLOG_RETRY_ON_MAX_ATTEMPTS": "stop"}, ["retry_on_max_attempts is 'stop'", "want pause or kill"]),
     ],
 )
 def test_a_bad_value_is_refused_and_the_text_says_which_and_what_is_wanted(

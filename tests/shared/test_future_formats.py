@@ -23,9 +23,10 @@ TREE_BYTES = bytes.fromhex("91" "92" "930001" "91fe" "930002" "9303eea16e")  # f
 
 def test_golden_bytes_of_a_tree() -> None:
     assert encode(TREE) == TREE_BYTES
-    assert encode(SuspendOn(TREE)) == b"\x93\x09" + TREE_BYTES + b"\x00"
+    assert encode(SuspendOn(TREE, 5)) == b"\x93\x09" + TREE_BYTES + b"\x05"
     assert _EFFECT.decode(b"\x92\x09" + TREE_BYTES) == SuspendOn(TREE)
-    assert encode(Waiting([], [], [], TREE)) == b"\x94\x90\x90\x90" + TREE_BYTES
+    assert encode(Waiting([], [], [], TREE)) == b"\x95\x90\x90\x90" + TREE_BYTES + b"\x00"
+    assert _WAITING.decode(b"\x94\x90\x90\x90" + TREE_BYTES) == Waiting([], [], [], TREE)
 
 
 def test_rows_and_records_of_before_v7_are_read() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 
-from shared.ids import decode_invocation_id, decode_signal_id
+from shared.ids import decode_invocation_id, decode_signal_id, is_old_awakeable_id
 from shared.limits import check_scope
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType, command_name
@@ -152,7 +152,8 @@ def _read_complete_awakeable(raw: bytes) -> Message:
     try:
         decode_signal_id(message.awakeable_id)
     except ValueError as error:
-        raise PreconditionError(BAD_MESSAGE, str(error)) from error
+        if not is_old_awakeable_id(message.awakeable_id):
+            raise PreconditionError(BAD_MESSAGE, str(error)) from error
     _require(message.WhichOneof("result") is not None, "a CompleteAwakeable without a result")
     return message
 

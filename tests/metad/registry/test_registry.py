@@ -18,6 +18,7 @@ from metad.registry.outcomes import (
 )
 from metad.registry.registry import apply, deployment_at, is_reserved
 from metad.registry.state import EMPTY, PROPOSALS_REMEMBERED, RegistryState
+from shared.catalog.defaults import Defaults
 from shared.catalog.deployments import ProtocolMode
 from shared.catalog.partitions import KEY_SPACE
 from shared.catalog.services import Service, ServiceKind
@@ -212,9 +213,9 @@ def test_reserved_names(name: str, reserved: bool) -> None:
 
 def test_partition_table_is_made_once_and_covers_the_key_space() -> None:
     story = Story()
-    assert story.state.catalog() is None
+    assert story.state.catalog(Defaults()) is None
     assert story.apply(CreatePartitionTable(4)) == PartitionTableCreated()
-    catalog = story.state.catalog()
+    catalog = story.state.catalog(Defaults())
     assert catalog is not None
     table = catalog.partition_table
     assert [each.id for each in table.partitions] == [0, 1, 2, 3]

@@ -23,6 +23,7 @@ from metad.registry.outcomes import Outcome, Rejected, Rejection, RulesDeleted, 
 from metad.registry.registry import apply
 from metad.registry.rules import BOOK_BYTES_MAX
 from metad.registry.state import EMPTY, RegistryState
+from shared.catalog.defaults import Defaults
 from shared.limits import RULES_MAX, Rule
 
 
@@ -58,7 +59,7 @@ class Book:
             assert (changed, self.state.version) == (False, before.version)
         elif not isinstance(command, CreatePartitionTable):
             assert self.state.version == before.version + changed
-        catalog = self.state.catalog()
+        catalog = self.state.catalog(Defaults())
         assert catalog is not None
         assert (catalog.rules, catalog.rules_version) == (self.state.rules, self.state.rules_version)
         for pattern, rule in self.state.rules.items():
@@ -184,6 +185,6 @@ def test_the_state_survives_its_own_codec() -> None:
     """Subscribers get the book within the catalog."""
     book = Book()
     book.upsert(_upsert("s/*", 2, description="d"), _upsert("t", disabled=True))
-    catalog = book.state.catalog()
+    catalog = book.state.catalog(Defaults())
     assert catalog is not None
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(catalog), type=type(catalog)) == catalog

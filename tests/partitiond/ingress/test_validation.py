@@ -13,6 +13,8 @@ MUST = InputRules(required=True, content_type="application/json")
 NONE = InputRules(content_type=None)
 ANY = InputRules(content_type="*/*")
 TEXT = InputRules(content_type="text/*")
+SCHEMA = InputRules(content_type="application/json", json_schema="{}")
+SCHEMA_MUST = InputRules(required=True, content_type="*/*", json_schema="true")
 
 TAKEN = [
     (JSON, "application/json", b"1"),
@@ -20,6 +22,11 @@ TAKEN = [
     (JSON, "application/json ;a=b", b"1"),
     (JSON, "application/json", b"{not json"),
     (JSON, None, b""),
+    (JSON, "application/json", b""),
+    (MUST, "application/json", b""),
+    (ANY, "a/b", b""),
+    (SCHEMA, "application/json", b"1"),
+    (SCHEMA, None, b""),
     (MUST, "application/json", b"1"),
     (NONE, None, b""),
     (ANY, "a/b", b"1"),
@@ -32,15 +39,15 @@ TAKEN = [
 
 REFUSED = [
     (JSON, None, b"1", "Empty content-type"),
-    (JSON, "application/json", b"", "Empty body not allowed"),
+    (SCHEMA, "application/json", b"", "Empty body not allowed"),
+    (SCHEMA_MUST, "a/b", b"", "Empty body not allowed"),
+    (JSON, "a/b", b"", "Content-type 'a/b' does not match 'application/json'"),
     (JSON, "text/plain", b"1", "Content-type 'text/plain' does not match 'application/json'"),
     (JSON, "Application/JSON", b"1", "Content-type 'Application/JSON' does not match 'application/json'"),
     (JSON, "*/*", b"1", "Content-type '*/*' does not match 'application/json'"),
     (JSON, "", b"1", "Content-type '' does not match 'application/json'"),
     (MUST, None, b"", "Empty content-type"),
-    (MUST, "application/json", b"", "Empty body not allowed"),
     (ANY, None, b"1", "Empty content-type"),
-    (ANY, "a/b", b"", "Empty body not allowed"),
     (TEXT, "text", b"1", "Content-type 'text' does not match 'text/*'"),
     (TEXT, "textx/html", b"1", "Content-type 'textx/html' does not match 'text/*'"),
     (NONE, None, b"1", "Expected body and content-type to be empty, but wasn't with content-type 'None'"),

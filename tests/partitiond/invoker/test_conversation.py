@@ -153,6 +153,13 @@ def test_incomplete_messages(message_type: T, message: Any, code: str) -> None:
     assert _code(talk) == code
 
 
+def test_an_awakeable_of_an_older_protocol_may_be_completed() -> None:
+    """Its owner is none that runs here, but whoever kept the id must not fail for ever."""
+    old = "prom_1" + awakeable_id(bytes(24), 17).removeprefix("sign_1")
+    raw = pb.CompleteAwakeableCommand(awakeable_id=old, value=_VALUE).SerializeToString()
+    assert conversation().receive(frame(T.COMPLETE_AWAKEABLE, raw)) == [Entry(T.COMPLETE_AWAKEABLE, raw)]
+
+
 def test_output_and_end_end_it() -> None:
     talk = conversation()
     assert talk.receive(join(OUTPUT, END)) == [Entry(*OUTPUT), End()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from shared.ids import awakeable_id
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType as M
 from shared.storage.values import Status
@@ -55,6 +56,19 @@ def test_a_sleep_may_have_any_completion_id(machine: Machine, completion_id: int
     machine.report(a, sleep(machine.now_ms, completion_id), Suspend([completion_id], [], []))
     machine.apply(FireTimers(machine.now_ms))
     assert machine.row(a).status is Status.INVOKED
+
+
+def test_the_completion_of_an_awakeable_of_an_older_protocol_tells_nobody(machine: Machine) -> None:
+    """It names an entry of a journal that cannot be here; the invocation of its id, if any, has other ones there."""
+    a, b = new_id(), new_id()
+    machine.apply(invoke(a), invoke(b))
+    old = "prom_1" + awakeable_id(a, 17).removeprefix("sign_1")
+    raw = pb.CompleteAwakeableCommand(awakeable_id=old, value=pb.Value(content=b"v")).SerializeToString()
+    assert not [
+        action for action in machine.report(b, Entry(M.COMPLETE_AWAKEABLE, raw)) if "Outbox" in type(action).__name__
+    ]
+    assert machine.journal_types(b)[-1] == M.COMPLETE_AWAKEABLE
+    assert M.SIGNAL not in machine.journal_types(a)
 
 
 def test_times_go_up_to_the_last_one(machine: Machine) -> None:

@@ -14,11 +14,16 @@ from shared.protocol.message_types import MessageType as M
 from shared.storage.values import Status
 from shared.wal.commands import (
     CompleteAwakeable,
+    Deliver,
     Entry,
     Failure,
     FireTimers,
     RunCompletion,
+    SignalMessage,
+    Suspend,
     SuspendOn,
+    Terminate,
+    TerminateMode,
 )
 from shared.wal.futures import Combinator, Future, FutureNode
 from tests.partitiond.machine.fixtures import Machine, cancel_signal, invoke, new_id, replay, sleep
@@ -148,3 +153,69 @@ def test_random_suspensions_wake_exactly_when_they_are_settled(machine: Machine)
             signal, failed = arrivals[count]
             machine.apply(CompleteAwakeable(a, signal, Failure(500, "no") if failed else b"1"))
     assert replay(machine.log).digest() == machine.store.digest()
+
+
+def named(name: str = "stream") -> Future:
+    """As SDKs send it: the signal, or the cancel signal."""
+    return Future([FutureNode(0, Combinator.FIRST_COMPLETED, [-2, name])])
+
+
+@pytest.mark.parametrize("tree", [True, False], ids=["v7", "v6"])
+def test_each_signal_of_a_name_is_another_one(machine: Machine, tree: bool) -> None:
+    """A handler reads a stream: it awaits the same name again and again."""
+    a = new_id()
+    machine.apply(invoke(a))
+    for number in range(3):
+        known = machine.row(a).journal_length
+        awaits = SuspendOn(named(), known) if tree else Suspend([], [1], ["stream"], known)
+        assert machine.report(a, awaits) == []
+        assert machine.row(a).status is Status.SUSPENDED
+        assert kinds(machine.apply(Deliver(1, [(number + 1, SignalMessage(a, "stream", b"%d" % number))]))) == [
+            "StartInvocation"
+        ]
+        assert machine.last_notification(a).value.content == b"%d" % number
+    assert machine.journal_types(a) == [M.INPUT, M.SIGNAL, M.SIGNAL, M.SIGNAL]
+
+
+@pytest.mark.parametrize("tree", [True, False], ids=["v7", "v6"])
+def test_a_second_signal_that_crosses_the_suspension_is_not_missed(machine: Machine, tree: bool) -> None:
+    a = new_id()
+    machine.apply(invoke(a), Deliver(1, [(1, SignalMessage(a, "stream", b"1"))]))
+    known = machine.row(a).journal_length
+    machine.apply(Deliver(1, [(2, SignalMessage(a, "stream", Failure(500, "2")))]))
+    awaits = SuspendOn(named(), known) if tree else Suspend([], [1], ["stream"], known)
+    assert kinds(machine.report(a, awaits)) == ["StartInvocation"]
+
+
+def test_of_a_signal_that_came_twice_meanwhile_either_may_have_settled_the_tree(machine: Machine) -> None:
+    """The first was a failure, which ends the whole; the row tells of the second only."""
+    a = new_id()
+    machine.apply(invoke(a))
+    known = machine.row(a).journal_length
+    machine.apply(
+        Deliver(1, [(1, SignalMessage(a, 17, Failure(500, "no"))), (2, SignalMessage(a, 17, b"yes"))]),
+    )
+    assert kinds(machine.report(a, SuspendOn(waiting_for(EVERY, 17, 18), known))) == ["StartInvocation"]
+
+
+def test_a_cancelled_handler_sleeps_while_it_cleans_up_and_may_be_cancelled_again(machine: Machine) -> None:
+    """It awaits the cancel signal with all that it awaits, also behind one that it has taken."""
+    a = suspend(machine, waiting_for(EVERY, 17))
+    assert kinds(machine.apply(Terminate(a, TerminateMode.CANCEL, 1))) == ["StartInvocation", "TerminateOutcome"]
+    known = machine.row(a).journal_length
+    clean_up = sleep(machine.now_ms + 60_000, 1)
+    awaits = Future([FutureNode(0, Combinator.FIRST_COMPLETED, [-2, 1])])
+    assert kinds(machine.report(a, clean_up, SuspendOn(awaits, known))) == ["RegisterTimer"]
+    assert machine.row(a).status is Status.SUSPENDED
+    assert "StartInvocation" in kinds(machine.apply(Terminate(a, TerminateMode.CANCEL, 2)))
+    assert machine.journal_types(a).count(M.SIGNAL) == 2
+
+
+def test_a_completion_that_the_attempt_began_with_still_counts(machine: Machine) -> None:
+    """A command is completed once: who awaits it has not taken it."""
+    a = new_id()
+    machine.apply(invoke(a))
+    machine.report(a, sleep(machine.now_ms, 1))
+    machine.apply(FireTimers(machine.now_ms))
+    known = machine.row(a).journal_length
+    assert kinds(machine.report(a, Suspend([1], [1], [], known))) == ["StartInvocation"]

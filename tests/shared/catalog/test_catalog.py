@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.catalog.catalog import Catalog
+from shared.catalog.defaults import Defaults
 from shared.catalog.partitions import KEY_SPACE, PartitionTable, even_partitions
 from shared.catalog.services import Handler, RetryPolicy, Service, ServiceKind
+from shared.config import Settings
 from shared.wal.commands import HandlerKind
 
 CATALOG = Catalog(1, {}, {}, PartitionTable(1, even_partitions(1)))
@@ -110,3 +112,32 @@ def test_any_key_is_within_its_partition(count: int, key: int) -> None:
 def test_no_or_too_many_partitions_are_a_bug(count: int) -> None:
     with pytest.raises(AssertionError):
         even_partitions(count)
+
+
+def test_the_nodes_defaults_hold_where_nobody_says_otherwise() -> None:
+    known = Catalog(
+        1,
+        {},
+        {},
+        CATALOG.partition_table,
+        defaults=Defaults(
+            inactivity_timeout_ms=0,
+            abort_timeout_ms=5,
+            retry_initial_interval_ms=6,
+            retry_factor=7.0,
+            retry_max_interval_ms=8,
+            retry_max_attempts=9,
+            retry_on_max_attempts="Kill",
+        ),
+    )
+    handler = Handler("h", HandlerKind.SERVICE)
+    made = known.options_of(Service("S", ServiceKind.SERVICE, {"h": handler}, "dp_1", 1), handler)
+    assert (made.inactivity_timeout_ms, made.abort_timeout_ms) == (0, 5)
+    assert (made.retry_initial_ms, made.retry_factor, made.retry_max_ms) == (6, 7.0, 8)
+    assert (made.retry_attempts, made.retry_kills) == (9, True)
+
+
+def test_a_nodes_settings_are_its_defaults() -> None:
+    assert Settings().handler_defaults == Defaults()
+    other = Settings(inactivity_timeout_s=0.5, retry_max_attempts=0, retry_on_max_attempts="kill").handler_defaults
+    assert other == Defaults(inactivity_timeout_ms=500, retry_max_attempts=0, retry_on_max_attempts="Kill")

@@ -113,6 +113,7 @@ _ROWS: dict[str, msgspec.Struct] = {
     "event-defaults": EventRow(EventKind.PAUSED, 4, T0),
     # Since 0.3.
     "invocation-traced": msgspec.structs.replace(_INVOCATION, tracestate="a=1,b=2"),
+    "invocation-heard": msgspec.structs.replace(_INVOCATION, waiting=Waiting([1, 2], [1, 17], ["named"], None, 5)),
     "meta": PartitionMeta(STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9),
     # Since 0.3.
     "invocation-0.3": msgspec.structs.replace(

@@ -121,13 +121,13 @@ _COMMANDS: dict[str, list[Command]] = {
     # Since 0.3.
     "invoke-traced": [msgspec.structs.replace(INVOKE, tracestate="a=1,b=2")],
     "invoke-scoped": [msgspec.structs.replace(_SMALL, target=SCOPED, limit_key="gold/eu")],
+    "effects-suspend-known": [
+        InvokerEffects(ID, 3, [Suspend([1, 2], [1, 17], ["named"], 5)]),
+        InvokerEffects(ID, 3, [SuspendOn(FUTURE, 5)]),
+    ],
     "effects-pause-known": [InvokerEffects(ID, 3, [Pause(FAILURE, DETAIL, 7)])],
     "effects-yield": [InvokerEffects(ID, 3, [Yield(T0)])],
     "set-rules": [SetRules(7, [("*", 10), ("tenant-1/*/eu", None)]), SetRules(8, [])],
-    "effects-suspend-known": [
-        InvokerEffects(ID, 3, [Suspend([], [1], ["named"], 7)]),
-        InvokerEffects(ID, 3, [SuspendOn(FUTURE, 7)]),
-    ],
     "several": [FireTimers(T0), _SMALL, TruncateOutbox([])],
 }
 
