@@ -35,6 +35,7 @@ def live(seed: int) -> World:
 def test_nothing_acknowledged_is_lost_or_repeated(seed: int | None) -> None:
     world = live(random.SystemRandom().randrange(1 << 32) if seed is None else seed)
     assert world.crashes >= 3
+    assert world.waker_checks >= 10
     # Each call adds two, and answers with the sum of both sums: 1 + 2, 3 + 4, and so on, whoever asked, however often.
     for key in ("a", "b"):
         answers = sorted(int(result) for result in world.results.get(key, []) if isinstance(result, bytes))

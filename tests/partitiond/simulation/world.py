@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-from partitiond.machine import invariants
+from partitiond.machine import invariants, wakers
 from partitiond.store.memory import MemoryStore
 from shared.api.log import partition_group
 from shared.api.partition import (
@@ -79,12 +79,20 @@ class CrashyStore(MemoryStore):
             raise KilledError
         super().commit(writes)
         self._commits += 1
+        world.note_applied(self)
         if self._commits % 8 == 0:
             broken = invariants.check(self)
             assert not broken, "\n".join(broken)
+        if self._commits % 32 == 0:
+            world.check_wakers()
         if dice < 2 * world.crash_in_commit:
             world.crash_owner(self)
             raise KilledError
+
+    @property
+    def applied_lsn(self) -> int:
+        meta = self.meta()
+        return 0 if meta is None else meta.applied_lsn
 
     def copy(self) -> CrashyStore:
         """As a flushed checkpoint keeps it."""
@@ -107,6 +115,9 @@ class World:
         self.checkpoints: dict[int, CrashyStore] = {}
         self.nodes: dict[int, Node | None] = {}
         self.crash_in_commit = 0.0
+        #: Partition -> the highest LSN that its store has been at.
+        self.applied: dict[int, int] = {}
+        self.waker_checks = 0
         self.crashes = 0
         self.pauses = 0
         self.ids = 0
@@ -148,6 +159,18 @@ class World:
 
     def node_of(self, partition_id: int) -> Node | None:
         return self.nodes.get(next(index for index, hosted in HOSTED.items() if partition_id in hosted))
+
+    def note_applied(self, store: CrashyStore) -> None:
+        number = next(number for number, each in self.stores.items() if each is store)
+        self.applied[number] = max(store.applied_lsn, self.applied.get(number, 0))
+
+    def check_wakers(self) -> None:
+        """Whatever sleeps can be woken. Not while a partition is behind what it has told the others once."""
+        if any(store.applied_lsn < self.applied.get(number, 0) for number, store in self.stores.items()):
+            return
+        self.waker_checks += 1
+        asleep = wakers.check(self.stores.values())
+        assert not asleep, "\n".join(asleep)
 
     # Invocations.
 
