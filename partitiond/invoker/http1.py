@@ -19,6 +19,8 @@ from partitiond.invoker.http2.stream import StreamHandler
 __all__ = ["Http1Endpoint"]
 
 _CONNECT_TIMEOUT_S = 10.0
+#: Of one line of a response's head; as much as HTTP/2 takes for all of it.
+_HEAD_LINE_BYTES_MAX = 65_536
 
 
 class Http1Endpoint:
@@ -61,7 +63,9 @@ class Http1Endpoint:
             if self._session is None:
                 timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S)
                 connector = aiohttp.TCPConnector(limit=0)
-                self._session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+                self._session = aiohttp.ClientSession(
+                    connector=connector, timeout=timeout, auto_decompress=False, max_field_size=_HEAD_LINE_BYTES_MAX
+                )
             async with self._session.request(
                 head.method,
                 URL(self._origin + head.path, encoded=True),
@@ -77,7 +81,7 @@ class Http1Endpoint:
         except aiohttp.ClientConnectorError as error:
             failure = StreamError(ErrorKind.CONNECT, str(error), sent=False)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            failure = StreamError(ErrorKind.CLOSED, str(error) or type(error).__name__, sent=True)
+            failure = StreamError(ErrorKind.CLOSED, _text_of(error), sent=True)
         except asyncio.CancelledError:
             failure = StreamError(ErrorKind.CLOSED, "the pool was closed", sent=sent)
         else:
@@ -86,6 +90,15 @@ class Http1Endpoint:
             return
         if not stream.dropped:
             handler.on_error(failure)
+
+
+def _text_of(error: Exception) -> str:
+    """For people: aiohttp shows its own objects, or the request."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the service closed the connection before a whole response head"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the response is no HTTP/1.1: {error.message.partition(chr(10))[0].rstrip(':')}"
+    return str(error) or type(error).__name__
 
 
 class _Http1Stream:

@@ -21,7 +21,7 @@ import pytest
 
 from tests.conftest import eventually, free_ports
 
-__all__ = ["Oracle", "running_oracle"]
+__all__ = ["Oracle", "child", "environment", "oracle_binary", "running_oracle", "wait_healthy"]
 
 _ROOT = Path(__file__).resolve().parents[3]
 _SERVICES = Path(__file__).with_name("oracle_services.py")
@@ -45,22 +45,23 @@ class Oracle(NamedTuple):
 @contextlib.contextmanager
 def running_oracle(path: Path) -> Iterator[Oracle]:
     """Started in `path` on free ports. Skips the test, saying why, when it cannot be had."""
-    binary = _binary()
+    binary = oracle_binary()
     ports = free_ports(4)
     ingress, admin, services = (f"http://127.0.0.1:{port}" for port in (ports[0], ports[1], ports[3]))
     command = [sys.executable, str(_SERVICES), str(ports[3])]
     manifest = subprocess.run([*command, "manifest"], check=True, capture_output=True, timeout=20).stdout
     with (
         (path / "oracle.log").open("wb") as log,
-        _child([binary, "--node-name", "oracle", "--base-dir", str(path)], log, _environment(*ports[:3])),
-        _child(command, log, dict(os.environ)),
+        child([binary, "--node-name", "oracle", "--base-dir", str(path)], log, environment(*ports[:3])),
+        child(command, log, dict(os.environ)),
     ):
-        eventually(lambda: _is_healthy(admin, ingress), _START_S, what="the oracle is up")
+        wait_healthy(admin, ingress)
         eventually(lambda: _register(admin, services), _START_S, what="the services are registered")
         yield Oracle(ingress, admin, manifest)
 
 
-def _binary() -> str:
+def oracle_binary() -> str:
+    """Where the server is. Skips the test, saying why, when it cannot be had."""
     script = os.environ.get("EVERLOG_ORACLE") or str(_ROOT.parent / "shared" / "oracle" / "restate")
     try:
         done = subprocess.run([script, "bin"], capture_output=True, text=True, timeout=_INSTALL_S, check=True)
@@ -72,7 +73,8 @@ def _binary() -> str:
     return binary
 
 
-def _environment(ingress_port: int, admin_port: int, node_port: int) -> dict[str, str]:
+def environment(ingress_port: int, admin_port: int, node_port: int) -> dict[str, str]:
+    """What makes it a quiet server of four partitions on these ports."""
     return os.environ | {
         "DO_NOT_TRACK": "1",
         "RESTATE_DISABLE_TELEMETRY": "true",
@@ -87,12 +89,18 @@ def _environment(ingress_port: int, admin_port: int, node_port: int) -> dict[str
 
 
 @contextlib.contextmanager
-def _child(command: list[str], log: Any, environment: dict[str, str]) -> Iterator[None]:
-    with subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process:
+def child(command: list[str], log: Any, environ: dict[str, str]) -> Iterator[None]:
+    """A process that is killed at the end."""
+    with subprocess.Popen(command, stdout=log, stderr=log, env=environ) as process:
         try:
             yield
         finally:
             process.kill()
+
+
+def wait_healthy(admin: str, ingress: str) -> None:
+    """Until it serves."""
+    eventually(lambda: _is_healthy(admin, ingress), _START_S, what="the oracle is up")
 
 
 def _is_healthy(admin: str, ingress: str) -> bool:
