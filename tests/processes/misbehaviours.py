@@ -193,7 +193,7 @@ SHARED: list[Row] = [
     # What is odd, and no error.
     Row("same_id_twice", saying(_SLEEP, _SLEEP, suspension(completions=[1])), None, again=True),
     Row("commands_behind_output", saying(OUTPUT, RUN, END), None),
-    Row("unknown_id", saying(suspension(completions=[77])), None, stays=True, again=True),
+    Row("unknown_id", saying(suspension(completions=[77])), None, stays=True, again=True, oracle=None),
     # Preconditions.
     Row("no_callee", saying(call(service_name="Nobody")), "RT0018", "Nobody/hold", related=(1, "Call")),
     Row("no_handler", saying(call(handler_name="none")), "RT0018", "Neighbour/none", related=(1, "Call")),
