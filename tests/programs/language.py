@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
-__all__ = ["OBJECTS", "Model", "disorder", "make_program", "strip_tokens"]
+__all__ = ["OBJECTS", "Model", "Program", "delayed_paths", "disorder", "make_program", "strip_tokens"]
 
 Program = list[list[Any]]
 OBJECTS = ("a", "b", "c")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from partitiond.machine import invariants, wakers
@@ -130,7 +130,7 @@ class World:
     def start(self, index: int) -> None:
         """The node comes up on what its disk holds."""
         clock = LoopClock()
-        invoker = ScriptedInvoker(self.chooser, SCRIPTS, self.make_invoke, clock.now_ms)
+        invoker = self.make_invoker(clock.now_ms)
         stores = {number: self.stores[number] for number in HOSTED[index]}
         node = Node(
             self.log, partitions=PARTITIONS, hosted=HOSTED[index], stores=stores, invoker=invoker, clock=clock,
@@ -138,6 +138,10 @@ class World:
         )  # fmt: skip
         self.nodes[index] = node
         node.follow()
+
+    def make_invoker(self, now_ms: Callable[[], int]) -> ScriptedInvoker:
+        """What plays the services of one node."""
+        return ScriptedInvoker(self.chooser, SCRIPTS, self.make_invoke, now_ms)
 
     def crash(self, index: int, *, power_loss: bool = False) -> None:
         """kill -9; with the power the store falls back to its last checkpoint."""
@@ -319,8 +323,10 @@ class World:
 
     async def quiet(self) -> None:
         """Until nothing runs, sleeps, or is on its way."""
-        while any(self._busy(store) for store in self.stores.values()):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+        pause_s = 0.05
+        while any(self._busy(store) for store in self.stores.values()):
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.2, 10.0)
 
     def _busy(self, store: CrashyStore) -> bool:
         rows = (values.decode_invocation(value) for _, value in store.scan(keys.INVOCATION, keys.JOURNAL))
