@@ -1,5 +1,5 @@
 """Every message type of the protocol × kind of handler × version × bidi and request-response: taken, or refused with
-its code. The codes are Restate's where it has one; it ends its process at a message of the custom range."""
+its code. The codes are Restate's where it has one; it panics at a message of the custom range."""
 
 from __future__ import annotations
 

@@ -247,6 +247,12 @@ class World:
 
     # What goes wrong.
 
+    async def watch(self) -> None:
+        """Ends, with a sentence, once somebody sleeps whom nothing can wake."""
+        while True:
+            await asyncio.sleep(1.0)
+            self.check_wakers()
+
     async def demon(self) -> None:
         """Until it is cancelled."""
         choose = self.chooser
@@ -303,7 +309,16 @@ class World:
         for index in HOSTED:
             self.start(index)
         demon = asyncio.create_task(self.demon())
-        await asyncio.gather(*(self.client(number, requests) for number in range(clients)))
+        load = asyncio.gather(*(self.client(number, requests) for number in range(clients)))
+        watch = asyncio.create_task(self.watch())
+        await asyncio.wait({load, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if watch.done():
+            # Whoever waits for what never comes would do so for ever.
+            load.cancel()
+            demon.cancel()
+            await watch
+        watch.cancel()
+        await load
         demon.cancel()
         self.calm = True
         self.crash_in_commit = 0.0
