@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Protocol
 
 from partitiond.invoker.failure import AttemptFailure
-from partitiond.invoker.http2.errors import ErrorKind, StreamError
+from partitiond.invoker.http2.errors import StreamError
 from partitiond.invoker.http2.message import Headers
 from partitiond.invoker.http2.request import RequestHead
 from partitiond.invoker.ports import Endpoint, RequestStream
@@ -196,8 +196,7 @@ class Attempt:
             phase, self._phase = self._phase, _Phase.DONE
             self._ticker.discard(self)
             if phase is not _Phase.LINGERING:
-                doc_code = "RT0012" if error.kind is ErrorKind.PROTOCOL else "RT0010"
-                self._owner.on_over(AttemptFailure(doc_code, f"connection to the service: {error.message}"))
+                self._owner.on_over(AttemptFailure("RT0010", f"connection to the service: {error.message}"))
         except Exception as crash:
             self._crash(crash)
 

@@ -24,6 +24,9 @@ from shared.transport.tls import tls_problem
 
 __all__ = ["Http1Endpoint", "Http1Settings"]
 
+#: Of one line of a response's head; as much as HTTP/2 takes for all of it.
+_HEAD_LINE_BYTES_MAX = 65_536
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Http1Settings:
@@ -98,9 +101,9 @@ class Http1Endpoint:
             text = f"no connection to {self._origin} within {self._settings.connect_timeout_s:g} s"
             failure = StreamError(ErrorKind.CONNECT, text, sent=False)
         except aiohttp.ClientResponseError as error:
-            failure = StreamError(ErrorKind.PROTOCOL, f"the response is no HTTP/1.1: {error.message}", sent=True)
+            failure = StreamError(ErrorKind.PROTOCOL, _text_of(error), sent=True)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            failure = StreamError(ErrorKind.CLOSED, str(error) or type(error).__name__, sent=True)
+            failure = StreamError(ErrorKind.CLOSED, _text_of(error), sent=True)
         except asyncio.CancelledError:
             failure = StreamError(ErrorKind.CLOSED, "the pool was closed", sent=facts.sent)
         else:
@@ -138,6 +141,7 @@ class Http1Endpoint:
                 ),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout_s),
                 auto_decompress=False,
+                max_field_size=_HEAD_LINE_BYTES_MAX,
                 # We decompress nothing, so it must not be asked for; and HTTP/2 has no name of ours either.
                 skip_auto_headers=("Accept-Encoding", "User-Agent"),
                 trace_configs=[_watch()],
@@ -162,6 +166,15 @@ def _watch() -> aiohttp.TraceConfig:
     config.on_connection_create_end.append(made)
     config.on_request_headers_sent.append(sent)
     return config
+
+
+def _text_of(error: Exception) -> str:
+    """For people: aiohttp shows its own objects, or the request."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the service closed the connection before a whole response head"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"the response is no HTTP/1.1: {error.message.partition(chr(10))[0].rstrip(':')}"
+    return str(error) or type(error).__name__
 
 
 class _Http1Stream:

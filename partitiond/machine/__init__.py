@@ -18,4 +18,5 @@ Modules:
     entries     one module a journal command: sleep, call, run, state …
     limiter_invariants  what must be true of permits, counters and queues
     invariants  what must be true after every apply
+    wakers      whether everything that waits has something that can wake it
 """

@@ -32,7 +32,7 @@ from shared.wal.commands import (
     Yield,
 )
 
-__all__ = ["ScriptedInvoker", "Step"]
+__all__ = ["ScriptedAttempt", "ScriptedInvoker", "Step"]
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ class ScriptedInvoker:
         self.dead = False
         self.attempts = 0
         #: (service, key) -> the attempt of an exclusive handler that runs now.
-        self.holders: dict[tuple[str, str | None], _Attempt] = {}
+        self.holders: dict[tuple[str, str | None], ScriptedAttempt] = {}
         #: scope -> its attempts that run now, and how many there may be.
-        self.running: dict[str | None, set[_Attempt]] = defaultdict(set)
+        self.running: dict[str | None, set[ScriptedAttempt]] = defaultdict(set)
         self.limits: dict[str | None, int] = {}
-        self._attempts: dict[Any, dict[bytes, _Attempt]] = {}
+        self._attempts: dict[Any, dict[bytes, ScriptedAttempt]] = {}
 
     def start(self, host: Any, invocation_id: bytes, row: InvocationRow) -> None:
         of_host = self._attempts.setdefault(host, {})
@@ -79,8 +79,11 @@ class ScriptedInvoker:
             if known.generation >= row.generation:
                 return
             known.stop()
-        attempt = of_host[invocation_id] = _Attempt(self, host, invocation_id, row)
+        attempt = of_host[invocation_id] = self.make_attempt(host, invocation_id, row)
         attempt.begin_later(row)
+
+    def make_attempt(self, host: Any, invocation_id: bytes, row: InvocationRow) -> ScriptedAttempt:
+        return ScriptedAttempt(self, host, invocation_id, row)
 
     def notify(self, host: Any, invocation_id: bytes, generation: int, entry_type: int, raw: bytes) -> None:
         attempt = self._attempts.get(host, {}).get(invocation_id)
@@ -114,13 +117,13 @@ class ScriptedInvoker:
         for attempt in list(self._attempts.pop(host, {}).values()):
             attempt.stop()
 
-    def forget(self, attempt: _Attempt) -> None:
+    def forget(self, attempt: ScriptedAttempt) -> None:
         of_host = self._attempts.get(attempt.host, {})
         if of_host.get(attempt.id) is attempt:
             del of_host[attempt.id]
 
 
-class _Attempt:
+class ScriptedAttempt:
     """One chain of attempts: it comes again after a failure, as the invoker's does."""
 
     def __init__(self, invoker: ScriptedInvoker, host: Any, invocation_id: bytes, row: InvocationRow) -> None:
@@ -130,7 +133,7 @@ class _Attempt:
         self._invoker = invoker
         self._chooser = invoker.chooser
         self._target = row.target
-        self._script = invoker.scripts[row.target.handler]
+        self._script = invoker.scripts.get(row.target.handler, ())
         self._gone = False
         self._running = False
         self._timer: asyncio.TimerHandle | None = None
@@ -176,6 +179,7 @@ class _Attempt:
         self._pinned = row.deployment_id is not None
         self._commands: list[tuple[int, bytes]] = []
         self._completions: dict[int, pb.Notification] = {}
+        self._signals: dict[int, pb.Notification] = {}
         self._cancelled = False
         self._has_output = False
         for entry_type, raw in self.host.read_journal(self.id, row.journal_length):
@@ -184,6 +188,10 @@ class _Attempt:
                 self._has_output |= entry_type == MessageType.OUTPUT
             else:
                 self._take(entry_type, raw)
+        self._replay()
+
+    def _replay(self) -> None:
+        """From the first step on, with what the journal holds."""
         self._at = 0
         self._total = 0
         state = {} if self._target.key is None else dict(self.host.read_state(self._target))
@@ -199,6 +207,7 @@ class _Attempt:
         notification = pb.Notification.FromString(raw)
         if entry_type == MessageType.SIGNAL:
             self._cancelled |= notification.signal_id == 1
+            self._signals[notification.signal_id] = notification
         else:
             assert notification.completion_id not in self._completions, "a notification came twice"
             self._completions[notification.completion_id] = notification

@@ -119,5 +119,7 @@ class BlockDecoder:
             # Section 10.5.1. The stream alone suffers: no table was left half-updated, since there is none.
             raise StreamFault(ENHANCE_YOUR_CALM, f"header list over {self._list_bytes_max} bytes") from None
         except HPACKError as error:
-            raise ConnectionFault(COMPRESSION_ERROR, f"header block is not HPACK: {error}") from None
+            # Its own text holds an address of memory: no two failures would be equal, and each would be told again.
+            what = str(error).partition(" from <")[0]
+            raise ConnectionFault(COMPRESSION_ERROR, f"header block is not HPACK: {what}") from None
         return read_fields(cast("Iterable[tuple[bytes, bytes]]", pairs))

@@ -59,7 +59,6 @@ class Conversation:
         "_command_index",
         "_frames",
         "_has_output",
-        "_heard",
         "_kind",
         "_plain",
         "_version",
@@ -101,7 +100,6 @@ class Conversation:
         self._frames = FrameReader(message_bytes_limit)
         #: An Output is in the journal or was sent: an End without one would leave the caller without an answer.
         self._has_output = has_output
-        self._heard = False
         #: Index that the next command will have in the journal.
         self._command_index = command_count
         #: What the service said last that its handler waits for; the caller takes it.
@@ -119,7 +117,6 @@ class Conversation:
     def receive(self, data: bytes) -> list[Effect]:
         """Effects of all messages that are whole now."""
         effects: list[Effect] = []
-        self._heard = True
         self.bulky = self._frames.pending_bytes + len(data) > _BULKY_BYTES
         if self.over:
             self.trailing = True
@@ -157,10 +154,8 @@ class Conversation:
         """The service closed its side. Before an end message this is a failure of the attempt."""
         if not self.over:
             self.over = True
-            cut = self._frames.pending_bytes or not self._heard
             how = "within a message" if self._frames.pending_bytes else "before it ended or suspended the invocation"
-            # A network that fails looks like this; a service that says something and then stops is at fault itself.
-            self.failure = AttemptFailure("RT0010" if cut else "RT0007", f"the service closed the response {how}")
+            self.failure = AttemptFailure("RT0007", f"the service closed the response {how}")
 
     def _read_other(self, message_type: int, flags: int, raw: bytes, effects: list[Effect]) -> None:
         if message_type in _CALLS:

@@ -12,7 +12,7 @@ from partitiond.machine.status import move
 from shared.ids import partition_key_of
 from shared.protocol import service_pb2 as pb
 from shared.storage import keys
-from shared.storage.values import InvocationRow, Sink, Status, decode_journal
+from shared.storage.values import InvocationRow, Sink, Status, decode_journal, decode_promise
 from shared.wal.commands import CompletionMessage, HandlerKind, Result
 
 __all__ = ["answer", "end", "forget", "output_of"]
@@ -70,7 +70,10 @@ def end(ctx: Context, invocation_id: bytes, row: InvocationRow, result: Result) 
 
 
 def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
-    """Remove a completed invocation and, with a workflow's run, its state and promises."""
+    """Remove a completed invocation and, with a workflow's run, its state and promises.
+
+    But for a promise that a handler still waits for: without it nobody could wake that one any more.
+    """
     assert row.status is Status.COMPLETED
     _remove(ctx, invocation_id, row)
     if row.target.kind == HandlerKind.WORKFLOW_RUN:
@@ -78,8 +81,15 @@ def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
         for kind in (keys.STATE, keys.PROMISE):
             place, target = partition_key_of(invocation_id), row.target
             prefix = keys.object_prefix(kind, place, target.service, row.target.key, target.scope)
-            for key, _ in ctx.txn.scan_prefix(prefix):
-                ctx.txn.delete(key)
+            for key, value in ctx.txn.scan_prefix(prefix):
+                if kind == keys.STATE or not _is_awaited(ctx, value):
+                    ctx.txn.delete(key)
+
+
+def _is_awaited(ctx: Context, stored: bytes) -> bool:
+    """Somebody who has not ended waits for this promise."""
+    waiting = (ctx.txn.invocation(waiting_id) for waiting_id, _ in decode_promise(stored).waiting)
+    return any(row is not None and row.status is not Status.COMPLETED for row in waiting)
 
 
 def _remove(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:

@@ -178,7 +178,7 @@ def test_broken_connection_is_a_failure(kind: ErrorKind) -> None:
         stream.fail(kind)
         again = await stage.stream()
         (state,) = stage.invoker.states()
-        assert state.last_failure_error_code == ("RT0012" if kind is ErrorKind.PROTOCOL else "RT0010")
+        assert state.last_failure_error_code == "RT0010"
         again.answer().say(OUTPUT, END).end()
         await stage.ended(call)
 

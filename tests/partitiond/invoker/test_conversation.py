@@ -319,11 +319,20 @@ def test_bytes_behind_the_last_message_are_told_and_change_nothing(last: bytes, 
 
 
 @pytest.mark.parametrize(
-    ("said", "code"), [(b"", "RT0010"), (frame(T.RUN, b"")[:5], "RT0010"), (join(OUTPUT), "RT0007")]
+    ("said", "how"),
+    [
+        (b"", "before it ended"),
+        (frame(T.RUN, b"")[:5], "within a message"),
+        (frame(T.RUN, b"\x58\x01")[:9], "within a message"),
+        (join(OUTPUT), "before it ended"),
+    ],
 )
-def test_response_that_ends_without_a_last_message(said: bytes, code: str) -> None:
+def test_response_that_ends_without_a_last_message(said: bytes, how: str) -> None:
+    """Restate's code, with a text that says how; its own says "unknown"."""
     talk = conversation()
     if said:
         talk.receive(said)
     talk.end_of_response()
-    assert _code(talk) == code
+    assert _code(talk) == "RT0007"
+    assert talk.failure is not None
+    assert how in talk.failure.message

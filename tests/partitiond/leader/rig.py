@@ -209,6 +209,9 @@ class Node:
     # Messages between partitions.
 
     async def _deliver(self, receiver: int, sender: int, messages: list[tuple[int, OutboxMessage]]) -> None:
+        if not self.alive:
+            # Its process is gone, and with it whoever would try again and again.
+            raise asyncio.CancelledError
         if receiver in self.processors:
             await deliver_locally(self.processors[receiver].leader, sender, messages)
             return

@@ -56,6 +56,7 @@ def test_limits_hold_within_scopes_whatever_fails(seed: int | None) -> None:
 def check(world: World) -> None:
     """What clients were told is what is stored, once."""
     assert world.crashes >= 3
+    assert world.waker_checks >= 10
     # Each call adds two, and answers with the sum of both sums: 1 + 2, 3 + 4, and so on, whoever asked, however often.
     for key in ("a", "b"):
         answers = sorted(int(result) for result in world.results.get(key, []) if isinstance(result, bytes))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
-from partitiond.machine import invariants
+from partitiond.machine import invariants, wakers
 from partitiond.store.memory import MemoryStore
 from shared.api.log import partition_group
 from shared.api.partition import (
@@ -87,12 +87,20 @@ class CrashyStore(MemoryStore):
             raise KilledError
         super().commit(writes)
         self._commits += 1
+        world.note_applied(self)
         if self._commits % 8 == 0:
             broken = invariants.check(self)
             assert not broken, "\n".join(broken)
+        if self._commits % 32 == 0:
+            world.check_wakers()
         if dice < 2 * world.crash_in_commit:
             world.crash_owner(self)
             raise KilledError
+
+    @property
+    def applied_lsn(self) -> int:
+        meta = self.meta()
+        return 0 if meta is None else meta.applied_lsn
 
     def copy(self) -> CrashyStore:
         """As a flushed checkpoint keeps it."""
@@ -118,6 +126,9 @@ class World:
         self.checkpoints: dict[int, CrashyStore] = {}
         self.nodes: dict[int, Node | None] = {}
         self.crash_in_commit = 0.0
+        #: Partition -> the highest LSN that its store has been at.
+        self.applied: dict[int, int] = {}
+        self.waker_checks = 0
         self.crashes = 0
         self.pauses = 0
         self.ids = 0
@@ -130,7 +141,7 @@ class World:
     def start(self, index: int) -> None:
         """The node comes up on what its disk holds."""
         clock = LoopClock()
-        invoker = ScriptedInvoker(self.chooser, SCRIPTS, self.make_invoke, clock.now_ms)
+        invoker = self.make_invoker(clock.now_ms)
         stores = {number: self.stores[number] for number in HOSTED[index]}
         node = Node(
             self.log, partitions=PARTITIONS, hosted=HOSTED[index], stores=stores, invoker=invoker, clock=clock,
@@ -141,6 +152,10 @@ class World:
             invoker.limits = {"works": WORKS_MAX}
             node.rules(self.rules_version, self.rules)
         node.follow()
+
+    def make_invoker(self, now_ms: Callable[[], int]) -> ScriptedInvoker:
+        """What plays the services of one node."""
+        return ScriptedInvoker(self.chooser, SCRIPTS, self.make_invoke, now_ms)
 
     def crash(self, index: int, *, power_loss: bool = False) -> None:
         """kill -9; with the power the store falls back to its last checkpoint."""
@@ -162,6 +177,18 @@ class World:
 
     def node_of(self, partition_id: int) -> Node | None:
         return self.nodes.get(next(index for index, hosted in HOSTED.items() if partition_id in hosted))
+
+    def note_applied(self, store: CrashyStore) -> None:
+        number = next(number for number, each in self.stores.items() if each is store)
+        self.applied[number] = max(store.applied_lsn, self.applied.get(number, 0))
+
+    def check_wakers(self) -> None:
+        """Whatever sleeps can be woken. Not while a partition is behind what it has told the others once."""
+        if any(store.applied_lsn < self.applied.get(number, 0) for number, store in self.stores.items()):
+            return
+        self.waker_checks += 1
+        asleep = wakers.check(self.stores.values())
+        assert not asleep, "\n".join(asleep)
 
     # Invocations.
 
@@ -240,6 +267,12 @@ class World:
 
     # What goes wrong.
 
+    async def watch(self) -> None:
+        """Ends, with a sentence, once somebody sleeps whom nothing can wake."""
+        while True:
+            await asyncio.sleep(1.0)
+            self.check_wakers()
+
     async def demon(self) -> None:
         """Until it is cancelled."""
         choose = self.chooser
@@ -313,7 +346,16 @@ class World:
         for index in HOSTED:
             self.start(index)
         demon = asyncio.create_task(self.demon())
-        await asyncio.gather(*(self.client(number, requests) for number in range(clients)))
+        load = asyncio.gather(*(self.client(number, requests) for number in range(clients)))
+        watch = asyncio.create_task(self.watch())
+        await asyncio.wait({load, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if watch.done():
+            # Whoever waits for what never comes would do so for ever.
+            load.cancel()
+            demon.cancel()
+            await watch
+        watch.cancel()
+        await load
         demon.cancel()
         self.calm = True
         self.crash_in_commit = 0.0
@@ -334,8 +376,10 @@ class World:
 
     async def quiet(self) -> None:
         """Until nothing runs, sleeps, or is on its way."""
-        while any(self._busy(store) for store in self.stores.values()):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+        pause_s = 0.05
+        while any(self._busy(store) for store in self.stores.values()):
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.2, 10.0)
 
     def _busy(self, store: CrashyStore) -> bool:
         rows = (values.decode_invocation(value) for _, value in store.scan(keys.INVOCATION, keys.JOURNAL))
