@@ -37,6 +37,7 @@ SETTING_DOCS: dict[str, str] = {
     "request_bytes_limit": "largest request body at the ingress, bytes",
     "message_bytes_limit": "largest message of a service, bytes",
     "eager_state_bytes_limit": "state over this is read on demand instead of sent at the start, bytes",
+    "invoker_memory_bytes": "what large states and messages from and to services may hold at once on this node, bytes",
     "concurrent_invocations_limit": "attempts running at once on this node",
     "checkpoint_interval_s": "longest time between checkpoints of a partition, seconds",
     "checkpoint_log_bytes": "log bytes after which a partition makes a checkpoint",
@@ -50,6 +51,7 @@ _ABOVE_ZERO = (
     "record_bytes_limit",
     "request_bytes_limit",
     "message_bytes_limit",
+    "invoker_memory_bytes",
     "concurrent_invocations_limit",
     "checkpoint_interval_s",
     "checkpoint_log_bytes",
@@ -76,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request_bytes_limit: int = 32 * 1024 * 1024
     message_bytes_limit: int = 32 * 1024 * 1024
     eager_state_bytes_limit: int = 32 * 1024 * 1024
+    invoker_memory_bytes: int = 256 * 1024 * 1024
     concurrent_invocations_limit: int = 1000
     checkpoint_interval_s: float = 60.0
     checkpoint_log_bytes: int = 64 * 1024 * 1024

@@ -1,12 +1,14 @@
 """HTTP/1.1 behind the same face as the HTTP/2 pool, for deployments that ask for it. Owns: an aiohttp session.
 
-The request is sent whole, then the response is read: request-response mode only.
+The request is sent before the response is read: request-response mode only. A body that comes in one piece has a
+content-length; a longer one is chunked, and asked for piece by piece as the service takes it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
+from collections import deque
+from collections.abc import AsyncIterator
 
 import aiohttp
 from yarl import URL
@@ -19,6 +21,8 @@ from partitiond.invoker.http2.stream import StreamHandler
 __all__ = ["Http1Endpoint"]
 
 _CONNECT_TIMEOUT_S = 10.0
+#: Of a response, what may be read before it is consumed.
+_UNCONSUMED_BYTES_MAX = 256 * 1024
 
 
 class Http1Endpoint:
@@ -33,9 +37,7 @@ class Http1Endpoint:
         self, head: RequestHead, handler: StreamHandler, body: bytes = b"", *, end: bool = False
     ) -> _Http1Stream:
         """See http2.pool.Pool.request."""
-        stream = _Http1Stream(self, head, handler)
-        stream.send(body, end=end)
-        return stream
+        return _Http1Stream(self, head, handler, body, end=end)
 
     async def close(self) -> None:
         """End what runs and close the connections."""
@@ -47,7 +49,7 @@ class Http1Endpoint:
             await self._session.close()
 
     def exchange(self, stream: _Http1Stream) -> asyncio.Task[None]:
-        """The whole request is known: send it and read the response."""
+        """Send the request and read the response."""
         task = asyncio.get_running_loop().create_task(self._exchange(stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -66,7 +68,7 @@ class Http1Endpoint:
                 head.method,
                 URL(self._origin + head.path, encoded=True),
                 headers=head.headers,
-                data=io.BytesIO(b"".join(stream.body)),
+                data=stream.first if stream.ended else stream.pieces(),
                 allow_redirects=False,
             ) as response:
                 sent = True
@@ -74,6 +76,7 @@ class Http1Endpoint:
                 handler.on_response(response.status, Headers(items))
                 while not stream.dropped and (data := await response.content.readany()):
                     handler.on_data(data)
+                    await stream.wait_consumed(len(data))
         except aiohttp.ClientConnectorError as error:
             failure = StreamError(ErrorKind.CONNECT, str(error), sent=False)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -89,28 +92,70 @@ class Http1Endpoint:
 
 
 class _Http1Stream:
-    """See http2.stream.Stream. Sends when the request is closed."""
+    """See http2.stream.Stream."""
 
-    def __init__(self, endpoint: Http1Endpoint, head: RequestHead, handler: StreamHandler) -> None:
-        self._endpoint = endpoint
+    def __init__(
+        self, endpoint: Http1Endpoint, head: RequestHead, handler: StreamHandler, body: bytes, *, end: bool
+    ) -> None:
         self.head = head
         self.handler = handler
-        self.body: list[bytes] = []
+        self.first = body
+        #: The owner has closed the request.
+        self.ended = end
         #: The owner wants to hear no more.
         self.dropped = False
-        self._task: asyncio.Task[None] | None = None
+        self.auto_consume = True
+        self._waiting: deque[bytes] = deque() if end else deque([body])
+        self._news = asyncio.Event()
+        self._unconsumed = 0
+        self._consumed = asyncio.Event()
+        self._task = endpoint.exchange(self)
+
+    @property
+    def writable(self) -> bool:
+        return not self._waiting
+
+    @property
+    def waiting_bytes(self) -> int:
+        return sum(map(len, self._waiting))
 
     def send(self, data: bytes, *, end: bool = False) -> bool:
-        if self._task is None and not self.dropped:
-            self.body.append(data)
-            if end:
-                self._task = self._endpoint.exchange(self)
-        return True
+        """Never at once: the body is taken by the task that writes it."""
+        if not self.ended and not self.dropped:
+            self.ended = end
+            if data:
+                self._waiting.append(data)
+            self._news.set()
+        return not self._waiting
 
     def close_request(self) -> None:
         self.send(b"", end=True)
 
     def reset(self) -> None:
         self.dropped = True
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
+
+    def consumed(self, n: int) -> None:
+        self._unconsumed -= n
+        self._consumed.set()
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body, each piece once the one before is written to the socket's buffer."""
+        while True:
+            while self._waiting:
+                yield self._waiting.popleft()
+            if self.ended or self.dropped:
+                return
+            self._news.clear()
+            self.handler.on_writable()
+            if not self._waiting and not self.ended:
+                await self._news.wait()
+
+    async def wait_consumed(self, count: int) -> None:
+        """The response goes on once the owner has dealt with what it has."""
+        if self.auto_consume:
+            return
+        self._unconsumed += count
+        while self._unconsumed > _UNCONSUMED_BYTES_MAX and not self.dropped:
+            self._consumed.clear()
+            await self._consumed.wait()

@@ -14,6 +14,7 @@ from partitiond.invoker.chain import Chain, Surroundings
 from partitiond.invoker.connect import open_endpoint
 from partitiond.invoker.deadlines import Deadlines
 from partitiond.invoker.endpoints import EndpointKey, Endpoints
+from partitiond.invoker.memory import Memory
 from partitiond.invoker.ports import CatalogView, Endpoint, InvokerHost
 from partitiond.invoker.routes import Routes
 from partitiond.invoker.slots import Slots
@@ -54,6 +55,7 @@ class Invoker:
             endpoints=self._endpoints,
             deadlines=self._deadlines,
             slots=Slots(max(1, settings.concurrent_invocations_limit // settings.worker_count), loop.call_soon),
+            memory=Memory(max(1, settings.invoker_memory_bytes // settings.worker_count), loop.call_soon),
             time=loop.time,
             clock=clock,
             eager_state_bytes_limit=settings.eager_state_bytes_limit,
@@ -76,11 +78,13 @@ class Invoker:
         chain = chains[invocation_id] = Chain(self._shared, host, invocation_id, row, self._forget)
         chain.start()
 
-    def notify(self, host: InvokerHost, invocation_id: bytes, generation: int, entry_type: int, raw: bytes) -> None:
+    def notify(
+        self, host: InvokerHost, invocation_id: bytes, generation: int, index: int, entry_type: int, raw: bytes
+    ) -> None:
         """Action ForwardNotification."""
         chain = self._find(host, invocation_id)
         if chain is not None and chain.generation == generation:
-            chain.notify(entry_type, raw)
+            chain.notify(index, entry_type, raw)
 
     def ack(self, host: InvokerHost, invocation_id: bytes, generation: int, command_index: int) -> None:
         """Action AckCommand."""
@@ -131,6 +135,8 @@ class Invoker:
         for chain in list(self._chains.get(host, {}).values()):
             chain.abort()
         self._chains.pop(host, None)
+        # What was held until it is applied: nobody is told any more.
+        self._shared.memory.drop(host)
 
     def states(self, host: InvokerHost | None = None) -> list[InvocationState]:
         """What SQL shows of one host's chains, or of all."""

@@ -59,7 +59,9 @@ class InvokerPort(Protocol):
 
     def start(self, host: Leader, invocation_id: bytes, row: InvocationRow) -> None: ...
 
-    def notify(self, host: Leader, invocation_id: bytes, generation: int, entry_type: int, raw: bytes) -> None: ...
+    def notify(
+        self, host: Leader, invocation_id: bytes, generation: int, index: int, entry_type: int, raw: bytes
+    ) -> None: ...
 
     def ack(self, host: Leader, invocation_id: bytes, generation: int, command_index: int) -> None: ...
 
@@ -193,13 +195,12 @@ class Leader:
         stored = self._tables.get(keys.invocation_key(invocation_id))
         return None if stored is None else values.decode_invocation(stored)
 
-    def read_journal(self, invocation_id: bytes, length: int) -> Iterable[tuple[int, bytes]]:
-        """(message type, raw message) of the first `length` entries."""
-        for index in range(length):
-            stored = self._tables.get(keys.journal_key(invocation_id, index))
-            assert stored is not None, f"journal entry {index} of {invocation_id.hex()} is missing"
-            entry = values.decode_journal(stored)
-            yield entry.entry_type, entry.raw
+    def read_entry(self, invocation_id: bytes, index: int) -> tuple[int, bytes]:
+        """(message type, raw message) of an entry."""
+        stored = self._tables.get(keys.journal_key(invocation_id, index))
+        assert stored is not None, f"journal entry {index} of {invocation_id.hex()} is missing"
+        entry = values.decode_journal(stored)
+        return entry.entry_type, entry.raw
 
     def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
         """(name, value) of the object's or workflow's state, by name."""

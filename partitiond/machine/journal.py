@@ -73,7 +73,7 @@ def append_notification(
             assert isinstance(notification, int)
             ctx.act(AckRun(invocation_id, row.generation, notification))
         else:
-            ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw))
+            ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw, row.journal_length - 1))
     elif row.status is Status.SUSPENDED and _wakes(row, notification, is_signal, failed):
         resume(ctx, invocation_id, row)
 

@@ -102,7 +102,7 @@ class Bench:
     async def until(self, condition: Callable[[], Awaitable[object]], *, within_s: float = 300.0) -> None:
         """Ask until it is true. Raises TimeoutError."""
         async with asyncio.timeout(within_s):
-            while not await condition():
+            while not await condition():  # noqa: ASYNC110  (what is waited for is in another process)
                 await asyncio.sleep(0.1)
 
     async def many(self, work: Callable[[int], Awaitable[Any]], count: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The loads, each a function of a bench and its sizes that fails when the outcome is not what it must be. Owns nothing."""
+"""The loads: functions of a bench and of sizes, which fail when the outcome is not what it must be. Owns: nothing."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             failed += 1
             print(f"{name}: FAILED: {type(error).__name__}: {error}", flush=True)
     if arguments.json is not None:
-        fields = Measured.__slots__  # type: ignore[attr-defined]
+        fields = Measured.__slots__
         content = [{field: getattr(row, field) for field in fields} for row in rows]
         arguments.json.write_text(json.dumps(content, indent=2) + "\n")
     return 1 if failed else 0
@@ -95,9 +95,7 @@ def _run(name: str, arguments: argparse.Namespace) -> Measured:
             owned.end_all()
 
 
-async def _measure(
-    name: str, scale: float, ingress: str, admin: str, pids: dict[str, int], service: str
-) -> Measured:
+async def _measure(name: str, scale: float, ingress: str, admin: str, pids: dict[str, int], service: str) -> Measured:
     async with open_bench(ingress, admin, pids) as bench:
         await bench.register(service)
         # What is loaded at the first call is no part of the load.

@@ -116,6 +116,11 @@ class Stream:
         """Whether nothing of the request body waits here."""
         return not self.backlog
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of the request body that wait here."""
+        return sum(map(len, self.backlog)) if self.backlog else 0
+
     def send(self, data: bytes, *, end: bool = False) -> bool:
         """Write or queue a piece of the request body; `end` closes the request with it.
 

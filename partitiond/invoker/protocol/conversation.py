@@ -148,6 +148,11 @@ class Conversation:
             self.trailing = not self.refused
         return effects
 
+    @property
+    def awaited(self) -> tuple[int, int]:
+        """(number, bytes) of the message of which a part is here; 0 bytes between messages."""
+        return self._frames.whole, self._frames.awaited_bytes
+
     def end_of_response(self) -> None:
         """The service closed its side. Before an end message this is a failure of the attempt."""
         if not self.over:
