@@ -77,6 +77,9 @@ class Router:
             if link.connection is None:
                 await self._or_drain(link.connected())
                 continue
+            if link.connection.paused:
+                await link.connection.drained()
+                continue
             request.request_id = self._next_id
             request.partition_id = partition_id
             self._next_id += 1

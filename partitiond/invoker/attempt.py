@@ -40,8 +40,8 @@ _QUEUED_MAX = 100_000
 class AttemptOwner(Protocol):
     """Who started the attempt."""
 
-    def on_effects(self, effects: list[Effect]) -> None:
-        """Report these, in order."""
+    def on_effects(self, effects: list[Effect], *, alone: bool = False) -> None:
+        """Report these, in order; `alone`: not in one record with others."""
 
     def on_server(self, server: str) -> None:
         """What the service says it is (x-restate-server)."""
@@ -200,7 +200,10 @@ class Attempt:
             conversation = self._conversation
             effects = conversation.receive(data)
             if effects:
-                if conversation.bulky:
+                if conversation.greedy:
+                    for effect in effects:
+                        self._owner.on_effects([effect], alone=True)
+                elif conversation.bulky:
                     # The log cuts a batch between commands, not within one.
                     for effect in effects:
                         self._owner.on_effects([effect])

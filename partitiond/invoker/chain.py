@@ -196,7 +196,7 @@ class Chain:
 
     # AttemptOwner
 
-    def on_effects(self, effects: list[Effect]) -> None:
+    def on_effects(self, effects: list[Effect], *, alone: bool = False) -> None:
         assert not self.gone
         self.awaiting_on = None
         if type(effects[0]) not in _LAST_EFFECTS:
@@ -206,6 +206,8 @@ class Chain:
             effects.insert(0, self._pin)
             self._pin = None
         self.host.propose(InvokerEffects(self.id, self.generation, effects))
+        if alone:
+            self.host.flush()
 
     def on_server(self, server: str) -> None:
         self.server = server

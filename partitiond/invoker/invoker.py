@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from partitiond.invoker.chain import Chain, Surroundings
 from partitiond.invoker.connect import open_endpoint
@@ -142,6 +142,13 @@ class Invoker:
         """What SQL shows of one host's chains, or of all."""
         hosts = [host] if host is not None else list(self._chains)
         return [_state(chain) for each in hosts for chain in self._chains.get(each, {}).values()]
+
+    def state_chunks(self, size: int) -> Iterator[list[InvocationState]]:
+        """All states, some at a time; what ends meanwhile is left out. At least one list."""
+        ids = [(host, invocation_id) for host, chains in self._chains.items() for invocation_id in chains]
+        for at in range(0, max(1, len(ids)), size):
+            chains = (self._find(host, invocation_id) for host, invocation_id in ids[at : at + size])
+            yield [_state(chain) for chain in chains if chain is not None]
 
     async def close(self) -> None:
         """Abort everything and close the connections."""

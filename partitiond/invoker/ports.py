@@ -29,6 +29,9 @@ class InvokerHost(Protocol):
     def propose(self, effects: InvokerEffects) -> None:
         """To the log, in order. Never raises for leadership that is lost: the machine fences such effects."""
 
+    def flush(self) -> None:
+        """What was proposed so far is a record of its own: nothing that follows joins it."""
+
     def when_applied(self, callback: Callable[[], None]) -> None:
         """Call back once all that was proposed so far is applied; never, if leadership is lost."""
 

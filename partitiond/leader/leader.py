@@ -114,6 +114,7 @@ class Leader:
             partition_of,
             lambda receiver, messages: deliver(receiver, partition.id, messages),
             self.propose_command,
+            lambda seq: recovery.outbox_message(tables, seq),
         )
         self._cleaner = Cleaner(tables, clock, self.propose_command, interval_s=cleanup_interval_s)
         self.answers = Answers(self.when_applied)
@@ -189,6 +190,10 @@ class Leader:
     def propose(self, effects: InvokerEffects) -> None:
         """Effects of an attempt go to the log, in order."""
         self._proposer.propose(effects)
+
+    def flush(self) -> None:
+        """What was proposed so far leaves as it is."""
+        self._proposer.flush()
 
     def load(self, invocation_id: bytes) -> InvocationRow | None:
         """The invocation as stored now."""

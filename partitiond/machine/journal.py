@@ -129,7 +129,7 @@ def drop_journal(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None
     for index in range(row.journal_length):
         txn.delete(keys.journal_key(invocation_id, index))
     if row.journal_length > row.command_count:
-        for key, _ in txn.scan_prefix(keys.NOTIFICATION + invocation_id):
+        for key in txn.scan_keys(keys.NOTIFICATION + invocation_id):
             txn.delete(key)
     row.journal_length = 0
     row.command_count = 0

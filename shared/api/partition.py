@@ -231,8 +231,11 @@ class InvocationState(_Message):
 
 
 class InvocationStatesReply(_Message, tag=70):
+    """Some of the states; `more`: another reply to the same request follows."""
+
     request_id: int
     states: list[InvocationState]
+    more: bool = False
 
 
 class PartitionStatus(_Message):

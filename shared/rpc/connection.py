@@ -46,6 +46,8 @@ class Connection(asyncio.Protocol):
         self._flush_scheduled = False
         self._closed = False
         self._paused = False
+        self._held = False
+        self._on_paused: Callable[[bool], None] | None = None
         self._drained: asyncio.Event = asyncio.Event()
         self._drained.set()
 
@@ -59,9 +61,24 @@ class Connection(asyncio.Protocol):
         """True while the peer reads too slowly: senders of streams should wait for `drained`."""
         return self._paused
 
+    def watch_paused(self, callback: Callable[[bool], None]) -> None:
+        """Call back with each change of `paused`."""
+        self._on_paused = callback
+
     async def drained(self) -> None:
         """Wait until the peer has caught up, or the connection is closed."""
         await self._drained.wait()
+
+    def hold(self, *, on: bool) -> None:
+        """Read no more from the peer, or go on: its writes then back up until it is `paused` itself."""
+        transport = self._transport
+        if transport is None or self._closed or transport.is_closing() or on == self._held:
+            return
+        self._held = on
+        if on:
+            transport.pause_reading()
+        else:
+            transport.resume_reading()
 
     def send(self, message: msgspec.Struct) -> None:
         """Queue one message; it is written at the end of this loop turn."""
@@ -125,7 +142,11 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._paused = True
         self._drained.clear()
+        if self._on_paused is not None:
+            self._on_paused(True)
 
     def resume_writing(self) -> None:
         self._paused = False
         self._drained.set()
+        if self._on_paused is not None:
+            self._on_paused(False)

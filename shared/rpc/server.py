@@ -24,6 +24,7 @@ class RpcServer:
         self._name = name
         self._server: asyncio.AbstractServer | None = None
         self._connections: set[Connection] = set()
+        self._held = False
 
     async def start(self) -> None:
         """Listen. A socket file that a killed process left behind is replaced."""
@@ -40,7 +41,15 @@ class RpcServer:
         self._connections.add(connection)
         return connection
 
+    def hold(self, *, on: bool) -> None:
+        """Read no more from any peer, or go on."""
+        self._held = on
+        for connection in self._connections:
+            connection.hold(on=on)
+
     def on_messages(self, connection: Connection, messages: list[Any]) -> None:
+        if self._held:
+            connection.hold(on=True)  # It came while the others were held.
         self._handler.on_messages(connection, messages)
 
     def on_closed(self, connection: Connection) -> None:

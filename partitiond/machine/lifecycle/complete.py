@@ -67,5 +67,5 @@ def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
         assert row.target.key is not None
         for kind in (keys.STATE, keys.PROMISE):
             prefix = keys.object_prefix(kind, partition_key_of(invocation_id), row.target.service, row.target.key)
-            for key, _ in ctx.txn.scan_prefix(prefix):
+            for key in ctx.txn.scan_keys(prefix):
                 ctx.txn.delete(key)

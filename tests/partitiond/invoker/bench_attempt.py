@@ -51,6 +51,8 @@ class _Host:
     def propose(self, effects: InvokerEffects) -> None:
         self.proposed += len(effects.effects)
 
+    def flush(self) -> None: ...
+
     def when_applied(self, callback: Callable[[], None]) -> None:
         callback()
 
