@@ -33,6 +33,8 @@ _LINGER_S = 30.0
 _STALLED_S = 10.0
 #: So many bytes of a service are given back to its window together. Invariant: at most half the window.
 _RETURN_BYTES = 64 * 1024
+#: Reads of stored values that may be one record.
+_READS_MAX = 4
 #: Acknowledgements and notifications that wait for a service that does not read.
 _QUEUED_MAX = 100_000
 
@@ -81,7 +83,7 @@ class Attempt:
 
     __slots__ = (
         "_claim", "_claim_number", "_claimant", "_conversation", "_direct", "_mark", "_memory", "_moved_at", "_now_ms",
-        "_outbound", "_owner", "_phase", "_received", "_returning", "_route", "_stream", "_ticker", "_time",
+        "_outbound", "_owner", "_phase", "_reads", "_received", "_returning", "_route", "_stream", "_ticker", "_time",
         "active_at",
     )  # fmt: skip
 
@@ -111,6 +113,8 @@ class Attempt:
         #: Bytes of the service that are not given back to its window; those that are as soon as they are applied.
         self._received = 0
         self._returning = 0
+        #: Reads of stored values since anything came back.
+        self._reads = 0
         #: For the message that is coming in, if it is large, and its number.
         self._claim: Claim | None = None
         self._claim_number = 0
@@ -149,6 +153,7 @@ class Attempt:
 
     def notify(self, index: int, entry_type: int, raw: bytes) -> None:
         """A notification was stored. A closed request takes none: the service finds it at its next attempt."""
+        self._reads = 0
         if self._phase is not _Phase.OPEN or not self._route.bidi:
             return
         if self._direct and len(raw) <= FREE_BYTES:
@@ -200,7 +205,9 @@ class Attempt:
             conversation = self._conversation
             effects = conversation.receive(data)
             if effects:
-                if conversation.greedy:
+                self._reads += conversation.reads
+                if self._reads > _READS_MAX:
+                    # Small commands with large answers: of so many in one record all would be in memory at once.
                     for effect in effects:
                         self._owner.on_effects([effect], alone=True)
                 elif conversation.bulky:

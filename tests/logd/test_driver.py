@@ -32,6 +32,11 @@ class FakeConnection:
         self.sent: list[Any] = []
         self.paused = False
         self.closed = False
+        #: Each change of whether it is read.
+        self.held: list[bool] = []
+
+    def hold(self, *, on: bool) -> None:
+        self.held.append(on)
 
     def send(self, message: Any) -> None:
         self.sent.append(message)
@@ -231,6 +236,7 @@ def test_a_large_queue_is_taken_in_several_syncs() -> None:
         await pump.settle()
         assert [answer.request_id for answer in pump.connection.of_type(Appended)] == list(range(10))
         assert pump.store.syncs - syncs == 3
+        assert pump.connection.held == [True, True, False], "who appends faster than the disk is not read meanwhile"
         pump.driver.close()
 
     run(main)

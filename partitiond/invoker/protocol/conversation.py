@@ -35,16 +35,17 @@ __all__ = ["CatalogSource", "Conversation"]
 _CALLS = (MessageType.CALL, MessageType.ONE_WAY_CALL)
 _END = End()
 _BULKY_BYTES = 512 * 1024
-#: Commands that are answered at once out of the store, with as much as a message may hold; so many may be one batch.
-_READS = (
-    MessageType.GET_LAZY_STATE,
-    MessageType.GET_LAZY_STATE_KEYS,
-    MessageType.GET_PROMISE,
-    MessageType.PEEK_PROMISE,
-    MessageType.ATTACH_INVOCATION,
-    MessageType.GET_INVOCATION_OUTPUT,
+#: Commands that are answered at once out of the store, with as much as a message may hold.
+_READS = frozenset(
+    {
+        MessageType.GET_LAZY_STATE,
+        MessageType.GET_LAZY_STATE_KEYS,
+        MessageType.GET_PROMISE,
+        MessageType.PEEK_PROMISE,
+        MessageType.ATTACH_INVOCATION,
+        MessageType.GET_INVOCATION_OUTPUT,
+    }
 )
-_READS_MAX = 4
 _BEHAVIORS = {pb.Error.PAUSE: Behavior.PAUSE, pb.Error.FAIL: Behavior.FAIL}
 #: Of an error's text and of its stack trace: each failed attempt logs it, and SQL is told it of all that wait to retry.
 _ERROR_CHARS_MAX = 16 * 1024
@@ -76,8 +77,8 @@ class Conversation:
         "awaiting_on",
         "bulky",
         "failure",
-        "greedy",
         "over",
+        "reads",
         "refused",
         "trailing",
     )
@@ -117,8 +118,8 @@ class Conversation:
         self.failure: AttemptFailure | None = None
         #: The effects just returned are large together: report them one by one.
         self.bulky = False
-        #: The effects just returned ask for much: let each be applied and stored by itself.
-        self.greedy = False
+        #: So many of the effects just returned ask for stored values.
+        self.reads = 0
         #: It is over because of a message that we do not take; the service may still go on talking.
         self.refused = False
         #: Something came behind the last message; the caller logs it.
@@ -128,6 +129,7 @@ class Conversation:
         """Effects of all messages that are whole now."""
         effects: list[Effect] = []
         self._heard = True
+        self.reads = 0
         self.bulky = self._frames.pending_bytes + len(data) > _BULKY_BYTES
         if self.over:
             self.trailing = True
@@ -145,13 +147,14 @@ class Conversation:
                     self._command_index += 1
                     if message_type == MessageType.OUTPUT:
                         self._has_output = True
+                    elif message_type in _READS:
+                        self.reads += 1
                 else:
                     self._read_other(message_type, flags, raw, effects)
             except DecodeError:
                 self._fail(message_type, None, BAD_MESSAGE, f"message {message_type:#06x} is no readable protobuf")
             except PreconditionError as error:
                 self._fail(message_type, raw, error.doc_code, error.message)
-        self.greedy = len(effects) > _READS_MAX and _count_reads(effects) > _READS_MAX
         self.bulky |= len(effects) * self._caller_bytes > _BULKY_BYTES
         if self._frames.oversized is not None and not self.over:
             message_type, length = self._frames.oversized
@@ -218,10 +221,6 @@ class Conversation:
             self.failure.related_type = command_name(message_type)
             name = _entry_name(message_type, raw)
             self.failure.related_name = name and name[:_ERROR_CHARS_MAX]
-
-
-def _count_reads(effects: list[Effect]) -> int:
-    return sum(1 for effect in effects if type(effect) is Entry and effect.entry_type in _READS)
 
 
 def message_type_name(message_type: int) -> str:
