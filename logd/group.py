@@ -27,7 +27,7 @@ _COMMAND_PREFIX = bytes([COMMAND])
 #: Entries that one tick takes from the queue, bytes: one sync must not become endless.
 _TAKE_BYTES = 4 * 1024 * 1024
 #: Bytes of appends in the queue over which whoever appends is not read, until half of it is taken.
-_QUEUE_BYTES = 8 * 1024 * 1024
+_QUEUE_BYTES = 32 * 1024 * 1024
 #: Committed entries read at once to be published.
 _PUBLISH_BYTES = 4 * 1024 * 1024
 
@@ -133,7 +133,7 @@ class Group:
         """Order a batch; the leader only. The caller sees to a tick."""
         self._proposals.append(_Proposal(payload, connection, request_id))
         self._proposed_bytes += len(payload)
-        if self._proposed_bytes > _QUEUE_BYTES:
+        if self._proposed_bytes > _QUEUE_BYTES and connection not in self._held:
             self._held.add(connection)
             connection.hold(on=True)
 

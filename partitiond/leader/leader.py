@@ -17,6 +17,7 @@ from typing import Protocol
 from partitiond.leader import recovery
 from partitiond.leader.answers import Answers
 from partitiond.leader.cleaner import Cleaner
+from partitiond.leader.lane import Lane
 from partitiond.leader.outbox import Outbox
 from partitiond.leader.replies import Replies
 from partitiond.leader.timers import Timers
@@ -118,6 +119,7 @@ class Leader:
         )
         self._cleaner = Cleaner(tables, clock, self.propose_command, interval_s=cleanup_interval_s)
         self.answers = Answers(self.when_applied)
+        self.lane = Lane(self.when_applied)
 
     @property
     def leading(self) -> bool:
@@ -145,6 +147,7 @@ class Leader:
             self.outbox.stop()
             self._cleaner.stop()
             self.answers.moved(why)
+            self.lane.stop()
             self.replies.moved(why)
         self.role = Role.FOLLOWING
         self._uid = b""

@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
         self._flush_scheduled = False
         self._closed = False
         self._paused = False
-        self._held = False
+        self._holds = 0
         self._on_paused: Callable[[bool], None] | None = None
         self._drained: asyncio.Event = asyncio.Event()
         self._drained.set()
@@ -70,14 +70,16 @@ class Connection(asyncio.Protocol):
         await self._drained.wait()
 
     def hold(self, *, on: bool) -> None:
-        """Read no more from the peer, or go on: its writes then back up until it is `paused` itself."""
+        """Read no more from the peer: its writes then back up until it is `paused` itself. Each hold is undone once;
+        the peer is read again when all are."""
+        self._holds += 1 if on else -1
+        assert self._holds >= 0, "undone more often than done"
         transport = self._transport
-        if transport is None or self._closed or transport.is_closing() or on == self._held:
+        if transport is None or self._closed or transport.is_closing():
             return
-        self._held = on
-        if on:
+        if on and self._holds == 1:
             transport.pause_reading()
-        else:
+        elif not on and self._holds == 0:
             transport.resume_reading()
 
     def send(self, message: msgspec.Struct) -> None:
