@@ -16,6 +16,7 @@ import uvloop
 
 from partitiond.checkpointer import Checkpointer
 from partitiond.invoker.invoker import Invoker
+from partitiond.invoker.shares import Shares
 from partitiond.leader.leader import Leader
 from partitiond.leader.requests import deliver_locally, handle
 from partitiond.leader.tasks import spawn
@@ -63,7 +64,8 @@ class Worker:
         # While the log is behind, nothing more is taken from clients: they wait, and hold what they want to say.
         self._log = LogLink(settings.socket("logd"), lambda paused: self._server.hold(on=paused))
         self._catalog = CatalogClient(settings.socket("metad"), subscriber=name)
-        self._invoker = Invoker(catalog=self._catalog, settings=settings, clock=self._clock)
+        self._shares = _shares(index, settings)
+        self._invoker = Invoker(catalog=self._catalog, settings=settings, clock=self._clock, gate=self._shares)
         self._peers = Peers(settings)
         self._processors: dict[int, Processor] = {}
         self._telling: set[asyncio.Task[None]] = set()
@@ -87,6 +89,8 @@ class Worker:
         for processor in self._processors.values():
             await processor.close()
         await self._invoker.close()
+        if self._shares is not None:
+            self._shares.close()
         await self._peers.close()
         await self._server.close()
 
@@ -169,6 +173,14 @@ class Worker:
     def on_closed(self, connection: Connection) -> None:
         for processor in self._processors.values():
             processor.leader.replies.forget_peer(connection)
+
+
+def _shares(index: int, settings: Settings) -> Shares | None:
+    """None: there are more workers than attempts may run, so that each has one."""
+    workers, limit = settings.worker_count, settings.concurrent_invocations_limit
+    if workers > limit:
+        return None
+    return Shares(settings.run_path / "slots", index=index, workers=workers, limit=limit)
 
 
 def main(index: int, data_dir: str) -> None:

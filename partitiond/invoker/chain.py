@@ -127,6 +127,9 @@ class Chain:
 
     def start(self) -> None:
         """Run as soon as there is a slot."""
+        if self._shared.slots.crowded:
+            # It may be long: thousands that wait are to hold little.
+            self._row = None
         self._shared.slots.acquire(self)
 
     def notify(self, index: int, entry_type: int, raw: bytes) -> None:

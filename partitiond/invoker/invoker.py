@@ -6,6 +6,7 @@ It decides nothing about invocations: the machine says what runs, and all that h
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from partitiond.invoker.endpoints import EndpointKey, Endpoints
 from partitiond.invoker.memory import Memory
 from partitiond.invoker.ports import CatalogView, Endpoint, InvokerHost
 from partitiond.invoker.routes import Routes
-from partitiond.invoker.slots import Slots
+from partitiond.invoker.slots import Gate, OwnGate, Slots
 from shared.api.partition import InvocationState
 from shared.clock import Clock
 from shared.config import Settings
@@ -28,6 +29,8 @@ __all__ = ["Invoker"]
 
 #: What a record holds beside one message. A message that fits no record would end the leadership at each attempt.
 _RECORD_OVERHEAD_BYTES = 64 * 1024
+#: How often a worker that waits looks whether others have given slots back.
+_ASK_AGAIN_S = 0.01
 
 
 class Invoker:
@@ -40,11 +43,15 @@ class Invoker:
         settings: Settings,
         clock: Clock,
         make_endpoint: Callable[[EndpointKey], Endpoint] = open_endpoint,
+        gate: Gate | None = None,
         tick_s: float = 1.0,
         random_bytes: Callable[[int], bytes] = os.urandom,
         random_float: Callable[[], float] = random.random,
     ) -> None:
+        """`gate`: how many attempts run at once; None: this worker's even share of the node's."""
         loop = asyncio.get_running_loop()
+        if gate is None:
+            gate = OwnGate(max(1, settings.concurrent_invocations_limit // settings.worker_count))
         self._catalog = catalog
         self._chains: dict[InvokerHost, dict[bytes, Chain]] = {}
         self._endpoints = Endpoints(make_endpoint)
@@ -54,7 +61,7 @@ class Invoker:
             routes=Routes(catalog),
             endpoints=self._endpoints,
             deadlines=self._deadlines,
-            slots=Slots(max(1, settings.concurrent_invocations_limit // settings.worker_count), loop.call_soon),
+            slots=Slots(gate, loop.call_soon, functools.partial(loop.call_later, _ASK_AGAIN_S)),
             memory=Memory(max(1, settings.invoker_memory_bytes // settings.worker_count), loop.call_soon),
             time=loop.time,
             clock=clock,

@@ -54,6 +54,15 @@ class Bench:
         async with self._session.post(f"{self._admin}/deployments", json={"uri": uri}) as response:
             assert response.status in (200, 201), await response.text()
 
+    async def ready(self) -> None:
+        """Wait until the services are known, and all is loaded that a first call loads."""
+        await self.until(self._answers, within_s=30.0)
+        await self.many(lambda _: self.call("Burden/echo"), 500)
+
+    async def _answers(self) -> bool:
+        async with self._session.post(f"{self._ingress}/Burden/echo", json={}) as response:
+            return response.status == 200
+
     async def call(self, path: str, *, within_s: float = 600.0, **argument: int) -> Any:
         """The answer of a handler."""
         timeout = aiohttp.ClientTimeout(total=within_s)

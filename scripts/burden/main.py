@@ -98,8 +98,7 @@ def _run(name: str, arguments: argparse.Namespace) -> Measured:
 async def _measure(name: str, scale: float, ingress: str, admin: str, pids: dict[str, int], service: str) -> Measured:
     async with open_bench(ingress, admin, pids) as bench:
         await bench.register(service)
-        # What is loaded at the first call is no part of the load.
-        await bench.many(lambda _: bench.call("Burden/echo"), 500)
+        await bench.ready()
         return await bench.measure(name, lambda: CASES[name](bench, scale))
 
 
