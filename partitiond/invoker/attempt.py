@@ -33,6 +33,8 @@ _LINGER_S = 30.0
 _STALLED_S = 10.0
 #: So many bytes of a service are given back to its window together. Invariant: at most half the window.
 _RETURN_BYTES = 64 * 1024
+#: What a service that sends much may send beyond its first window before it is applied, as long as few do.
+_WIDE_BYTES = 768 * 1024
 #: Reads of stored values that may be one record.
 _READS_MAX = 4
 #: Acknowledgements and notifications that wait for a service that does not read.
@@ -84,7 +86,7 @@ class Attempt:
     __slots__ = (
         "_claim", "_claim_number", "_claimant", "_conversation", "_direct", "_mark", "_memory", "_moved_at", "_now_ms",
         "_outbound", "_owner", "_phase", "_reads", "_received", "_returning", "_route", "_stream", "_ticker", "_time",
-        "active_at",
+        "_wide", "_windows", "active_at",
     )  # fmt: skip
 
     def __init__(
@@ -97,9 +99,10 @@ class Attempt:
         time: Callable[[], float],
         now_ms: Callable[[], int],
         memory: Memory,
+        windows: Memory,
         claimant: object,
     ) -> None:
-        """`claimant`: for whom memory is claimed, see `Memory.drop`."""
+        """`claimant`: for whom memory is claimed, see `Memory.drop`; `windows`: what wide windows are claimed of."""
         self._owner = owner
         self._route = route
         self._conversation = conversation
@@ -107,6 +110,9 @@ class Attempt:
         self._now_ms = now_ms
         self._phase = _Phase.OPEN
         self._memory = memory
+        self._windows = windows
+        #: For a wider window, once the service has sent much; not granted: there were no more.
+        self._wide: Claim | None = None
         self._claimant = claimant
         #: All was sent and written: what comes next may go straight to the stream.
         self._direct = False
@@ -310,6 +316,12 @@ class Attempt:
     def _give_back(self) -> None:
         """Let the service send more, once what it sent is applied, and once there is memory for what it is about to
         send."""
+        if self._wide is None:
+            self._wide = self._windows.claim(self._claimant, _WIDE_BYTES, _nothing)
+            if self._wide.granted:
+                self._stream.widen(_WIDE_BYTES)
+            else:
+                self._wide.release()
         number, size = self._conversation.awaited
         claim = self._claim
         if claim is not None and self._claim_number != number:
@@ -353,6 +365,8 @@ class Attempt:
         self._phase = _Phase.DONE
         self._ticker.discard(self)
         self._outbound.close()
+        if self._wide is not None:
+            self._wide.release()
         if self._claim is not None:
             self._claim.release()
             self._claim = None
@@ -415,6 +429,10 @@ class Attempt:
         self.abort()
         if not over:
             self._owner.on_over(AttemptFailure("RT0006", f"internal error: {type(error).__name__}: {error}"))
+
+
+def _nothing() -> None:
+    """For what is not waited for."""
 
 
 def _uint32_message(value: int) -> bytes:

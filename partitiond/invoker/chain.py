@@ -65,6 +65,8 @@ class Surroundings:
     deadlines: Deadlines
     slots: Slots
     memory: Memory
+    #: What wide windows of services that send much are claimed of.
+    windows: Memory
     #: The loop's time, for time-outs; the clock's is for what is stored and shown.
     time: Callable[[], float]
     clock: Clock
@@ -287,6 +289,7 @@ class Chain:
             time=shared.time,
             now_ms=shared.clock.now_ms,
             memory=shared.memory,
+            windows=shared.windows,
             claimant=self.host,
         )
         self.awaiting_on = None

@@ -139,6 +139,9 @@ class _Http1Stream:
         self._unconsumed -= n
         self._consumed.set()
 
+    def widen(self, n: int) -> None:
+        """There are no windows."""
+
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body, each piece once the one before is written to the socket's buffer."""
         while True:

@@ -52,6 +52,7 @@ class Invoker:
         loop = asyncio.get_running_loop()
         if gate is None:
             gate = OwnGate(max(1, settings.concurrent_invocations_limit // settings.worker_count))
+        budget = max(1, settings.invoker_memory_bytes // 2 // settings.worker_count)
         self._catalog = catalog
         self._chains: dict[InvokerHost, dict[bytes, Chain]] = {}
         self._endpoints = Endpoints(make_endpoint)
@@ -62,7 +63,9 @@ class Invoker:
             endpoints=self._endpoints,
             deadlines=self._deadlines,
             slots=Slots(gate, loop.call_soon, functools.partial(loop.call_later, _ASK_AGAIN_S)),
-            memory=Memory(max(1, settings.invoker_memory_bytes // settings.worker_count), loop.call_soon),
+            memory=Memory(budget, loop.call_soon),
+            # Of their own: a window that was opened cannot be taken back when a message needs the memory.
+            windows=Memory(budget, loop.call_soon),
             time=loop.time,
             clock=clock,
             eager_state_bytes_limit=settings.eager_state_bytes_limit,
@@ -144,6 +147,7 @@ class Invoker:
         self._chains.pop(host, None)
         # What was held until it is applied: nobody is told any more.
         self._shared.memory.drop(host)
+        self._shared.windows.drop(host)
 
     def states(self, host: InvokerHost | None = None) -> list[InvocationState]:
         """What SQL shows of one host's chains, or of all."""

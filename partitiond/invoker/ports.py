@@ -66,6 +66,8 @@ class RequestStream(Protocol):
 
     def consumed(self, n: int) -> None: ...
 
+    def widen(self, n: int) -> None: ...
+
 
 class Endpoint(Protocol):
     """Takes requests for one authority; never raises for I/O, which the handler is told."""

@@ -34,6 +34,7 @@ class FakeStream:
         self.full = full
         self.auto_consume = True
         self.given_back = 0
+        self.widened = 0
         self.waiting_bytes = 0
 
     @property
@@ -42,6 +43,9 @@ class FakeStream:
 
     def consumed(self, n: int) -> None:
         self.given_back += n
+
+    def widen(self, n: int) -> None:
+        self.widened += n
 
     def send(self, data: bytes, *, end: bool = False) -> bool:
         assert not self.closed or not data, "data behind the end of the request"

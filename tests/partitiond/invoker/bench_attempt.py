@@ -73,6 +73,8 @@ class _Stream:
 
     def consumed(self, n: int) -> None: ...
 
+    def widen(self, n: int) -> None: ...
+
 
 class _Endpoint:
     """Remembers the last handler."""
