@@ -63,6 +63,8 @@ class MemoryHost:
         self.lost = False
         self.proposed: list[InvokerEffects] = []
         self.results: dict[bytes, Result] = {}
+        #: How much was proposed at each flush.
+        self.flushed: list[int] = []
         self.started: list[bytes] = []
         self._clock = SystemClock()
         self._store = MemoryStore()
@@ -96,7 +98,7 @@ class MemoryHost:
         self.submit(effects)
 
     def flush(self) -> None:
-        """Each command is applied by itself anyway, as far as tests see."""
+        self.flushed.append(len(self.proposed))
 
     def when_applied(self, callback: Callable[[], None]) -> None:
         self._enqueue(callback)
