@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -75,7 +77,9 @@ class Bench:
         body: dict[str, object] = dict(argument)
         if padding:
             body["padding"] = padding
-        async with self._session.post(f"{self._ingress}/{path}/send", json=body) as response:
+        data = io.BytesIO(json.dumps(body).encode())
+        headers = {"content-type": "application/json"}
+        async with self._session.post(f"{self._ingress}/{path}/send", data=data, headers=headers) as response:
             assert response.status == 202, f"{path}: {response.status} {await response.text()}"
             return str((await response.json())["invocationId"])
 
