@@ -26,6 +26,8 @@ __all__ = ["Group", "Membership"]
 _COMMAND_PREFIX = bytes([COMMAND])
 #: Entries that one tick takes from the queue, bytes: one sync must not become endless.
 _TAKE_BYTES = 4 * 1024 * 1024
+#: Bytes of appends in the queue over which whoever appends is not read, until half of it is taken.
+_QUEUE_BYTES = 32 * 1024 * 1024
 #: Committed entries read at once to be published.
 _PUBLISH_BYTES = 4 * 1024 * 1024
 
@@ -67,6 +69,9 @@ class Group:
         self.has_peers = bool(membership.peers)
         self.followers = Followers(self, on_error)
         self._proposals: deque[_Proposal] = deque()
+        self._proposed_bytes = 0
+        #: Connections that are not read until the queue is shorter.
+        self._held: set[Connection] = set()
         self._waiters: deque[_Waiter] = deque()
         self.engine = Engine(
             name=membership.name,
@@ -127,6 +132,10 @@ class Group:
     def propose(self, connection: Connection, request_id: int, payload: bytes) -> None:
         """Order a batch; the leader only. The caller sees to a tick."""
         self._proposals.append(_Proposal(payload, connection, request_id))
+        self._proposed_bytes += len(payload)
+        if self._proposed_bytes > _QUEUE_BYTES and connection not in self._held:
+            self._held.add(connection)
+            connection.hold(on=True)
 
     def not_leader(self, request_id: int) -> LogError:
         leader = self.engine.leader
@@ -177,6 +186,15 @@ class Group:
             self._waiters.append(_Waiter(index, term, proposal.connection, proposal.request_id))
             index += 1
             yield _COMMAND_PREFIX + proposal.payload
+        self._taken(size)
+
+    def _taken(self, size: int) -> None:
+        """So many bytes left the queue."""
+        self._proposed_bytes -= size
+        if self._held and self._proposed_bytes <= _QUEUE_BYTES // 2:
+            for connection in self._held:
+                connection.hold(on=False)
+            self._held.clear()
 
     def on_committed(self, first: int, last: int) -> None:
         while first <= last:
@@ -226,6 +244,7 @@ class Group:
             waiter.connection.send(self.not_leader(waiter.request_id))
         while self._proposals and not leads:
             proposal = self._proposals.popleft()
+            self._taken(len(proposal.payload))
             proposal.connection.send(self.not_leader(proposal.request_id))
 
     def _find_tail(self) -> int:

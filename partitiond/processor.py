@@ -21,6 +21,9 @@ from shared.wal.batch import Batch, decode_batch
 __all__ = ["Processor", "Store"]
 
 _log = logging.getLogger(__name__)
+#: Batches that came together are stored together until they have put this much: what small commands ask for may be
+#: large (a read of state), and all of it is in memory until it is stored.
+_COMMIT_BYTES = 4 * 1024 * 1024
 
 
 class Store(Tables, Protocol):
@@ -76,13 +79,22 @@ class Processor:
         self.leader.step_down("logd is away")
 
     def on_committed(self, batches: list[Committed]) -> None:
-        """Apply, store, and only then act."""
+        """Apply, store, and only then act; in several commits, if there is much to store."""
+        self._tail_lsn = batches[-1].tail_lsn
+        at = 0
+        while at < len(batches):
+            at = self._commit_some(batches, at)
+
+    def _commit_some(self, batches: list[Committed], at: int) -> int:
+        """One commit of the batches from `at` on; where the next begins."""
         txn = Txn(self._store, self._meta)
         actions: list[Action] = []
         own_actions = -1
         applied: list[tuple[int, Batch, bool]] = []
         log_bytes = 0
-        for message in batches:
+        while at < len(batches) and txn.put_bytes < _COMMIT_BYTES:
+            message = batches[at]
+            at += 1
             batch = decode_batch(message.payload)
             if batch.epoch == 0 and own_actions < 0:
                 # What follows is asked for by another leader, or by this one in its next epoch.
@@ -90,7 +102,6 @@ class Processor:
             counts = apply(txn, message.lsn, batch, actions)
             applied.append((message.lsn, batch, not counts))
             log_bytes += len(message.payload)
-        self._tail_lsn = batches[-1].tail_lsn
         self._store.commit(txn.finish())
         # A leader that begins with these batches finds in the store what earlier ones asked for.
         if self.leader.leading:
@@ -98,6 +109,7 @@ class Processor:
         for lsn, batch, fenced in applied:
             self.leader.on_applied(self._meta, lsn, batch, fenced=fenced)
         self._checkpointer.on_committed(log_bytes)
+        return at
 
     def status(self) -> PartitionStatus:
         """For /health, `everlog status` and SQL."""

@@ -16,8 +16,10 @@ import uvloop
 
 from partitiond.checkpointer import Checkpointer
 from partitiond.invoker.invoker import Invoker
+from partitiond.invoker.shares import Shares
 from partitiond.leader.leader import Leader
 from partitiond.leader.requests import deliver_locally, handle
+from partitiond.leader.tasks import spawn
 from partitiond.log.link import LogLink
 from partitiond.machine.apply import initial_meta
 from partitiond.peers import Peers
@@ -25,6 +27,7 @@ from partitiond.processor import Processor
 from partitiond.store.rocksdb import RocksStore
 from shared.api.log import partition_group
 from shared.api.partition import (
+    InvocationState,
     InvocationStatesReply,
     InvocationStatesRequest,
     Moved,
@@ -47,6 +50,7 @@ __all__ = ["EXIT_CONFIG", "Worker", "main"]
 _log = logging.getLogger(__name__)
 #: Status of a worker that found what only the operator can mend, such as a store of a newer format.
 EXIT_CONFIG = 78
+_STATES_AT_ONCE = 128
 
 
 class Worker:
@@ -57,11 +61,14 @@ class Worker:
         self._index = index
         self._settings = settings
         self._clock = SystemClock()
-        self._log = LogLink(settings.socket("logd"))
+        # While the log is behind, nothing more is taken from clients: they wait, and hold what they want to say.
+        self._log = LogLink(settings.socket("logd"), lambda paused: self._server.hold(on=paused))
         self._catalog = CatalogClient(settings.socket("metad"), subscriber=name)
-        self._invoker = Invoker(catalog=self._catalog, settings=settings, clock=self._clock)
+        self._shares = _shares(index, settings)
+        self._invoker = Invoker(catalog=self._catalog, settings=settings, clock=self._clock, gate=self._shares)
         self._peers = Peers(settings)
         self._processors: dict[int, Processor] = {}
+        self._telling: set[asyncio.Task[None]] = set()
         decode = msgspec.msgpack.Decoder(PartitionRequest).decode
         self._server = RpcServer(settings.socket(name), decode, self, name=name)
 
@@ -72,6 +79,8 @@ class Worker:
         self._catalog.on_change(self._catalog_changed)
         self._catalog.start()
         await stopping.wait()
+        for task in self._telling:
+            task.cancel()
         await self._catalog.close()
         for processor in self._processors.values():
             processor.leader.step_down("the worker ends")
@@ -80,6 +89,8 @@ class Worker:
         for processor in self._processors.values():
             await processor.close()
         await self._invoker.close()
+        if self._shares is not None:
+            self._shares.close()
         await self._peers.close()
         await self._server.close()
 
@@ -140,8 +151,9 @@ class Worker:
         for request in messages:
             match request:
                 case InvocationStatesRequest():
-                    states = self._invoker.states(None)
-                    connection.send(InvocationStatesReply(request.request_id, states))
+                    task = spawn(self._tell_states(connection, request.request_id), name="states")
+                    self._telling.add(task)
+                    task.add_done_callback(self._telling.discard)
                 case WorkerStatusRequest():
                     statuses = [processor.status() for processor in self._processors.values()]
                     connection.send(WorkerStatusReply(request.request_id, statuses, os.getpid()))
@@ -153,9 +165,28 @@ class Worker:
                     else:
                         handle(processor.leader, connection, request)
 
+    async def _tell_states(self, connection: Connection, request_id: int) -> None:
+        """Each with a stack trace may be much: a few at a time, as fast as the peer reads."""
+        chunks = self._invoker.state_chunks(_STATES_AT_ONCE)
+        states: list[InvocationState] | None = next(chunks)
+        while states is not None and not connection.closed:
+            following = next(chunks, None)
+            connection.send(InvocationStatesReply(request_id, states, following is not None))
+            states = following
+            await asyncio.sleep(0)
+            await connection.drained()
+
     def on_closed(self, connection: Connection) -> None:
         for processor in self._processors.values():
             processor.leader.replies.forget_peer(connection)
+
+
+def _shares(index: int, settings: Settings) -> Shares | None:
+    """None: there are more workers than attempts may run, so that each has one."""
+    workers, limit = settings.worker_count, settings.concurrent_invocations_limit
+    if workers > limit:
+        return None
+    return Shares(settings.run_path / "slots", index=index, workers=workers, limit=limit)
 
 
 def main(index: int, data_dir: str) -> None:

@@ -6,4 +6,5 @@ Modules:
     example_node  what `scripts/up` runs: a node with the example services on it
     examples      services written with the official SDK
     benchmark     `scripts/bench`: Everlog and the oracle, measured in turn
+    burden        `scripts/memory`: a node under loads that are hard on memory
 """

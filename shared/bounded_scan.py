@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from rocksdict import Rdict, ReadOptions
 
-__all__ = ["scan", "scan_back"]
+__all__ = ["scan", "scan_back", "scan_keys"]
 
 
 def scan(db: Rdict, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -28,6 +28,24 @@ def scan(db: Rdict, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
             yield key, iterator.value()
             iterator.next()
         # An iterator that met an error just ends; only its status tells.
+        iterator.status()
+
+    return rows(options)
+
+
+def scan_keys(db: Rdict, start: bytes, end: bytes) -> Iterator[bytes]:
+    """The keys of the same rows: the values are not copied out of RocksDB."""
+    options = ReadOptions()
+    options.set_iterate_upper_bound(end)
+    iterator = db.iter(options)
+    iterator.seek(start)
+
+    def rows(options: ReadOptions) -> Iterator[bytes]:
+        while iterator.valid():
+            key: bytes = iterator.key()
+            assert start <= key < end
+            yield key
+            iterator.next()
         iterator.status()
 
     return rows(options)

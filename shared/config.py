@@ -39,6 +39,7 @@ SETTING_DOCS: dict[str, str] = {
     "request_bytes_limit": "largest request body at the ingress, bytes",
     "message_bytes_limit": "largest message of a service, bytes",
     "eager_state_bytes_limit": "state over this is read on demand instead of sent at the start, bytes",
+    "invoker_memory_bytes": "what large states and messages from and to services may hold at once on this node, bytes",
     "concurrent_invocations_limit": "attempts running at once on this node",
     "request_identity_private_key_file": "PEM file of an ed25519 key that signs requests to services; empty: unsigned",
     "service_ca_file": "PEM file of the authorities that https:// services are checked by; empty: the system's",
@@ -61,6 +62,7 @@ _ABOVE_ZERO = (
     "record_bytes_limit",
     "request_bytes_limit",
     "message_bytes_limit",
+    "invoker_memory_bytes",
     "concurrent_invocations_limit",
     "abort_timeout_s",
     "checkpoint_interval_s",
@@ -96,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request_bytes_limit: int = 32 * 1024 * 1024
     message_bytes_limit: int = 32 * 1024 * 1024
     eager_state_bytes_limit: int = 32 * 1024 * 1024
+    invoker_memory_bytes: int = 256 * 1024 * 1024
     concurrent_invocations_limit: int = 1000
     request_identity_private_key_file: str = ""
     service_ca_file: str = ""

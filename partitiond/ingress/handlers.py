@@ -66,11 +66,11 @@ class RequestHandler:
         route = parse(method, path, directory)
         if isinstance(route, CallRoute):
             check_call(route, method, headers)
-            body = await read_body()
+            # No name for the body: it would be kept beside the input that is made of it, maybe for hours.
             invoke = make_invoke(
                 route,
                 headers,
-                body,
+                await read_body(),
                 path=path,
                 query=query,
                 now_ms=self._clock.now_ms(),

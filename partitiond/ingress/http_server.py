@@ -163,7 +163,10 @@ class _Request(web.BaseRequest):
         if self.headers.get("expect", "").lower() == "100-continue":
             await self.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         try:
-            return await self.read()
+            body = await self.read()
+            # aiohttp would keep it as long as the request.
+            self._read_bytes = None
+            return body
         except web.HTTPRequestEntityTooLarge as error:
             raise _body_too_long() from error
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from shared.api.partition import (
+    LARGE_BYTES,
     AttachRequest,
     AwakeableRequest,
     ForgetRequest,
@@ -58,7 +59,9 @@ class Router:
         self._partition_of = partition_of
         self._worker_of = worker_of
         self._socket_of = socket_of
-        self._links: dict[int, _Link] = {}
+        #: By worker and lane: what is large has a connection of its own, which the worker leaves unread while the log
+        #: takes what came before; what is small does not wait behind it.
+        self._links: dict[tuple[int, bool], _Link] = {}
         self._draining = asyncio.Event()
         self._next_id = 1
 
@@ -73,10 +76,15 @@ class Router:
         repeated = False
         while True:
             partition_id = self._partition_of(partition_key)
-            link = self._link_to(self._worker_of(partition_id))
+            large = _is_large(request)
+            link = self._link_to(self._worker_of(partition_id), large=large)
             if link.connection is None:
                 await self._or_drain(link.connected())
                 continue
+            if large:
+                await link.turn()
+                if link.connection is None:
+                    continue
             request.request_id = self._next_id
             request.partition_id = partition_id
             self._next_id += 1
@@ -101,10 +109,10 @@ class Router:
         """Close the connections to all workers."""
         await asyncio.gather(*(link.close() for link in self._links.values()))
 
-    def _link_to(self, worker: int) -> _Link:
-        link = self._links.get(worker)
+    def _link_to(self, worker: int, *, large: bool = False) -> _Link:
+        link = self._links.get((worker, large))
         if link is None:
-            link = self._links[worker] = _Link(self._socket_of(worker), f"partitiond-{worker}")
+            link = self._links[worker, large] = _Link(self._socket_of(worker), f"partitiond-{worker}")
         return link
 
     async def _or_drain(self, waiting: Coroutine[None, None, None]) -> None:
@@ -120,6 +128,12 @@ class Router:
             raise UnavailableError("the partition has no leader, and this ingress is stopping")
 
 
+def _is_large(request: RoutedRequest) -> bool:
+    if type(request) is InvokeRequest:
+        return len(request.invoke.input) > LARGE_BYTES
+    return type(request) is AwakeableRequest and isinstance(request.result, bytes) and len(request.result) > LARGE_BYTES
+
+
 class _Link:
     """One worker: its connection, and who waits for which reply."""
 
@@ -127,6 +141,7 @@ class _Link:
         self._client = RpcClient(path, msgspec.msgpack.Decoder(PartitionReply).decode, self, name=name)
         self._waiting: dict[int, asyncio.Future[PartitionReply | None]] = {}
         self._loop = asyncio.get_running_loop()
+        self._turn = asyncio.Lock()
         self._client.start()
 
     @property
@@ -138,6 +153,15 @@ class _Link:
 
     async def close(self) -> None:
         await self._client.close()
+
+    async def turn(self) -> None:
+        """Wait until the worker reads what was sent before; then one request may be sent."""
+        async with self._turn:
+            # What the one before sent is written at the end of its loop turn: only then is it known.
+            await asyncio.sleep(0)
+            connection = self._client.connection
+            if connection is not None:
+                await connection.drained()
 
     async def ask(self, request: RoutedRequest) -> PartitionReply | None:
         """None: the worker went away before it answered. Needs a connection."""

@@ -5,8 +5,11 @@ Modules, in the order of an invocation's way:
     invoker     the face: starts and aborts chains, shows their states
     chain       the attempts of one generation, one after the other
     slots       how many attempts run at once, and who is next
+    shares      what the workers of a node run together
+    memory      what large states and messages may hold at once
     routes      which deployment serves an invocation, and how
     attempt     one HTTP request, from Start to End
+    outbound    what an attempt has to send, read as the service takes it
     protocol    the service protocol, sans I/O
     response    what the head of a response says
     failure     why an attempt failed

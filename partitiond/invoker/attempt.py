@@ -6,15 +6,16 @@ gets no effect after that; nothing an attempt does raises into another's path.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum
-from itertools import chain
 from typing import Protocol
 
 from partitiond.invoker.failure import AttemptFailure
 from partitiond.invoker.http2.errors import StreamError
 from partitiond.invoker.http2.message import Headers
 from partitiond.invoker.http2.request import RequestHead
+from partitiond.invoker.memory import FREE_BYTES, Claim, Memory
+from partitiond.invoker.outbound import Outbound
 from partitiond.invoker.ports import Endpoint, RequestStream
 from partitiond.invoker.protocol.conversation import Conversation
 from partitiond.invoker.protocol.header import frame
@@ -28,13 +29,23 @@ __all__ = ["Attempt", "AttemptOwner", "Ticker"]
 
 #: How long a service may take to close its response once its conversation is over.
 _LINGER_S = 30.0
+#: How long what a service does not read, or does not end, may hold memory that others wait for.
+_STALLED_S = 10.0
+#: So many bytes of a service are given back to its window together. Invariant: at most half the window.
+_RETURN_BYTES = 64 * 1024
+#: What a service that sends much may send beyond its first window before it is applied, as long as few do.
+_WIDE_BYTES = 768 * 1024
+#: Reads of stored values that may be one record.
+_READS_MAX = 4
+#: Acknowledgements and notifications that wait for a service that does not read.
+_QUEUED_MAX = 100_000
 
 
 class AttemptOwner(Protocol):
     """Who started the attempt."""
 
-    def on_effects(self, effects: list[Effect]) -> None:
-        """Report these, in order."""
+    def on_effects(self, effects: list[Effect], *, alone: bool = False) -> None:
+        """Report these, in order; `alone`: not in one record with others."""
 
     def on_server(self, server: str) -> None:
         """What the service says it is (x-restate-server)."""
@@ -44,6 +55,9 @@ class AttemptOwner(Protocol):
 
     def on_over(self, failure: AttemptFailure | None) -> None:
         """The attempt ended: None for End and Suspension."""
+
+    def when_applied(self, callback: Callable[[], None]) -> None:
+        """Call back once all that was reported so far is applied; never, if leadership is lost."""
 
     def on_mishap(self, text: str, error: Exception | None = None) -> None:
         """Something for the log that changes nothing, or (with `error`) a bug of ours."""
@@ -70,8 +84,9 @@ class Attempt:
     """Handler of one stream; see http2.stream.StreamHandler."""
 
     __slots__ = (
-        "_conversation", "_now_ms", "_owner", "_phase", "_queued", "_replay", "_route", "_stream",
-        "_ticker", "_time", "active_at",
+        "_claim", "_claim_number", "_claimant", "_conversation", "_direct", "_mark", "_memory", "_moved_at", "_now_ms",
+        "_outbound", "_owner", "_phase", "_reads", "_received", "_returning", "_route", "_stream", "_ticker", "_time",
+        "_wide", "_windows", "active_at",
     )  # fmt: skip
 
     def __init__(
@@ -83,44 +98,75 @@ class Attempt:
         ticker: Ticker,
         time: Callable[[], float],
         now_ms: Callable[[], int],
+        memory: Memory,
+        windows: Memory,
+        claimant: object,
     ) -> None:
+        """`claimant`: for whom memory is claimed, see `Memory.drop`; `windows`: what wide windows are claimed of."""
         self._owner = owner
         self._route = route
         self._conversation = conversation
         self._ticker = ticker
         self._now_ms = now_ms
         self._phase = _Phase.OPEN
-        #: What of the journal is not sent yet, and what must follow it.
-        self._replay: Iterator[bytes] | None = None
-        self._queued: list[bytes] = []
+        self._memory = memory
+        self._windows = windows
+        #: For a wider window, once the service has sent much; not granted: there were no more.
+        self._wide: Claim | None = None
+        self._claimant = claimant
+        #: All was sent and written: what comes next may go straight to the stream.
+        self._direct = False
+        #: Bytes of the service that are not given back to its window; those that are as soon as they are applied.
+        self._received = 0
+        self._returning = 0
+        #: Reads of stored values since anything came back.
+        self._reads = 0
+        #: For the message that is coming in, if it is large, and its number.
+        self._claim: Claim | None = None
+        self._claim_number = 0
+        #: When anything last moved, for one that holds a claim.
+        self._mark: tuple[float, int] | None = None
+        self._moved_at = 0.0
         #: The loop's time.
         self._time = time
         #: When the last message went either way.
         self.active_at = self._time()
 
-    def start(self, endpoint: Endpoint, head: RequestHead, chunks: Iterator[bytes]) -> None:
+    def start(self, endpoint: Endpoint, head: RequestHead, outbound: Outbound) -> None:
         """Send the request. What reading the journal raises comes through, and then there is no attempt."""
-        bidi = self._route.bidi
-        first = next(chunks)
-        second = next(chunks, None)
-        if second is None:
-            if not bidi:
-                self._phase = _Phase.CLOSED
-            self._stream: RequestStream = endpoint.request(head, self, first, end=not bidi)
-            self._ticker.add(self)
-            return
-        self._replay = chain((second,), chunks)
-        self._stream = endpoint.request(head, self, first)
+        self._outbound = outbound
+        first = outbound.piece(self._on_memory)
+        assert first is not None, "Start is small"
+        whole = outbound.replayed and not outbound.holds_claim
+        end = whole and not self._route.bidi
+        if end:
+            self._phase = _Phase.CLOSED
+        self._stream: RequestStream = endpoint.request(head, self, first, end=end)
+        # Bytes of the service are given back to its window when they are applied: it cannot outrun the log.
+        self._stream.auto_consume = False
         self._ticker.add(self)
+        if not self._stream.writable:
+            return
+        if whole:
+            self._direct = True
+            return
         try:
-            self._send_replay()
+            outbound.written()
+            self._pump()
         except Exception:
             self.abort()
             raise
 
-    def notify(self, entry_type: int, raw: bytes) -> None:
+    def notify(self, index: int, entry_type: int, raw: bytes) -> None:
         """A notification was stored. A closed request takes none: the service finds it at its next attempt."""
-        self._send(frame(entry_type, raw))
+        self._reads = 0
+        if self._phase is not _Phase.OPEN or not self._route.bidi:
+            return
+        if self._direct and len(raw) <= FREE_BYTES:
+            self.active_at = self._time()
+            self._direct = self._stream.send(frame(entry_type, raw))
+        else:
+            self._queue(index)
 
     def ack(self, command_index: int) -> None:
         """A command that asked for it was stored."""
@@ -133,8 +179,7 @@ class Attempt:
     def abort(self) -> None:
         """End at once and tell nobody."""
         if self._phase is not _Phase.DONE:
-            self._phase = _Phase.DONE
-            self._ticker.discard(self)
+            self._leave()
             self._stream.reset()
 
     # What the stream tells.
@@ -166,7 +211,12 @@ class Attempt:
             conversation = self._conversation
             effects = conversation.receive(data)
             if effects:
-                if conversation.bulky:
+                self._reads += conversation.reads
+                if self._reads > _READS_MAX:
+                    # Small commands with large answers: of so many in one record all would be in memory at once.
+                    for effect in effects:
+                        self._owner.on_effects([effect], alone=True)
+                elif conversation.bulky:
                     # The log cuts a batch between commands, not within one.
                     for effect in effects:
                         self._owner.on_effects([effect])
@@ -177,13 +227,17 @@ class Attempt:
                 conversation.awaiting_on = None
             if conversation.over:
                 self._conclude()
+                return
+            self._received += len(data)
+            if self._received >= _RETURN_BYTES:
+                self._give_back()
         except Exception as error:
             self._crash(error)
 
     def on_end(self) -> None:
         try:
-            phase, self._phase = self._phase, _Phase.DONE
-            self._ticker.discard(self)
+            phase = self._phase
+            self._leave()
             self._stream.close_request()
             if phase is not _Phase.LINGERING:
                 self._conversation.end_of_response()
@@ -193,8 +247,8 @@ class Attempt:
 
     def on_error(self, error: StreamError) -> None:
         try:
-            phase, self._phase = self._phase, _Phase.DONE
-            self._ticker.discard(self)
+            phase = self._phase
+            self._leave()
             if phase is not _Phase.LINGERING:
                 self._owner.on_over(AttemptFailure("RT0010", f"connection to the service: {error.message}"))
         except Exception as crash:
@@ -203,8 +257,8 @@ class Attempt:
     def on_writable(self) -> None:
         try:
             self.active_at = self._time()
-            if self._replay is not None:
-                self._send_replay()
+            self._outbound.written()
+            self._pump()
         except Exception as error:
             self._crash(error)
 
@@ -217,31 +271,109 @@ class Attempt:
 
     # Helpers, in order of use.
 
-    def _send_replay(self) -> None:
-        assert self._replay is not None
-        for chunk in self._replay:
-            if not self._stream.send(chunk):
+    def _pump(self) -> None:
+        """Send as much as the stream takes."""
+        outbound, stream = self._outbound, self._stream
+        while self._phase is _Phase.OPEN and (piece := outbound.piece(self._on_memory)) is not None:
+            if not stream.send(piece):
                 return
-        self._replay = None
-        if not self._route.bidi:
+            outbound.written()
+        if self._phase is _Phase.OPEN and outbound.replayed and not self._route.bidi:
             self._phase = _Phase.CLOSED
-            self._stream.close_request()
-        for data in self._queued:
-            self._stream.send(data)
-        self._queued.clear()
+            stream.close_request()
+        self._direct = outbound.empty
+
+    def _on_memory(self) -> None:
+        """Memory that something large waited for is there."""
+        try:
+            self.active_at = self._time()
+            self._pump()
+        except Exception as error:
+            self._crash(error)
 
     def _send(self, data: bytes) -> None:
         if self._phase is not _Phase.OPEN or not self._route.bidi:
             return
-        self.active_at = self._time()
-        if self._replay is not None:
-            self._queued.append(data)
+        if self._direct:
+            self.active_at = self._time()
+            self._direct = self._stream.send(data)
         else:
-            self._stream.send(data)
+            self._queue(data)
+
+    def _queue(self, item: int | bytes) -> None:
+        """It must wait for what is before it, or for memory."""
+        outbound = self._outbound
+        outbound.put(item)
+        if self._direct:
+            self.active_at = self._time()
+            self._direct = False
+            self._pump()
+        elif outbound.queued > _QUEUED_MAX:
+            text = f"the service does not read: {outbound.queued} notifications wait for it"
+            self._break_off(AttemptFailure("RT0001", text))
+
+    def _give_back(self) -> None:
+        """Let the service send more, once what it sent is applied, and once there is memory for what it is about to
+        send."""
+        if self._wide is None:
+            self._wide = self._windows.claim(self._claimant, _WIDE_BYTES, _nothing)
+            if self._wide.granted:
+                self._stream.widen(_WIDE_BYTES)
+            else:
+                self._wide.release()
+        number, size = self._conversation.awaited
+        claim = self._claim
+        if claim is not None and self._claim_number != number:
+            self._release_applied()
+            claim = None
+        if size > FREE_BYTES:
+            if claim is None:
+                self._claim_number = number
+                claim = self._claim = self._memory.claim(self._claimant, size, self._on_room)
+            if not claim.granted:
+                return
+        count, self._received = self._received, 0
+        self._returning += count
+        self._owner.when_applied(lambda: self._returned(count))
+
+    def _on_room(self) -> None:
+        """There is memory for the message that is coming in."""
+        try:
+            if self._received and self._phase in (_Phase.OPEN, _Phase.CLOSED):
+                self._give_back()
+        except Exception as error:
+            self._crash(error)
+
+    def _returned(self, count: int) -> None:
+        self._returning -= count
+        self.active_at = self._time()
+        self._stream.consumed(count)
+
+    def _release_applied(self) -> None:
+        """The large message is whole, and on its way to the log: it holds its memory until it is applied."""
+        claim, self._claim = self._claim, None
+        if claim is None:
+            return
+        if claim.granted:
+            self._owner.when_applied(claim.release)
+        else:
+            claim.release()
+
+    def _leave(self) -> None:
+        """Nothing more is sent or heard."""
+        self._phase = _Phase.DONE
+        self._ticker.discard(self)
+        self._outbound.close()
+        if self._wide is not None:
+            self._wide.release()
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
 
     def _conclude(self) -> None:
         """The conversation is over, by End, Suspension, Error, or because we refused a message."""
         conversation = self._conversation
+        self._release_applied()
         known = self._phase is _Phase.LINGERING
         if conversation.trailing:
             self._owner.on_mishap("the service sent bytes behind its last message")
@@ -259,19 +391,35 @@ class Attempt:
         self._owner.on_over(failure)
 
     def _check_deadline(self, now: float) -> None:
+        if self._outbound.waits or self._returning or self._received >= _RETURN_BYTES:
+            # We make it wait, for memory or for the log.
+            self.active_at = now
+            return
+        if self._memory.contended and (self._claim is not None or self._outbound.holds_claim):
+            self._check_stall(now)
         idle_ms = (now - self.active_at) * 1000
         options = self._route.options
         if self._phase is _Phase.LINGERING:
             if idle_ms >= _LINGER_S * 1000:
                 self.abort()
-        elif self._phase is _Phase.OPEN and self._replay is None:
+        elif self._phase is _Phase.OPEN and self._outbound.replayed:
             if idle_ms >= options.inactivity_timeout_ms:
                 self._phase = _Phase.CLOSED
                 self.active_at = now
                 self._stream.close_request()
-        elif idle_ms >= options.abort_timeout_ms:
+        elif self._phase is not _Phase.DONE and idle_ms >= options.abort_timeout_ms:
             seconds = options.abort_timeout_ms / 1000
             self._break_off(AttemptFailure("RT0001", f"no message from the service for {seconds:g} s (abort timeout)"))
+
+    def _check_stall(self, now: float) -> None:
+        """Others wait for memory that this attempt holds: it may, as long as anything moves."""
+        mark = (self.active_at, self._stream.waiting_bytes)
+        if mark != self._mark:
+            self._mark, self._moved_at = mark, now
+        elif now - self._moved_at >= _STALLED_S and self._phase is not _Phase.LINGERING:
+            what = f"does not read ({mark[1]} bytes wait for it)" if mark[1] else "stopped within a message"
+            text = f"the service {what} for {_STALLED_S:g} s, and others need the memory"
+            self._break_off(AttemptFailure("RT0001", text))
 
     def _crash(self, error: Exception) -> None:
         """A bug of ours, or bytes that nobody thought of: this attempt fails, the others go on."""
@@ -280,6 +428,10 @@ class Attempt:
         self.abort()
         if not over:
             self._owner.on_over(AttemptFailure("RT0006", f"internal error: {type(error).__name__}: {error}"))
+
+
+def _nothing() -> None:
+    """For what is not waited for."""
 
 
 def _uint32_message(value: int) -> bytes:

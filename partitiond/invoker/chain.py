@@ -20,9 +20,11 @@ from partitiond.invoker.attempt import Attempt
 from partitiond.invoker.deadlines import Deadlines
 from partitiond.invoker.endpoints import Endpoints
 from partitiond.invoker.failure import AttemptError, AttemptFailure
+from partitiond.invoker.memory import FREE_BYTES, Claim, Memory
+from partitiond.invoker.outbound import Outbound
 from partitiond.invoker.ports import CatalogView, InvokerHost
 from partitiond.invoker.protocol.conversation import Conversation
-from partitiond.invoker.protocol.start import encode_start, encode_state, replay_chunks
+from partitiond.invoker.protocol.start import encode_start, encode_state
 from partitiond.invoker.retry import Exhausted, RetryCounter
 from partitiond.invoker.routes import Route, Routes
 from partitiond.invoker.slots import Slots
@@ -43,6 +45,7 @@ from shared.wal.commands import (
     Pin,
     Suspend,
     SuspendOn,
+    Target,
     Yield,
 )
 from shared.wal.futures import Future
@@ -69,6 +72,9 @@ class Surroundings:
     slots: Slots
     #: None: requests are not signed.
     identity: Identity | None
+    memory: Memory
+    #: What wide windows of services that send much are claimed of.
+    windows: Memory
     #: The loop's time, for time-outs; the clock's is for what is stored and shown.
     time: Callable[[], float]
     clock: Clock
@@ -83,10 +89,9 @@ class Chain:
     """Runs, waits for a slot, to retry, or for what becomes of its suspension. Implements Waiter and AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_counter", "_known_entries", "_on_gone", "_pin", "_reported", "_row", "_shared", "_suspending",
-        "_target", "_timer",
-        "attempts", "awaiting_on", "debug_id", "deployment_id", "failure", "generation", "gone", "host", "id",
-        "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
+        "_attempt", "_claim", "_counter", "_known_entries", "_on_gone", "_pin", "_reported", "_row", "_shared",
+        "_suspending", "_target", "_timer", "attempts", "awaiting_on", "debug_id", "deployment_id", "failure",
+        "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
     )  # fmt: skip
 
     def __init__(
@@ -105,6 +110,8 @@ class Chain:
         #: The row as it was handed in; None: it may be stale by now.
         self._row: InvocationRow | None = row
         self._attempt: Attempt | None = None
+        #: For a large state. While it is not granted we wait for it, with a slot.
+        self._claim: Claim | None = None
         #: To be reported with the attempt's first effects; None: the invocation is pinned.
         self._pin: Pin | None = None
         self._counter = RetryCounter()
@@ -136,6 +143,9 @@ class Chain:
 
     def start(self) -> None:
         """Run as soon as there is a slot."""
+        if self._shared.slots.crowded:
+            # It may be long: thousands that wait are to hold little.
+            self._row = None
         self._shared.slots.acquire(self)
 
     def go_on(self, row: InvocationRow) -> None:
@@ -146,11 +156,11 @@ class Chain:
         self._row = row
         self.start()
 
-    def notify(self, entry_type: int, raw: bytes) -> None:
+    def notify(self, index: int, entry_type: int, raw: bytes) -> None:
         # It may be what the handler waited for. If not, the SDK says so again.
         self.awaiting_on = None
         if self._attempt is not None:
-            self._attempt.notify(entry_type, raw)
+            self._attempt.notify(index, entry_type, raw)
         else:
             # The next attempt will find it in the journal, which is longer than the row we hold says.
             self._row = None
@@ -177,6 +187,10 @@ class Chain:
         if attempt is not None:
             attempt.abort()
             self._shared.slots.release()
+        elif self._claim is not None:
+            self._claim.release()
+            self._claim = None
+            self._shared.slots.release()
 
     def retry_now(self) -> None:
         """An operator wants no more delay."""
@@ -200,14 +214,16 @@ class Chain:
         try:
             self._begin_attempt()
         except AttemptError as error:
+            self._drop_claim()
             self._after_failure(error.failure)
         except Exception as error:
+            self._drop_claim()
             _log.exception("invocation=%s: an attempt could not start", self.debug_id)
             self._after_failure(AttemptFailure("RT0006", f"internal error: {type(error).__name__}: {error}"))
 
     # AttemptOwner
 
-    def on_effects(self, effects: list[Effect]) -> None:
+    def on_effects(self, effects: list[Effect], *, alone: bool = False) -> None:
         assert not self.gone
         self.awaiting_on = None
         if type(effects[0]) not in _LAST_EFFECTS:
@@ -220,6 +236,8 @@ class Chain:
             effects.insert(0, self._pin)
             self._pin = None
         self.host.propose(InvokerEffects(self.id, self.generation, effects))
+        if alone:
+            self.host.flush()
 
     def on_server(self, server: str) -> None:
         self.server = server
@@ -237,6 +255,9 @@ class Chain:
             self.host.when_applied(self._suspended)
         else:
             self._leave()
+
+    def when_applied(self, callback: Callable[[], None]) -> None:
+        self.host.when_applied(callback)
 
     def on_mishap(self, text: str, error: Exception | None = None) -> None:
         _log.error("invocation=%s: %s", self.debug_id, text, exc_info=error)
@@ -256,17 +277,18 @@ class Chain:
         row = self._row or self._load()
         self._row = None
         if row is None:
+            self._drop_claim()
             self._leave()
             shared.slots.release()
             return
         self._known_entries = row.journal_length
         now_ms = shared.clock.now_ms()
-        if not self.attempts:
-            self._counter.on_stored(now_ms)
-        self.attempts += 1
-        self.last_start_ms = now_ms
-        self.next_retry_ms = 0
+        if self._claim is None:
+            self._count_attempt(now_ms)
         route = shared.routes.resolve(row)
+        state = self._read_state(route, row.target)
+        if state is None:
+            return  # We are called again when there is memory for it.
         self._pin = route.pin if row.deployment_id is None else None
         deployment = route.deployment
         self.deployment_id = deployment.id
@@ -287,14 +309,42 @@ class Chain:
             protocol_version=route.version,
         )
         attempt = Attempt(
-            self, route, conversation, ticker=shared.deadlines, time=shared.time, now_ms=shared.clock.now_ms
+            self,
+            route,
+            conversation,
+            ticker=shared.deadlines,
+            time=shared.time,
+            now_ms=shared.clock.now_ms,
+            memory=shared.memory,
+            windows=shared.windows,
+            claimant=self.host,
         )
         self.awaiting_on = None
-        first = self._start_message(route, row, now_ms)
-        journal = self.host.read_journal(self.id, row.journal_length)
+        parts, size, partial = state
+        large = size > FREE_BYTES
+        start = self._start_message(
+            route, row, now_ms, b"" if large else b"".join(parts), size if large else 0, partial
+        )
+        outbound = Outbound(
+            start,
+            read_entry=self._read_entry,
+            length=row.journal_length,
+            memory=shared.memory,
+            owner=self.host,
+            state=parts if large else (),
+            claim=self._claim,
+        )
         head = route.head.with_path(route.path, *self._headers(route, row, now_ms))
-        attempt.start(endpoint, head, replay_chunks(first, journal, row.journal_length))
+        attempt.start(endpoint, head, outbound)
+        self._claim = None
         self._attempt = attempt
+
+    def _count_attempt(self, now_ms: int) -> None:
+        if not self.attempts:
+            self._counter.on_stored(now_ms)
+        self.attempts += 1
+        self.last_start_ms = now_ms
+        self.next_retry_ms = 0
 
     def _headers(self, route: Route, row: InvocationRow, now_ms: int) -> list[tuple[str, str]]:
         """Those of this attempt alone."""
@@ -316,27 +366,55 @@ class Chain:
             return None
         return row
 
-    def _start_message(self, route: Route, row: InvocationRow, now_ms: int) -> bytes:
-        target = row.target
+    def _read_entry(self, index: int) -> tuple[int, bytes]:
+        return self.host.read_entry(self.id, index)
+
+    def _read_state(self, route: Route, target: Target) -> tuple[list[bytes], int, bool] | None:
+        """What `encode_state` makes of the state that goes along. None: it is large, and memory is waited for."""
+        if target.kind == HandlerKind.SERVICE or route.options.enable_lazy_state:
+            return [], 0, True
+        shared = self._shared
+        limit = shared.eager_state_bytes_limit
+        free = min(limit, FREE_BYTES)
+        if self._claim is None:
+            read = encode_state(self.host.read_state(target), bytes_limit=free)
+            if not read[2] or free == limit:
+                return read
+            self._claim = shared.memory.claim(self.host, limit, self._on_memory)
+        if not self._claim.granted:
+            return None
+        read = encode_state(self.host.read_state(target), bytes_limit=min(limit, self._claim.size))
+        self._claim.shrink(read[1])
+        return read
+
+    def _on_memory(self) -> None:
+        if not self.gone:
+            self.begin()
+
+    def _drop_claim(self) -> None:
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+
+    def _start_message(
+        self, route: Route, row: InvocationRow, now_ms: int, state: bytes, state_behind: int, partial: bool
+    ) -> bytes:
         counter = self._counter
-        state, partial = b"", True
-        if target.kind != HandlerKind.SERVICE and not route.options.enable_lazy_state:
-            entries = self.host.read_state(target)
-            state, partial = encode_state(entries, bytes_limit=self._shared.eager_state_bytes_limit)
         return encode_start(
             invocation_id=self.id,
             debug_id=self.debug_id,
             known_entries=row.journal_length,
             state=state,
             partial_state=partial,
-            key=target.key,
+            key=row.target.key,
             retry_count=counter.failures_since_stored,
             stored_ago_ms=now_ms - counter.stored_at_ms if counter.failures else 0,
             protocol_version=route.version,
             idempotency_key=row.idempotency_key,
             seed_id=row.seed_id,
-            scope=target.scope,
+            scope=row.target.scope,
             limit_key=row.limit_key,
+            state_behind=state_behind,
         )
 
     def _after_failure(self, failure: AttemptFailure) -> None:

@@ -1,14 +1,16 @@
 """HTTP/1.1 behind the same face as the HTTP/2 pool, for deployments that ask for it. Owns: an aiohttp session.
 
-The request is sent whole, then the response is read: request-response mode only. Connections are kept for the next
-request, as `Http1Settings` says.
+The request is sent before the response is read: request-response mode only. A body that comes in one piece has a
+content-length; a longer one is chunked, and asked for piece by piece as the service takes it. Connections are kept for
+the next request, as `Http1Settings` says.
 """
 
 from __future__ import annotations
 
 import asyncio
-import io
 import ssl
+from collections import deque
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +28,8 @@ __all__ = ["Http1Endpoint", "Http1Settings"]
 
 #: Of one line of a response's head; as much as HTTP/2 takes for all of it.
 _HEAD_LINE_BYTES_MAX = 65_536
+#: Of a response, what may be read before it is consumed.
+_UNCONSUMED_BYTES_MAX = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +67,7 @@ class Http1Endpoint:
         self, head: RequestHead, handler: StreamHandler, body: bytes = b"", *, end: bool = False
     ) -> _Http1Stream:
         """See http2.pool.Pool.request."""
-        stream = _Http1Stream(self, head, handler)
-        stream.send(body, end=end)
-        return stream
+        return _Http1Stream(self, head, handler, body, end=end)
 
     async def close(self) -> None:
         """End what runs and close the connections."""
@@ -77,7 +79,7 @@ class Http1Endpoint:
             await self._session.close()
 
     def exchange(self, stream: _Http1Stream) -> asyncio.Task[None]:
-        """The whole request is known: send it and read the response."""
+        """Send the request and read the response."""
         task = asyncio.get_running_loop().create_task(self._exchange(stream))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -86,14 +88,15 @@ class Http1Endpoint:
     async def _exchange(self, stream: _Http1Stream) -> None:
         handler = stream.handler
         facts = SimpleNamespace(reused=False, sent=False)
+        whole = stream.whole_body()
         try:
             try:
-                await self._ask(stream, facts)
+                await self._ask(stream, stream.pieces() if whole is None else whole, facts)
             except (aiohttp.ServerDisconnectedError, ConnectionResetError):
                 # The service closed a kept connection while we took it up: no answer of its says so.
-                if stream.answered or not facts.reused:
+                if stream.answered or not facts.reused or whole is None:
                     raise
-                await self._ask(stream, facts)
+                await self._ask(stream, whole, facts)
         except aiohttp.ClientConnectorError as error:
             reason = tls_problem(error) or str(error)
             failure = StreamError(ErrorKind.CONNECT, f"cannot connect to {self._origin}: {reason}", sent=False)
@@ -113,13 +116,13 @@ class Http1Endpoint:
         if not stream.dropped:
             handler.on_error(failure)
 
-    async def _ask(self, stream: _Http1Stream, facts: SimpleNamespace) -> None:
+    async def _ask(self, stream: _Http1Stream, body: bytes | AsyncIterator[bytes], facts: SimpleNamespace) -> None:
         head = stream.head
         async with self._opened().request(
             head.method,
             URL(self._origin + head.path, encoded=True),
             headers=head.headers,
-            data=io.BytesIO(b"".join(stream.body)),
+            data=body,
             allow_redirects=False,
             trace_request_ctx=facts,
         ) as response:
@@ -128,6 +131,7 @@ class Http1Endpoint:
             stream.handler.on_response(response.status, Headers(items))
             while not stream.dropped and (data := await response.content.readany()):
                 stream.handler.on_data(data)
+                await stream.wait_consumed(len(data))
 
     def _opened(self) -> aiohttp.ClientSession:
         """The session, made at the first request."""
@@ -178,30 +182,84 @@ def _text_of(error: Exception) -> str:
 
 
 class _Http1Stream:
-    """See http2.stream.Stream. Sends when the request is closed."""
+    """See http2.stream.Stream."""
 
-    def __init__(self, endpoint: Http1Endpoint, head: RequestHead, handler: StreamHandler) -> None:
-        self._endpoint = endpoint
+    def __init__(
+        self, endpoint: Http1Endpoint, head: RequestHead, handler: StreamHandler, body: bytes, *, end: bool
+    ) -> None:
         self.head = head
         self.handler = handler
-        self.body: list[bytes] = []
+        #: The owner has closed the request.
+        self.ended = end
         #: The response has begun.
         self.answered = False
         #: The owner wants to hear no more.
         self.dropped = False
-        self._task: asyncio.Task[None] | None = None
+        self.auto_consume = True
+        #: Of a body that is known from the start nothing waits for the owner's sake.
+        self._whole = body if end else b""
+        self._waiting: deque[bytes] = deque() if end else deque([body])
+        self._news = asyncio.Event()
+        self._unconsumed = 0
+        self._consumed = asyncio.Event()
+        self._task = endpoint.exchange(self)
+
+    @property
+    def writable(self) -> bool:
+        return not self._waiting
+
+    @property
+    def waiting_bytes(self) -> int:
+        return sum(map(len, self._waiting))
 
     def send(self, data: bytes, *, end: bool = False) -> bool:
-        if self._task is None and not self.dropped:
-            self.body.append(data)
-            if end:
-                self._task = self._endpoint.exchange(self)
-        return True
+        """Never at once: the body is taken by the task that writes it."""
+        if not self.ended and not self.dropped:
+            self.ended = end
+            if data:
+                self._waiting.append(data)
+            self._news.set()
+        return not self._waiting
 
     def close_request(self) -> None:
         self.send(b"", end=True)
 
     def reset(self) -> None:
         self.dropped = True
-        if self._task is not None:
-            self._task.cancel()
+        self._task.cancel()
+
+    def consumed(self, n: int) -> None:
+        self._unconsumed -= n
+        self._consumed.set()
+
+    def widen(self, n: int) -> None:
+        """There are no windows."""
+
+    def whole_body(self) -> bytes | None:
+        """All of it, if it is known now."""
+        if not self.ended:
+            return None
+        body = b"".join((self._whole, *self._waiting))
+        self._waiting.clear()
+        return body
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body, each piece once the one before is written to the socket's buffer."""
+        while True:
+            while self._waiting:
+                yield self._waiting.popleft()
+            if self.ended or self.dropped:
+                return
+            self._news.clear()
+            self.handler.on_writable()
+            if not self._waiting and not self.ended:
+                await self._news.wait()
+
+    async def wait_consumed(self, count: int) -> None:
+        """The response goes on once the owner has dealt with what it has."""
+        if self.auto_consume:
+            return
+        self._unconsumed += count
+        while self._unconsumed > _UNCONSUMED_BYTES_MAX and not self.dropped:
+            self._consumed.clear()
+            await self._consumed.wait()

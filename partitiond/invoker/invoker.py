@@ -6,18 +6,19 @@ It decides nothing about invocations: the machine says what runs, and all that h
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import random
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 
 from partitiond.invoker.chain import Chain, Surroundings
 from partitiond.invoker.connect import open_endpoint
 from partitiond.invoker.deadlines import Deadlines
 from partitiond.invoker.endpoints import EndpointKey, Endpoints
+from partitiond.invoker.memory import Memory
 from partitiond.invoker.ports import CatalogView, Endpoint, InvokerHost
 from partitiond.invoker.routes import Routes
-from partitiond.invoker.slots import Slots
+from partitiond.invoker.slots import Gate, OwnGate, Slots
 from shared.api.partition import InvocationState
 from shared.clock import Clock
 from shared.config import Settings
@@ -29,6 +30,8 @@ __all__ = ["Invoker"]
 
 #: What a record holds beside one message. A message that fits no record would end the leadership at each attempt.
 _RECORD_OVERHEAD_BYTES = 64 * 1024
+#: How often a worker that waits looks whether others have given slots back.
+_ASK_AGAIN_S = 0.01
 
 
 class Invoker:
@@ -44,15 +47,20 @@ class Invoker:
         settings: Settings,
         clock: Clock,
         make_endpoint: Callable[[EndpointKey], Endpoint] | None = None,
+        gate: Gate | None = None,
         tick_s: float = 1.0,
         random_bytes: Callable[[int], bytes] = os.urandom,
         random_float: Callable[[], float] = random.random,
     ) -> None:
+        """`gate`: how many attempts run at once; None: this worker's even share of the node's."""
         loop = asyncio.get_running_loop()
+        if gate is None:
+            gate = OwnGate(max(1, settings.concurrent_invocations_limit // settings.worker_count))
+        budget = max(1, settings.invoker_memory_bytes // 2 // settings.worker_count)
         self._catalog = catalog
         self._chains: dict[InvokerHost, dict[bytes, Chain]] = {}
         outbound = Outbound(settings)
-        self._endpoints = Endpoints(make_endpoint or partial(open_endpoint, outbound=outbound))
+        self._endpoints = Endpoints(make_endpoint or functools.partial(open_endpoint, outbound=outbound))
         self._deadlines = Deadlines(tick_s)
         self._shared = Surroundings(
             catalog=catalog,
@@ -60,7 +68,10 @@ class Invoker:
             identity=outbound.identity,
             endpoints=self._endpoints,
             deadlines=self._deadlines,
-            slots=Slots(max(1, settings.concurrent_invocations_limit // settings.worker_count), loop.call_soon),
+            slots=Slots(gate, loop.call_soon, functools.partial(loop.call_later, _ASK_AGAIN_S)),
+            memory=Memory(budget, loop.call_soon),
+            # Of their own: a window that was opened cannot be taken back when a message needs the memory.
+            windows=Memory(budget, loop.call_soon),
             time=loop.time,
             clock=clock,
             eager_state_bytes_limit=settings.eager_state_bytes_limit,
@@ -86,11 +97,13 @@ class Invoker:
         chain = chains[invocation_id] = Chain(self._shared, host, invocation_id, row, self._forget)
         chain.start()
 
-    def notify(self, host: InvokerHost, invocation_id: bytes, generation: int, entry_type: int, raw: bytes) -> None:
+    def notify(
+        self, host: InvokerHost, invocation_id: bytes, generation: int, index: int, entry_type: int, raw: bytes
+    ) -> None:
         """Action ForwardNotification."""
         chain = self._find(host, invocation_id)
         if chain is not None and chain.generation == generation:
-            chain.notify(entry_type, raw)
+            chain.notify(index, entry_type, raw)
 
     def ack(self, host: InvokerHost, invocation_id: bytes, generation: int, command_index: int) -> None:
         """Action AckCommand."""
@@ -141,11 +154,21 @@ class Invoker:
         for chain in list(self._chains.get(host, {}).values()):
             chain.abort()
         self._chains.pop(host, None)
+        # What was held until it is applied: nobody is told any more.
+        self._shared.memory.drop(host)
+        self._shared.windows.drop(host)
 
     def states(self, host: InvokerHost | None = None) -> list[InvocationState]:
         """What SQL shows of one host's chains, or of all."""
         hosts = [host] if host is not None else list(self._chains)
         return [_state(chain) for each in hosts for chain in self._chains.get(each, {}).values()]
+
+    def state_chunks(self, size: int) -> Iterator[list[InvocationState]]:
+        """All states, some at a time; what ends meanwhile is left out. At least one list."""
+        ids = [(host, invocation_id) for host, chains in self._chains.items() for invocation_id in chains]
+        for at in range(0, max(1, len(ids)), size):
+            chains = (self._find(host, invocation_id) for host, invocation_id in ids[at : at + size])
+            yield [_state(chain) for chain in chains if chain is not None]
 
     async def close(self) -> None:
         """Abort everything and close the connections."""

@@ -20,15 +20,17 @@ class InvokerHost(Protocol):
     def load(self, invocation_id: bytes) -> InvocationRow | None:
         """As stored now; None when there is none."""
 
-    def read_journal(self, invocation_id: bytes, length: int) -> Iterable[tuple[int, bytes]]:
-        """(message type, protobuf) of the first `length` entries; the first is Input. May be read step by step,
-        while the journal grows behind `length`."""
+    def read_entry(self, invocation_id: bytes, index: int) -> tuple[int, bytes]:
+        """(message type, protobuf) of an entry that the journal has; entry 0 is Input."""
 
     def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
         """(name, value) of the keyed target's state."""
 
     def propose(self, effects: InvokerEffects) -> None:
         """To the log, in order. Never raises for leadership that is lost: the machine fences such effects."""
+
+    def flush(self) -> None:
+        """What was proposed so far is a record of its own: nothing that follows joins it."""
 
     def when_applied(self, callback: Callable[[], None]) -> None:
         """Call back once all that was proposed so far is applied; never, if leadership is lost."""
@@ -48,11 +50,23 @@ class CatalogView(Protocol):
 class RequestStream(Protocol):
     """One request, as `http2.stream.Stream` describes it."""
 
+    auto_consume: bool
+
+    @property
+    def writable(self) -> bool: ...
+
+    @property
+    def waiting_bytes(self) -> int: ...
+
     def send(self, data: bytes, *, end: bool = False) -> bool: ...
 
     def close_request(self) -> None: ...
 
     def reset(self) -> None: ...
+
+    def consumed(self, n: int) -> None: ...
+
+    def widen(self, n: int) -> None: ...
 
 
 class Endpoint(Protocol):

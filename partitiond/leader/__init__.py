@@ -7,6 +7,7 @@ Modules:
     verbs       pause, resume, restart as new
     replies     who waits for which invocation
     answers     requests answered by the fate of their own command
+    lane        large requests on their way to the log
     timers      the next due timer
     outbox      messages on their way to other partitions
     cleaner     proposes to forget what has expired

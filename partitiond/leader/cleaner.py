@@ -16,15 +16,17 @@ __all__ = ["Cleaner", "expired"]
 
 _SLICE_ROWS = 500
 _SLICE_PAUSE_S = 0.02
+#: Journal entries that one record removes, unless one invocation has more.
+_ENTRIES_MAX = 5000
 _STATUS_AT = 3
 
 
 def expired(tables: Tables, start: bytes, now_ms: int) -> tuple[list[bytes], bytes | None]:
     """Look at one slice of invocations from key `start`: (ids due, where the next slice begins or None at the end)."""
     due: list[bytes] = []
-    seen = 0
+    seen = entries = 0
     for key, value in tables.scan(start, keys.JOURNAL):
-        if seen == _SLICE_ROWS:
+        if seen == _SLICE_ROWS or entries >= _ENTRIES_MAX:
             return due, key
         seen += 1
         if value[_STATUS_AT] != Status.COMPLETED:
@@ -33,6 +35,7 @@ def expired(tables: Tables, start: bytes, now_ms: int) -> tuple[list[bytes], byt
         journal_due = row.journal_length > 0 and row.completed_at_ms + row.journal_retention_ms <= now_ms
         if row.expires_at_ms <= now_ms or journal_due:
             due.append(key[1:])
+            entries += row.journal_length
     return due, None
 
 

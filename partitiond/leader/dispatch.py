@@ -42,7 +42,7 @@ def _carry_out(leader: Leader, action: Action) -> None:
         case InvocationStored():
             leader.replies.stored(action.id, action.request_uid, created=action.created, start_at_ms=action.start_at_ms)
         case ForwardNotification():
-            leader.invoker.notify(leader, action.id, action.generation, action.entry_type, action.raw)
+            leader.invoker.notify(leader, action.id, action.generation, action.index, action.entry_type, action.raw)
         case AckCommand():
             leader.invoker.ack(leader, action.id, action.generation, action.command_index)
         case AckRun():

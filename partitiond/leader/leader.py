@@ -17,6 +17,7 @@ from typing import Protocol
 from partitiond.leader import recovery
 from partitiond.leader.answers import Answers
 from partitiond.leader.cleaner import Cleaner
+from partitiond.leader.lane import Lane
 from partitiond.leader.outbox import Outbox
 from partitiond.leader.replies import Replies
 from partitiond.leader.timers import Timers
@@ -61,7 +62,9 @@ class InvokerPort(Protocol):
 
     def start(self, host: Leader, invocation_id: bytes, row: InvocationRow) -> None: ...
 
-    def notify(self, host: Leader, invocation_id: bytes, generation: int, entry_type: int, raw: bytes) -> None: ...
+    def notify(
+        self, host: Leader, invocation_id: bytes, generation: int, index: int, entry_type: int, raw: bytes
+    ) -> None: ...
 
     def ack(self, host: Leader, invocation_id: bytes, generation: int, command_index: int) -> None: ...
 
@@ -115,12 +118,14 @@ class Leader:
             partition_of,
             lambda receiver, messages: deliver(receiver, partition.id, messages),
             self.propose_command,
+            lambda seq: recovery.outbox_message(tables, seq),
         )
         self._cleaner = Cleaner(tables, clock, self.propose_command, interval_s=cleanup_interval_s)
         self.answers = Answers(self.when_applied)
         self._catalog = catalog
         #: Of the rule book that the partition applies, or will once what is proposed is applied.
         self._rules_version = 0
+        self.lane = Lane(self.when_applied)
 
     @property
     def leading(self) -> bool:
@@ -148,6 +153,7 @@ class Leader:
             self.outbox.stop()
             self._cleaner.stop()
             self.answers.moved(why)
+            self.lane.stop()
             self.replies.moved(why)
         self.role = Role.FOLLOWING
         self._uid = b""
@@ -205,18 +211,21 @@ class Leader:
         """Effects of an attempt go to the log, in order."""
         self._proposer.propose(effects)
 
+    def flush(self) -> None:
+        """What was proposed so far leaves as it is."""
+        self._proposer.flush()
+
     def load(self, invocation_id: bytes) -> InvocationRow | None:
         """The invocation as stored now."""
         stored = self._tables.get(keys.invocation_key(invocation_id))
         return None if stored is None else values.decode_invocation(stored)
 
-    def read_journal(self, invocation_id: bytes, length: int) -> Iterable[tuple[int, bytes]]:
-        """(message type, raw message) of the first `length` entries."""
-        for index in range(length):
-            stored = self._tables.get(keys.journal_key(invocation_id, index))
-            assert stored is not None, f"journal entry {index} of {invocation_id.hex()} is missing"
-            entry = values.decode_journal(stored)
-            yield entry.entry_type, entry.raw
+    def read_entry(self, invocation_id: bytes, index: int) -> tuple[int, bytes]:
+        """(message type, raw message) of an entry."""
+        stored = self._tables.get(keys.journal_key(invocation_id, index))
+        assert stored is not None, f"journal entry {index} of {invocation_id.hex()} is missing"
+        entry = values.decode_journal(stored)
+        return entry.entry_type, entry.raw
 
     def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
         """(name, value) of the object's or workflow's state, by name."""

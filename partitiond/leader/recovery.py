@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from partitiond.machine.tables import Tables
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, OutboxRow, Status
+from shared.wal.commands import OutboxMessage
 
-__all__ = ["invoked", "outbox"]
+__all__ = ["invoked", "outbox", "outbox_message"]
 
 #: An InvocationRow has 16 or more fields, so its msgpack begins with 0xdc and a 2-byte count; then the status.
 _STATUS_AT = 3
@@ -28,3 +29,10 @@ def outbox(tables: Tables) -> Iterator[tuple[int, OutboxRow]]:
     """Every message that its receiver may not have stored, in order."""
     for key, value in tables.scan(keys.OUTBOX, keys.DEDUP):
         yield keys.decode_outbox(key), values.decode_outbox_row(value)
+
+
+def outbox_message(tables: Tables, seq: int) -> OutboxMessage:
+    """A message that is known to be there."""
+    stored = tables.get(keys.outbox_key(seq))
+    assert stored is not None, f"outbox message {seq} is missing"
+    return values.decode_outbox_row(stored).message

@@ -17,6 +17,9 @@ class Peer(Protocol):
 
     def send(self, message: msgspec.Struct) -> None: ...
 
+    def hold(self, *, on: bool) -> None:
+        """Read no more from it, or go on."""
+
 
 class _Waiter(NamedTuple):
     peer: Peer

@@ -10,6 +10,7 @@ from partitiond.leader import verbs
 from partitiond.leader.leader import Leader
 from partitiond.leader.replies import Peer
 from shared.api.partition import (
+    LARGE_BYTES,
     AttachRequest,
     AwakeableReply,
     AwakeableRequest,
@@ -54,11 +55,15 @@ def handle(leader: Leader, peer: Peer, request: LeaderRequest) -> None:
             invoke = request.invoke
             leader.replies.wait(peer, request.request_id, invoke.id, invoke.request_uid, wants_result=request.wait)
             leader.propose_command(invoke)
+            if len(invoke.input) > LARGE_BYTES:
+                leader.lane.took(peer, len(invoke.input))
         case AttachRequest():
             _attach(leader, peer, request)
         case AwakeableRequest():
             leader.propose_command(CompleteAwakeable(request.invocation_id, request.signal, request.result))
             leader.answers.once_applied(peer, request.request_id, AwakeableReply(request.request_id))
+            if isinstance(request.result, bytes) and len(request.result) > LARGE_BYTES:
+                leader.lane.took(peer, len(request.result))
         case DeliverRequest():
             leader.propose_command(Deliver(request.sender, request.messages))
             upto_seq = request.messages[-1][0] if request.messages else 0
@@ -97,6 +102,9 @@ class _LocalPeer:
     def send(self, message: msgspec.Struct) -> None:
         if not self.reply.done():
             self.reply.set_result(message)
+
+    def hold(self, *, on: bool) -> None:
+        """It waits for each reply."""
 
 
 async def deliver_locally(leader: Leader, sender: int, messages: list[tuple[int, OutboxMessage]]) -> None:

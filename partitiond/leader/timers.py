@@ -10,10 +10,12 @@ from shared.clock import Clock
 from shared.storage import keys
 from shared.wal.commands import Command, FireTimers
 
-__all__ = ["Timers"]
+__all__ = ["TIMERS_MAX", "Timers"]
 
 #: An alarm is never set further away, so that a jump of the clock is noticed.
 _ALARM_MS_MAX = 60_000
+#: Timers of one record: when thousands are due at once, others have their turn in between.
+TIMERS_MAX = 256
 
 
 class Timers:
@@ -73,5 +75,5 @@ class Timers:
             self._set(fire_at_ms)
             return
         self._firing = True
-        self._propose(FireTimers(now_ms))
+        self._propose(FireTimers(now_ms, TIMERS_MAX))
         self._when_applied(self.start)

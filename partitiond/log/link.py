@@ -7,6 +7,7 @@ then has an unknown outcome: followers are told by `on_log_lost` and step down.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,7 +61,9 @@ class GroupFollower(Protocol):
 class LogLink:
     """Appends and follows over one socket."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_paused: Callable[[bool], None] = lambda paused: None) -> None:
+        """`on_paused`: called as logd takes appends too slowly (True), and when it has caught up or is gone."""
+        self._on_paused = on_paused
         decode = msgspec.msgpack.Decoder(LogReply).decode
         self._client = RpcClient(path, decode, self, name="logd")
         self._followers: dict[str, GroupFollower] = {}
@@ -99,10 +102,12 @@ class LogLink:
         connection.send(Follow(self._ask(follower.group), follower.group, follower.applied_lsn + 1))
 
     def on_connected(self, connection: Connection) -> None:
+        connection.watch_paused(self._on_paused)
         for follower in self._followers.values():
             self._follow(connection, follower)
 
     def on_closed(self, connection: Connection) -> None:
+        self._on_paused(False)
         self._asked.clear()
         for follower in self._followers.values():
             follower.on_log_lost()

@@ -73,7 +73,7 @@ class Proposer:
         self._commands.append(command)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
 
     def when_applied(self, callback: Callable[[], None]) -> None:
         """Call back once all that was proposed so far is applied; never, if leadership is lost before."""
@@ -83,7 +83,7 @@ class Proposer:
             self._loop.call_soon(self._call_if, self._epoch, callback)
             return
         if self._commands:
-            self._flush()
+            self.flush()
         self._callbacks.append((self._seq, callback))
 
     def _call_if(self, epoch: int, callback: Callable[[], None]) -> None:
@@ -96,7 +96,8 @@ class Proposer:
         while self._callbacks and self._callbacks[0][0] <= seq:
             self._callbacks.popleft()[1]()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what waits for the end of the loop turn."""
         self._scheduled = False
         commands, self._commands = self._commands, []
         for at in range(0, len(commands), BATCH_COMMANDS_MAX):

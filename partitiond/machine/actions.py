@@ -37,12 +37,13 @@ class StartInvocation(msgspec.Struct, gc=False):
 
 
 class ForwardNotification(msgspec.Struct, gc=False):
-    """A notification was stored: tell the running attempt."""
+    """A notification was stored as entry `index`: tell the running attempt."""
 
     id: bytes
     generation: int
     entry_type: int
     raw: bytes
+    index: int
 
 
 class AckCommand(msgspec.Struct, gc=False):

@@ -89,7 +89,7 @@ def append_notification(
             assert isinstance(notification, int)
             ctx.act(AckRun(invocation_id, row.generation, notification))
         else:
-            ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw))
+            ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw, row.journal_length - 1))
     elif row.status is Status.SUSPENDED and _wakes(row, leaf, failed):
         resume(ctx, invocation_id, row)
 
@@ -132,7 +132,7 @@ def drop_journal(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None
     for index in range(row.journal_length):
         txn.delete(keys.journal_key(invocation_id, index))
     if row.journal_length > row.command_count:
-        for key, _ in txn.scan_prefix(keys.NOTIFICATION + invocation_id):
+        for key in txn.scan_keys(keys.NOTIFICATION + invocation_id):
             txn.delete(key)
     row.journal_length = 0
     row.command_count = 0

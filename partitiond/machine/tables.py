@@ -18,3 +18,7 @@ class Tables(Protocol):
     def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Rows with start <= key < end, in key order."""
         ...
+
+    def scan_keys(self, start: bytes, end: bytes) -> Iterator[bytes]:
+        """The keys of the same rows."""
+        ...

@@ -26,6 +26,8 @@ class Txn:
         self._invocations: dict[bytes, InvocationRow | None] = {}
         self._changed: dict[bytes, None] = {}
         self.meta = meta
+        #: Bytes of the values put so far.
+        self.put_bytes = 0
 
     def get(self, key: bytes) -> bytes | None:
         """The newest value of any row but an invocation's."""
@@ -35,6 +37,7 @@ class Txn:
 
     def put(self, key: bytes, value: bytes) -> None:
         self._writes[key] = value
+        self.put_bytes += len(value)
 
     def delete(self, key: bytes) -> None:
         self._writes[key] = None
@@ -46,6 +49,15 @@ class Txn:
         """
         own = sorted((key, value) for key, value in self._writes.items() if start <= key < end)
         return iter(list(_merge(self._tables.scan(start, end), own))) if own else self._tables.scan(start, end)
+
+    def scan_keys(self, prefix: bytes) -> Iterator[bytes]:
+        """Keys that begin with `prefix`, in order; their values, which may be large, are not read."""
+        end = keys.prefix_end(prefix)
+        own = {key: value is not None for key, value in self._writes.items() if prefix <= key < end}
+        stored = self._tables.scan_keys(prefix, end)
+        if not own:
+            return stored
+        return iter(sorted({key for key in stored if key not in own} | {key for key, there in own.items() if there}))
 
     def scan_prefix(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """All rows whose key begins with `prefix`."""

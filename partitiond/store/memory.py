@@ -30,6 +30,9 @@ class MemoryStore:
         found = self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
         return iter([(key, self._rows[key]) for key in found])
 
+    def scan_keys(self, start: bytes, end: bytes) -> Iterator[bytes]:
+        return iter(self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)])
+
     def commit(self, writes: Mapping[bytes, bytes | None]) -> None:
         for key, value in writes.items():
             if value is None:

@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
@@ -23,6 +24,7 @@ from shared.storage.values import STORE_FORMAT, PartitionMeta
 
 __all__ = ["RocksStore"]
 
+_Row = TypeVar("_Row")
 _MEMTABLE_BYTES = 16 * 1024 * 1024
 
 
@@ -76,7 +78,11 @@ class RocksStore:
         """See `machine.tables.Tables`. Rows are as of this call. Raises CorruptionError for a block that is damaged."""
         return self._reading(bounded_scan.scan(self._db, start, end))
 
-    def _reading(self, rows: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    def scan_keys(self, start: bytes, end: bytes) -> Iterator[bytes]:
+        """See `machine.tables.Tables`."""
+        return self._reading(bounded_scan.scan_keys(self._db, start, end))
+
+    def _reading(self, rows: Iterator[_Row]) -> Iterator[_Row]:
         try:
             yield from rows
         except AssertionError:

@@ -13,6 +13,7 @@ from shared.wal.futures import Future
 
 __all__ = [
     "KEEP",
+    "LARGE_BYTES",
     "LATEST",
     "AttachRequest",
     "AwakeableReply",
@@ -42,6 +43,10 @@ __all__ = [
 #: Choices of a deployment beside an id: where it is pinned, and that of new invocations.
 KEEP = "keep"
 LATEST = "latest"
+
+
+#: Inputs and results over this go to a worker by a connection of their own.
+LARGE_BYTES = 64 * 1024
 
 
 class _Message(msgspec.Struct, array_like=True):
@@ -231,8 +236,11 @@ class InvocationState(_Message):
 
 
 class InvocationStatesReply(_Message, tag=70):
+    """Some of the states; `more`: another reply to the same request follows."""
+
     request_id: int
     states: list[InvocationState]
+    more: bool = False
 
 
 class PartitionStatus(_Message):

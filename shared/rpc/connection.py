@@ -46,6 +46,8 @@ class Connection(asyncio.Protocol):
         self._flush_scheduled = False
         self._closed = False
         self._paused = False
+        self._holds = 0
+        self._on_paused: Callable[[bool], None] | None = None
         self._drained: asyncio.Event = asyncio.Event()
         self._drained.set()
 
@@ -59,9 +61,26 @@ class Connection(asyncio.Protocol):
         """True while the peer reads too slowly: senders of streams should wait for `drained`."""
         return self._paused
 
+    def watch_paused(self, callback: Callable[[bool], None]) -> None:
+        """Call back with each change of `paused`."""
+        self._on_paused = callback
+
     async def drained(self) -> None:
         """Wait until the peer has caught up, or the connection is closed."""
         await self._drained.wait()
+
+    def hold(self, *, on: bool) -> None:
+        """Read no more from the peer: its writes then back up until it is `paused` itself. Each hold is undone once;
+        the peer is read again when all are."""
+        self._holds += 1 if on else -1
+        assert self._holds >= 0, "undone more often than done"
+        transport = self._transport
+        if transport is None or self._closed or transport.is_closing():
+            return
+        if on and self._holds == 1:
+            transport.pause_reading()
+        elif not on and self._holds == 0:
+            transport.resume_reading()
 
     def send(self, message: msgspec.Struct) -> None:
         """Queue one message; it is written at the end of this loop turn."""
@@ -125,7 +144,11 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._paused = True
         self._drained.clear()
+        if self._on_paused is not None:
+            self._on_paused(True)
 
     def resume_writing(self) -> None:
         self._paused = False
         self._drained.set()
+        if self._on_paused is not None:
+            self._on_paused(False)

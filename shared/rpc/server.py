@@ -24,6 +24,8 @@ class RpcServer:
         self._name = name
         self._server: asyncio.AbstractServer | None = None
         self._connections: set[Connection] = set()
+        self._holding = False
+        self._held: set[Connection] = set()
 
     async def start(self) -> None:
         """Listen. A socket file that a killed process left behind is replaced."""
@@ -40,11 +42,30 @@ class RpcServer:
         self._connections.add(connection)
         return connection
 
+    def hold(self, *, on: bool) -> None:
+        """Read no more from any peer, or go on."""
+        self._holding = on
+        if on:
+            for connection in self._connections:
+                self._hold(connection)
+        else:
+            held, self._held = self._held, set()
+            for connection in held:
+                connection.hold(on=False)
+
+    def _hold(self, connection: Connection) -> None:
+        if connection not in self._held:
+            self._held.add(connection)
+            connection.hold(on=True)
+
     def on_messages(self, connection: Connection, messages: list[Any]) -> None:
+        if self._holding:
+            self._hold(connection)  # It came while the others were held.
         self._handler.on_messages(connection, messages)
 
     def on_closed(self, connection: Connection) -> None:
         self._connections.discard(connection)
+        self._held.discard(connection)
         self._handler.on_closed(connection)
 
     async def close(self) -> None:

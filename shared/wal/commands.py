@@ -276,9 +276,12 @@ class InvokerEffects(msgspec.Struct, array_like=True, tag=3):
 
 
 class FireTimers(msgspec.Struct, array_like=True, tag=4):
-    """Every timer due at or before this time fires, in key order. Proposed by the leader's timer service."""
+    """Timers due at or before this time fire, in key order: the first `limit` of them. Proposed by the leader's timer
+    service."""
 
     until_ms: int
+    #: 0: all. Since 0.3; absent in older records.
+    limit: int = 0
 
 
 class InvokeMessage(msgspec.Struct, array_like=True, tag=1):

@@ -49,6 +49,7 @@ def _ask(path: Path) -> socket.socket | None:
 
 def _answer(peer: socket.socket, deadline: float) -> list[InvocationState]:
     reader = FrameReader()
+    states: list[InvocationState] = []
     while True:
         peer.settimeout(max(0.001, deadline - time.monotonic()))
         data = peer.recv(1 << 18)
@@ -57,4 +58,6 @@ def _answer(peer: socket.socket, deadline: float) -> list[InvocationState]:
         for frame in reader.feed(data):
             message: Any = _decode(frame)
             if isinstance(message, InvocationStatesReply):
-                return message.states
+                states += message.states
+                if not message.more:
+                    return states

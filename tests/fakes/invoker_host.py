@@ -63,6 +63,8 @@ class MemoryHost:
         self.lost = False
         self.proposed: list[InvokerEffects] = []
         self.results: dict[bytes, Result] = {}
+        #: How much was proposed at each flush.
+        self.flushed: list[int] = []
         self.started: list[bytes] = []
         self._clock = SystemClock()
         self._store = MemoryStore()
@@ -79,12 +81,11 @@ class MemoryHost:
         stored = self._store.get(keys.invocation_key(invocation_id))
         return None if stored is None else values.decode_invocation(stored)
 
-    def read_journal(self, invocation_id: bytes, length: int) -> Iterable[tuple[int, bytes]]:
-        for index in range(length):
-            stored = self._store.get(keys.journal_key(invocation_id, index))
-            assert stored is not None
-            row = values.decode_journal(stored)
-            yield row.entry_type, row.raw
+    def read_entry(self, invocation_id: bytes, index: int) -> tuple[int, bytes]:
+        stored = self._store.get(keys.journal_key(invocation_id, index))
+        assert stored is not None
+        row = values.decode_journal(stored)
+        return row.entry_type, row.raw
 
     def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
         assert target.key is not None
@@ -96,6 +97,9 @@ class MemoryHost:
     def propose(self, effects: InvokerEffects) -> None:
         self.proposed.append(effects)
         self.submit(effects)
+
+    def flush(self) -> None:
+        self.flushed.append(len(self.proposed))
 
     def when_applied(self, callback: Callable[[], None]) -> None:
         self._enqueue(callback)
@@ -111,7 +115,7 @@ class MemoryHost:
 
     def journal(self, invocation_id: bytes) -> list[tuple[int, bytes]]:
         row = self.load(invocation_id)
-        return [] if row is None else list(self.read_journal(invocation_id, row.journal_length))
+        return [] if row is None else [self.read_entry(invocation_id, index) for index in range(row.journal_length)]
 
     def status(self, invocation_id: bytes) -> Status | None:
         row = self.load(invocation_id)
@@ -151,7 +155,7 @@ class MemoryHost:
                 if invoker is not None:
                     invoker.start(self, action.id, action.row)
             case ForwardNotification() if invoker is not None:
-                invoker.notify(self, action.id, action.generation, action.entry_type, action.raw)
+                invoker.notify(self, action.id, action.generation, action.index, action.entry_type, action.raw)
             case AckCommand() if invoker is not None:
                 invoker.ack(self, action.id, action.generation, action.command_index)
             case AckRun() if invoker is not None:

@@ -29,7 +29,7 @@ class RecordingInvoker:
         self.calls.append(("start", invocation_id, row.generation))
         self.rows[invocation_id] = row
 
-    def notify(self, host: Any, invocation_id: bytes, generation: int, entry_type: int, raw: bytes) -> None:
+    def notify(self, host: Any, invocation_id: bytes, generation: int, index: int, entry_type: int, raw: bytes) -> None:
         self.calls.append(("notify", invocation_id, generation))
 
     def ack(self, host: Any, invocation_id: bytes, generation: int, command_index: int) -> None:

@@ -85,7 +85,7 @@ class ScriptedInvoker:
     def make_attempt(self, host: Any, invocation_id: bytes, row: InvocationRow) -> ScriptedAttempt:
         return ScriptedAttempt(self, host, invocation_id, row)
 
-    def notify(self, host: Any, invocation_id: bytes, generation: int, entry_type: int, raw: bytes) -> None:
+    def notify(self, host: Any, invocation_id: bytes, generation: int, index: int, entry_type: int, raw: bytes) -> None:
         attempt = self._attempts.get(host, {}).get(invocation_id)
         if attempt is not None and attempt.generation == generation:
             attempt.notify(entry_type, raw)
@@ -182,7 +182,8 @@ class ScriptedAttempt:
         self._signals: dict[int, pb.Notification] = {}
         self._cancelled = False
         self._has_output = False
-        for entry_type, raw in self.host.read_journal(self.id, row.journal_length):
+        for index in range(row.journal_length):
+            entry_type, raw = self.host.read_entry(self.id, index)
             if is_command(entry_type):
                 self._commands.append((entry_type, raw))
                 self._has_output |= entry_type == MessageType.OUTPUT

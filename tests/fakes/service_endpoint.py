@@ -32,6 +32,20 @@ class FakeStream:
         self.closed = end
         self.was_reset = False
         self.full = full
+        self.auto_consume = True
+        self.given_back = 0
+        self.widened = 0
+        self.waiting_bytes = 0
+
+    @property
+    def writable(self) -> bool:
+        return not self.full
+
+    def consumed(self, n: int) -> None:
+        self.given_back += n
+
+    def widen(self, n: int) -> None:
+        self.widened += n
 
     def send(self, data: bytes, *, end: bool = False) -> bool:
         assert not self.closed or not data, "data behind the end of the request"

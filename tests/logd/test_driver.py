@@ -32,6 +32,11 @@ class FakeConnection:
         self.sent: list[Any] = []
         self.paused = False
         self.closed = False
+        #: Each change of whether it is read.
+        self.held: list[bool] = []
+
+    def hold(self, *, on: bool) -> None:
+        self.held.append(on)
 
     def send(self, message: Any) -> None:
         self.sent.append(message)
@@ -231,6 +236,21 @@ def test_a_large_queue_is_taken_in_several_syncs() -> None:
         await pump.settle()
         assert [answer.request_id for answer in pump.connection.of_type(Appended)] == list(range(10))
         assert pump.store.syncs - syncs == 3
+        pump.driver.close()
+
+    run(main)
+
+
+def test_who_appends_faster_than_the_disk_is_not_read_meanwhile() -> None:
+    async def main() -> None:
+        pump = Pump(MemoryStore(), "p-1")
+        await pump.settle()
+        for number in range(33):
+            pump.append(pump.groups[0], b"x" * 1024 * 1024, number)
+        assert pump.connection.held == [True]
+        await pump.settle()
+        assert len(pump.connection.of_type(Appended)) == 33
+        assert pump.connection.held == [True, False]
         pump.driver.close()
 
     run(main)

@@ -130,6 +130,34 @@ def test_it_leads_all_partitions_of_the_table_and_says_so(tmp_path: Path) -> Non
     run(tmp_path, scenario)
 
 
+def test_states_of_many_invocations_come_in_several_frames(tmp_path: Path) -> None:
+    """Ten thousand that back off, each with a stack trace, are more than a frame holds."""
+
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(2)
+        ids = [new_id(place=number) for number in range(300)]
+        for invocation_id in ids:
+            await bench.call(InvokeRequest(0, 0, invoke(invocation_id), False))
+        replies: list[InvocationStatesReply] = []
+        done = asyncio.Event()
+
+        def on_push(message: object) -> None:
+            assert isinstance(message, InvocationStatesReply)
+            replies.append(message)
+            if not message.more:
+                done.set()
+
+        bench.client._on_push = on_push
+        connection = bench.client.connection
+        assert connection is not None
+        connection.send(InvocationStatesRequest(1 << 40))
+        await asyncio.wait_for(done.wait(), 10)
+        assert [len(reply.states) for reply in replies] == [128, 128, 44]
+        assert {state.id for reply in replies for state in reply.states} == set(ids)
+
+    run(tmp_path, scenario)
+
+
 def test_a_partition_of_another_worker_is_not_opened_and_requests_for_it_are_moved(tmp_path: Path) -> None:
     async def scenario(bench: Bench) -> None:
         await bench.ready(1)

@@ -97,7 +97,7 @@ class Sender(Outflow):
         stream.id = stream_id
         stream.port = self
         stream.send_window = self._initial_window
-        stream.recv_window = self._settings.stream_window_bytes
+        stream.recv_window = stream.recv_full = self._settings.stream_window_bytes
         self.streams[stream_id] = stream
         flags = 0
         if stream.ending and not stream.backlog:
@@ -128,7 +128,7 @@ class Sender(Outflow):
 
     def consumed(self, stream: Stream, n: int) -> None:
         """See `Stream.consumed`. Small amounts are given back together, by half a window at least."""
-        full = self._settings.stream_window_bytes
+        full = stream.recv_full
         credit = stream.recv_credit + n
         assert 0 <= n <= full - stream.recv_window - stream.recv_credit, "consumed more than was received"
         if credit * 2 >= full and not stream.remote_done:
@@ -136,6 +136,13 @@ class Sender(Outflow):
             stream.recv_window += credit
             credit = 0
         stream.recv_credit = credit
+
+    def widen(self, stream: Stream, n: int) -> None:
+        """See `Stream.widen`."""
+        if not stream.remote_done:
+            stream.recv_full += n
+            stream.recv_window += n
+            self.put(window_update(stream.id, n))
 
     # ---- ends
 

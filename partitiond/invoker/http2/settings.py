@@ -49,8 +49,8 @@ class PoolSettings:
     ping_timeout_s: float = 20.0
     #: A connection without streams is closed after this time.
     idle_close_s: float = 300.0
-    #: What the peer may send on one stream before we consume it: bounds the memory of a slow owner.
-    stream_window_bytes: int = 1 << 20
+    #: What the peer may send on one stream before we consume it: bounds what an attempt has on its way to the log.
+    stream_window_bytes: int = 1 << 18
     #: The same for all streams of a connection together. It is given back on receipt, not on consumption, so
     #: that a slow owner never stops its neighbours; memory is bounded by the streams' own windows.
     connection_window_bytes: int = 1 << 24

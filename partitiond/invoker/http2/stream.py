@@ -47,6 +47,9 @@ class StreamPort(Protocol):
     def consumed(self, stream: "Stream", n: int) -> None:
         """See `Stream.consumed`."""
 
+    def widen(self, stream: "Stream", n: int) -> None:
+        """See `Stream.widen`."""
+
 
 class _Nothing:
     """Port of a stream that is over, and handler of one that has nothing more to tell."""
@@ -57,6 +60,8 @@ class _Nothing:
     def reset(self, stream: "Stream", code: int) -> None: ...
 
     def consumed(self, stream: "Stream", n: int) -> None: ...
+
+    def widen(self, stream: "Stream", n: int) -> None: ...
 
     def on_response(self, status: int, headers: Headers) -> None: ...
 
@@ -80,7 +85,7 @@ class Stream:
 
     __slots__ = (
         "auto_consume", "backlog", "bodiless", "body_left", "ending", "handler", "id", "local_done", "owed",
-        "port", "recv_credit", "recv_window", "remote_done", "responded", "send_window", "trailers",
+        "port", "recv_credit", "recv_full", "recv_window", "remote_done", "responded", "send_window", "trailers",
     )  # fmt: skip
 
     def __init__(self, handler: StreamHandler, port: StreamPort, *, bodiless: bool) -> None:
@@ -107,7 +112,9 @@ class Stream:
         #: What content-length leaves to come, or -1.
         self.body_left = -1
         self.send_window = 0
+        #: What the peer may send now, and what it may when all is consumed.
         self.recv_window = 0
+        self.recv_full = 0
         #: Consumed, but not yet given back to the peer.
         self.recv_credit = 0
 
@@ -115,6 +122,11 @@ class Stream:
     def writable(self) -> bool:
         """Whether nothing of the request body waits here."""
         return not self.backlog
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes of the request body that wait here."""
+        return sum(map(len, self.backlog)) if self.backlog else 0
 
     def send(self, data: bytes, *, end: bool = False) -> bool:
         """Write or queue a piece of the request body; `end` closes the request with it.
@@ -137,6 +149,10 @@ class Stream:
     def consumed(self, n: int) -> None:
         """Let the peer send `n` more bytes; for `auto_consume` False, no more than were received."""
         self.port.consumed(self, n)
+
+    def widen(self, n: int) -> None:
+        """For good, let the peer send so many bytes more before they are consumed."""
+        self.port.widen(self, n)
 
     def keep(self, data: bytes) -> None:
         """Put a piece of the body behind what waits already."""

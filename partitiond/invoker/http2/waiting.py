@@ -64,3 +64,6 @@ class WaitingLine:
     def consumed(self, stream: Stream, n: int) -> None:
         """Nothing was received yet."""
         assert n == 0, "consumed more than was received"
+
+    def widen(self, stream: Stream, n: int) -> None:
+        """It has no window yet."""

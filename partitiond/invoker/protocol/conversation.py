@@ -35,6 +35,17 @@ __all__ = ["CatalogSource", "Conversation"]
 _CALLS = (MessageType.CALL, MessageType.ONE_WAY_CALL)
 _END = End()
 _BULKY_BYTES = 512 * 1024
+#: Commands that are answered at once out of the store, with as much as a message may hold.
+_READS = frozenset(
+    {
+        MessageType.GET_LAZY_STATE,
+        MessageType.GET_LAZY_STATE_KEYS,
+        MessageType.GET_PROMISE,
+        MessageType.PEEK_PROMISE,
+        MessageType.ATTACH_INVOCATION,
+        MessageType.GET_INVOCATION_OUTPUT,
+    }
+)
 _BEHAVIORS = {pb.Error.PAUSE: Behavior.PAUSE, pb.Error.FAIL: Behavior.FAIL}
 #: Of an error's text and of its stack trace: each failed attempt logs it, and SQL is told it of all that wait to retry.
 _ERROR_CHARS_MAX = 16 * 1024
@@ -66,6 +77,7 @@ class Conversation:
         "bulky",
         "failure",
         "over",
+        "reads",
         "refused",
         "trailing",
     )
@@ -109,6 +121,8 @@ class Conversation:
         self.failure: AttemptFailure | None = None
         #: The effects just returned are large together: report them one by one.
         self.bulky = False
+        #: So many of the effects just returned ask for stored values.
+        self.reads = 0
         #: It is over because of a message that we do not take; the service may still go on talking.
         self.refused = False
         #: Something came behind the last message; the caller logs it.
@@ -117,6 +131,7 @@ class Conversation:
     def receive(self, data: bytes) -> list[Effect]:
         """Effects of all messages that are whole now."""
         effects: list[Effect] = []
+        self.reads = 0
         self.bulky = self._frames.pending_bytes + len(data) > _BULKY_BYTES
         if self.over:
             self.trailing = True
@@ -134,6 +149,8 @@ class Conversation:
                     self._command_index += 1
                     if message_type == MessageType.OUTPUT:
                         self._has_output = True
+                    elif message_type in _READS:
+                        self.reads += 1
                 else:
                     self._read_other(message_type, flags, raw, effects)
             except DecodeError:
@@ -149,6 +166,11 @@ class Conversation:
         if self.over and self._frames.pending_bytes:
             self.trailing = not self.refused
         return effects
+
+    @property
+    def awaited(self) -> tuple[int, int]:
+        """(number, bytes) of the message of which a part is here; 0 bytes between messages."""
+        return self._frames.whole, self._frames.awaited_bytes
 
     def end_of_response(self) -> None:
         """The service closed its side. Before an end message this is a failure of the attempt."""

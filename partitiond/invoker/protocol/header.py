@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from struct import Struct
 
-__all__ = ["FrameReader", "frame"]
+__all__ = ["HEADER", "FrameReader", "frame"]
 
-_HEADER = Struct(">HHI")
-HEADER_BYTES = _HEADER.size
+HEADER = Struct(">HHI")
+HEADER_BYTES = HEADER.size
 
 
 def frame(message_type: int, raw: bytes) -> bytes:
     """One message with its header; the runtime sets no flags."""
-    return _HEADER.pack(message_type, 0, len(raw)) + raw
+    return HEADER.pack(message_type, 0, len(raw)) + raw
 
 
 class FrameReader:
@@ -25,7 +25,7 @@ class FrameReader:
     Once `oversized` is set the reader is dead: what follows a refused message is never looked at.
     """
 
-    __slots__ = ("_have", "_limit", "_need", "_parts", "oversized")
+    __slots__ = ("_have", "_limit", "_need", "_parts", "oversized", "whole")
 
     def __init__(self, message_bytes_limit: int) -> None:
         self._limit = message_bytes_limit
@@ -34,6 +34,8 @@ class FrameReader:
         self._have = 0
         #: Bytes that must be there before a look at the parts can yield anything.
         self._need = HEADER_BYTES
+        #: Messages handed out so far.
+        self.whole = 0
         #: (message type, length) of the message that was over the limit.
         self.oversized: tuple[int, int] | None = None
 
@@ -41,6 +43,11 @@ class FrameReader:
     def pending_bytes(self) -> int:
         """Bytes of a message that is not whole yet."""
         return self._have
+
+    @property
+    def awaited_bytes(self) -> int:
+        """Size of the message that is not whole yet; 0 between messages."""
+        return self._need if self._have else 0
 
     def feed(self, data: bytes) -> list[tuple[int, int, bytes]]:
         """(type, flags, protobuf) of each message that is whole now. Sets `oversized` instead of raising, so
@@ -60,7 +67,7 @@ class FrameReader:
         position, size = 0, len(data)
         need = HEADER_BYTES
         while size - position >= HEADER_BYTES:
-            message_type, flags, length = _HEADER.unpack_from(data, position)
+            message_type, flags, length = HEADER.unpack_from(data, position)
             if length >= self._limit:
                 self.oversized = (message_type, length)
                 return messages
@@ -74,4 +81,5 @@ class FrameReader:
             self._parts.append(data[position:] if position else data)
             self._have = size - position
             self._need = need
+        self.whole += len(messages)
         return messages

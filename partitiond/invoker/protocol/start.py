@@ -1,4 +1,4 @@
-"""What an attempt sends first: the Start message and the replayed journal. Pure: no I/O.
+"""What an attempt sends first: the Start message. Pure: no I/O.
 
 Start is made of bytes by hand: it goes out once an attempt, and a few concatenations cost a third of protobuf.
 Field numbers are those of `shared/protocol/service.proto`, message Start.
@@ -6,18 +6,18 @@ Field numbers are those of `shared/protocol/service.proto`, message Start.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import xxhash
 
-from partitiond.invoker.protocol.header import frame
+from partitiond.invoker.protocol.header import HEADER, frame
 from shared.protocol.message_types import MessageType
 
-__all__ = ["encode_start", "encode_state", "random_seed", "replay_chunks"]
+__all__ = ["encode_start", "encode_state", "random_seed"]
 
 _SMALL = [bytes([i]) for i in range(128)]
-#: Journal frames are joined up to this size before they are handed to the stream.
-_CHUNK_BYTES = 256 * 1024
+#: A value over this is a piece of its own: joining it with its head would copy it.
+_JOINED_BYTES = 4096
 
 
 def _varint(value: int) -> bytes:
@@ -36,17 +36,24 @@ def random_seed(invocation_id: bytes) -> int:
     return xxhash.xxh3_64_intdigest(invocation_id)
 
 
-def encode_state(entries: Iterable[tuple[bytes, bytes]], *, bytes_limit: int) -> tuple[bytes, bool]:
-    """The `state_map` field and whether it is partial: entries past the limit are left for lazy reads."""
+def encode_state(entries: Iterable[tuple[bytes, bytes]], *, bytes_limit: int) -> tuple[list[bytes], int, bool]:
+    """The `state_map` field in pieces, their bytes, and whether it is partial: entries past the limit are left for
+    lazy reads. Not joined: it may be large."""
     parts: list[bytes] = []
     size = 0
+    total = 0
     for key, value in entries:
         size += len(key) + len(value)
         if size > bytes_limit:
-            return b"".join(parts), True
-        entry = b"\x0a" + _varint(len(key)) + key + b"\x12" + _varint(len(value)) + value
-        parts.append(b"\x22" + _varint(len(entry)) + entry)
-    return b"".join(parts), False
+            return parts, total, True
+        head = b"\x0a" + _varint(len(key)) + key + b"\x12" + _varint(len(value))
+        head = b"\x22" + _varint(len(head) + len(value)) + head
+        total += len(head) + len(value)
+        if len(value) < _JOINED_BYTES:
+            parts.append(head + value)
+        else:
+            parts += (head, value)
+    return parts, total, False
 
 
 def encode_start(
@@ -64,8 +71,10 @@ def encode_start(
     seed_id: bytes | None = None,
     scope: str | None = None,
     limit_key: str | None = None,
+    state_behind: int = 0,
 ) -> bytes:
-    """The frame of the Start message. `state` is what `encode_state` made; `seed_id` None: its own id's seed."""
+    """The frame of the Start message. `state` is what `encode_state` made, or so many bytes of it follow the frame
+    (`state_behind`); `seed_id` None: its own id's seed."""
     raw = (
         b"\x0a\x18" + invocation_id + b"\x12" + _SMALL[len(debug_id)] + debug_id.encode()
         + b"\x18" + _varint(known_entries) + state
@@ -89,22 +98,6 @@ def encode_start(
             if idempotency_key is not None:
                 encoded = idempotency_key.encode()
                 raw += b"\x62" + _varint(len(encoded)) + encoded
+    if state_behind:
+        return HEADER.pack(MessageType.START, 0, len(raw) + state_behind) + raw
     return frame(MessageType.START, raw)
-
-
-def replay_chunks(first: bytes, journal: Iterable[tuple[int, bytes]], length: int) -> Iterator[bytes]:
-    """`first` and the journal's frames, joined into pieces of a moderate size; read only as they are asked for."""
-    parts = [first]
-    size = len(first)
-    for entry_type, raw in journal:
-        length -= 1
-        parts.append(frame(entry_type, raw))
-        size += len(raw)
-        if size >= _CHUNK_BYTES:
-            yield b"".join(parts)
-            parts.clear()
-            size = 0
-    # A service that was promised more entries than come would wait for ever.
-    assert length == 0, f"{abs(length)} journal entries {'missing' if length > 0 else 'too many'}"
-    if parts:
-        yield b"".join(parts)

@@ -44,7 +44,7 @@ def on_clear_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: 
 
 
 def on_clear_all_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
-    for key, _ in list(ctx.txn.scan_prefix(_state_prefix(invocation_id, row))):
+    for key in list(ctx.txn.scan_keys(_state_prefix(invocation_id, row))):
         ctx.txn.delete(key)
     return append_command(ctx, invocation_id, row, MessageType.CLEAR_ALL_STATE, raw)
 
@@ -61,7 +61,7 @@ def on_get_lazy_state_keys(ctx: Context, invocation_id: bytes, row: InvocationRo
     command = pb.GetLazyStateKeysCommand.FromString(raw)
     index = append_command(ctx, invocation_id, row, MessageType.GET_LAZY_STATE_KEYS, raw)
     prefix = _state_prefix(invocation_id, row)
-    names = [key[len(prefix) :] for key, _ in ctx.txn.scan_prefix(prefix)]
+    names = [key[len(prefix) :] for key in ctx.txn.scan_keys(prefix)]
     append_notification(
         ctx,
         invocation_id,

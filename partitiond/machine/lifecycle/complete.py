@@ -77,13 +77,14 @@ def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
     assert row.status is Status.COMPLETED
     _remove(ctx, invocation_id, row)
     if row.target.kind == HandlerKind.WORKFLOW_RUN:
-        assert row.target.key is not None
-        for kind in (keys.STATE, keys.PROMISE):
-            place, target = partition_key_of(invocation_id), row.target
-            prefix = keys.object_prefix(kind, place, target.service, row.target.key, target.scope)
-            for key, value in ctx.txn.scan_prefix(prefix):
-                if kind == keys.STATE or not _is_awaited(ctx, value):
-                    ctx.txn.delete(key)
+        target = row.target
+        assert target.key is not None
+        place = partition_key_of(invocation_id), target.service, target.key, target.scope
+        for key in ctx.txn.scan_keys(keys.object_prefix(keys.STATE, *place)):
+            ctx.txn.delete(key)
+        for key, value in ctx.txn.scan_prefix(keys.object_prefix(keys.PROMISE, *place)):
+            if not _is_awaited(ctx, value):
+                ctx.txn.delete(key)
 
 
 def _is_awaited(ctx: Context, stored: bytes) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from partitiond.machine.context import Context
 from partitiond.machine.journal import complete
 from partitiond.machine.lifecycle.invoke import begin
@@ -15,9 +17,10 @@ __all__ = ["on_fire_timers"]
 
 
 def on_fire_timers(ctx: Context, command: FireTimers) -> None:
-    """Every timer due by then fires, in order of time."""
+    """The timers due by then fire, in order of time, as many as the command allows."""
     end = keys.TIMER + (command.until_ms + 1).to_bytes(8, "big")
-    for key, value in list(ctx.txn.scan(keys.TIMER, end)):
+    due = ctx.txn.scan(keys.TIMER, end)
+    for key, value in list(islice(due, command.limit) if command.limit else due):
         ctx.txn.delete(key)
         _, invocation_id, completion_id = keys.decode_timer(key)
         row = ctx.txn.invocation(invocation_id)

@@ -43,14 +43,16 @@ class _Host:
     def load(self, invocation_id: bytes) -> InvocationRow | None:
         raise NotImplementedError
 
-    def read_journal(self, invocation_id: bytes, length: int) -> Iterable[tuple[int, bytes]]:
-        return _INPUT
+    def read_entry(self, invocation_id: bytes, index: int) -> tuple[int, bytes]:
+        return _INPUT[index]
 
     def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
         return []
 
     def propose(self, effects: InvokerEffects) -> None:
         self.proposed += len(effects.effects)
+
+    def flush(self) -> None: ...
 
     def when_applied(self, callback: Callable[[], None]) -> None:
         callback()
@@ -59,12 +61,20 @@ class _Host:
 class _Stream:
     """Sends nothing."""
 
+    auto_consume = True
+    writable = True
+    waiting_bytes = 0
+
     def send(self, data: bytes, *, end: bool = False) -> bool:
         return True
 
     def close_request(self) -> None: ...
 
     def reset(self) -> None: ...
+
+    def consumed(self, n: int) -> None: ...
+
+    def widen(self, n: int) -> None: ...
 
 
 class _Endpoint:

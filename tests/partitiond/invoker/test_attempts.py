@@ -331,7 +331,7 @@ def test_abort_of_an_older_generation_leaves_a_newer_alone() -> None:
         call, stream = await stage.start()
         stage.invoker.abort(stage.host, call.id, 0)
         assert not stream.was_reset
-        stage.invoker.notify(stage.host, call.id, 0, T.SIGNAL, b"")
+        stage.invoker.notify(stage.host, call.id, 0, 1, T.SIGNAL, b"")
         stage.invoker.ack(stage.host, call.id, 0, 1)
         assert len(stream.messages) == 2
 
@@ -434,14 +434,14 @@ def test_service_that_appears_later_is_found_by_the_retry() -> None:
 def test_bug_in_one_attempt_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
     async def scene(stage: Stage) -> None:
         call, good = await stage.start()
-        bad = stage.host.read_journal
+        read = stage.host.read_entry
 
-        def broken(invocation_id: bytes, length: int) -> Any:
+        def broken(invocation_id: bytes, index: int) -> Any:
             if invocation_id != call.id:
                 raise RuntimeError("disk on fire")
-            return bad(invocation_id, length)
+            return read(invocation_id, index)
 
-        stage.host.read_journal = broken  # type: ignore[method-assign]
+        stage.host.read_entry = broken  # type: ignore[method-assign]
         stage.host.invoke(invoke("Greeter/greet"))
         await until(lambda: [s for s in stage.invoker.states() if s.last_failure_error_code == "RT0006"])
         good.answer().say(OUTPUT, END).end()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from partitiond.invoker.protocol.header import FrameReader
-from partitiond.invoker.protocol.start import encode_start, encode_state, random_seed, replay_chunks
+from partitiond.invoker.protocol.start import encode_start, encode_state, random_seed
 from shared.ids import encode_invocation_id
 from shared.protocol import service_pb2 as pb
 
@@ -71,30 +71,29 @@ def test_key(key: str) -> None:
 
 def test_state_is_sent_up_to_the_limit() -> None:
     entries = [(b"a", b"1" * 10), (b"b", b"2" * 200), (b"c", b"")]
-    state, partial = encode_state(entries, bytes_limit=1000)
-    start = _start(state=state, partial_state=partial)
+    parts, size, partial = encode_state(entries, bytes_limit=1000)
+    assert size == sum(map(len, parts))
+    start = _start(state=b"".join(parts), partial_state=partial)
     assert [(entry.key, entry.value) for entry in start.state_map] == entries
     assert not start.partial_state
-    state, partial = encode_state(entries, bytes_limit=100)
-    start = _start(state=state, partial_state=partial)
+    parts, _, partial = encode_state(entries, bytes_limit=100)
+    start = _start(state=b"".join(parts), partial_state=partial)
     assert [(entry.key, entry.value) for entry in start.state_map] == entries[:1]
     assert start.partial_state
+
+
+def test_large_state_follows_the_start_in_pieces() -> None:
+    entries = [(b"%d" % number, b"v" * size) for number, size in enumerate((10, 5000, 0, 200_000))]
+    parts, size, _ = encode_state(entries, bytes_limit=1 << 20)
+    assert max(map(len, parts)) == 200_000, "a large value is not copied"
+    start = encode_start(
+        invocation_id=_ID, debug_id=encode_invocation_id(_ID), known_entries=1, state=b"", partial_state=False, key="k",
+        retry_count=0, stored_ago_ms=0, protocol_version=6, state_behind=size,
+    )  # fmt: skip
+    ((_, _, raw),) = FrameReader(1 << 20).feed(b"".join([start, *parts]))
+    assert [(entry.key, entry.value) for entry in pb.Start.FromString(raw).state_map] == entries
 
 
 def test_random_seed_is_stable_and_differs() -> None:
     assert random_seed(_ID) == 16940073577698638202
     assert random_seed(_ID) != random_seed(bytes(24))
-
-
-def test_replay_is_the_journal_in_order() -> None:
-    journal = [(0x0400, b"input"), (0x0401, b"x" * 300_000), (0x800C, b"n"), (0x0402, b"")]
-    chunks = list(replay_chunks(b"", journal, 4))
-    assert len(chunks) == 2
-    reader = FrameReader(1 << 20)
-    assert [(kind, raw) for chunk in chunks for kind, _, raw in reader.feed(chunk)] == journal
-
-
-@pytest.mark.parametrize("length", [0, 2])
-def test_journal_of_another_length_is_a_bug(length: int) -> None:
-    with pytest.raises(AssertionError, match="journal entries"):
-        list(replay_chunks(b"", [(0x0400, b"")], length))

@@ -41,9 +41,14 @@ class FakePeer:
 
     def __init__(self) -> None:
         self.replies: dict[int, list[Any]] = defaultdict(list)
+        #: Each change of whether it is read.
+        self.held: list[bool] = []
 
     def send(self, message: msgspec.Struct) -> None:
         self.replies[message.request_id].append(message)  # type: ignore[attr-defined]
+
+    def hold(self, *, on: bool) -> None:
+        self.held.append(on)
 
     def only(self, request_id: int) -> Any:
         """The one reply to this request."""

@@ -49,6 +49,14 @@ def test_only_completed_invocations_whose_time_is_over_are_due() -> None:
     assert expired(store, keys.INVOCATION, NOW) == ([ids[1], ids[3]], None)
 
 
+def test_a_slice_ends_early_where_the_journals_are_long() -> None:
+    """One record that removed 500 journals of 50,000 entries would stop the partition for a minute."""
+    store, ids = store_of(*[row(Status.COMPLETED, ended_ms=NOW - 1, entries=2000) for _ in range(7)])
+    due, start = expired(store, keys.INVOCATION, NOW)
+    assert due == ids[:3]
+    assert start == keys.invocation_key(ids[3])
+
+
 @pytest.mark.parametrize(("count", "slices"), [(0, 1), (499, 1), (500, 1), (501, 2), (1001, 3)])
 def test_slices_end_after_500_rows_and_leave_none_out(count: int, slices: int) -> None:
     store, ids = store_of(*[row(Status.COMPLETED, ended_ms=NOW - 1) for _ in range(count)])

@@ -54,7 +54,14 @@ class Bench:
         self.error: Exception = UnavailableError("away")
         self.in_flight: dict[int, int] = defaultdict(int)
         self.seconds = 0.1
-        self.outbox = Outbox(lambda key: 0 if key < HALF else 1, self._deliver, self.proposed.append)
+        #: What the store would have, and which of it was read.
+        self.stored: dict[int, OutboxMessage] = {}
+        self.read: list[int] = []
+        self.outbox = Outbox(lambda key: 0 if key < HALF else 1, self._deliver, self.proposed.append, self._read)
+
+    def _read(self, seq: int) -> OutboxMessage:
+        self.read.append(seq)
+        return self.stored[seq]
 
     async def _deliver(self, receiver: int, messages: list[tuple[int, OutboxMessage]]) -> None:
         self.deliveries.append((receiver, [seq for seq, _ in messages]))
@@ -84,6 +91,27 @@ def test_one_delivery_is_in_flight_and_the_next_takes_what_gathered() -> None:
         bench.outbox.send(5, row(5))
         await asyncio.sleep(1)
         assert bench.deliveries[2:] == [(0, [5])]
+
+    simulate(scenario())
+
+
+def test_what_waits_beyond_some_megabytes_stays_in_the_store() -> None:
+    """The receiver is away for an hour, and a busy sender must not run out of memory meanwhile."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        for seq in range(1, 21):
+            large = row(seq, size=1_000_000)
+            bench.stored[seq] = large.message
+            bench.outbox.send(seq, large)
+        await asyncio.sleep(10)
+        assert bench.read
+        assert set(bench.read) <= set(range(8, 21))
+        sent = [each for messages in bench.sent for each in messages]
+        assert sent == sorted(bench.stored.items())
+        bench.outbox.send(21, row(21))
+        await asyncio.sleep(1)
+        assert 21 not in bench.read, "there is room again"
 
     simulate(scenario())
 

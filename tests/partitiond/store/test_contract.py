@@ -63,6 +63,7 @@ def test_what_was_committed_is_read(store: Store) -> None:
 def test_a_scan_takes_its_first_key_and_not_its_end(store: Store, start: bytes, end: bytes, found: list[bytes]) -> None:
     store.commit(ROWS)
     assert scan(store, start, end) == [(key, ROWS[key]) for key in found]
+    assert list(store.scan_keys(start, end)) == found
 
 
 def test_deleted_rows_are_gone_and_deleting_nothing_is_fine(store: Store) -> None:

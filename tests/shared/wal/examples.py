@@ -91,6 +91,7 @@ _COMMANDS: dict[str, list[Command]] = {
     "effects-give-up": [InvokerEffects(ID, 3, [GiveUp(FAILURE)])],
     "effects-pause": [InvokerEffects(ID, 3, [Pause(Failure(500, "broken"))])],
     "fire-timers": [FireTimers(T0)],
+    "fire-some-timers": [FireTimers(T0, 256)],
     "deliver": [
         Deliver(
             2,
