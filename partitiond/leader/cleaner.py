@@ -12,7 +12,7 @@ from shared.storage import keys, values
 from shared.storage.values import Status
 from shared.wal.commands import CleanUp, Command
 
-__all__ = ["Cleaner", "expired"]
+__all__ = ["Cleaner", "expired", "expired_drops"]
 
 _SLICE_ROWS = 500
 _SLICE_PAUSE_S = 0.02
@@ -39,6 +39,17 @@ def expired(tables: Tables, start: bytes, now_ms: int) -> tuple[list[bytes], byt
     return due, None
 
 
+def expired_drops(tables: Tables, start: bytes, now_ms: int) -> tuple[list[bytes], bytes | None]:
+    """The same of what is kept of invocations that never began, from key `start`."""
+    due: list[bytes] = []
+    for seen, (key, value) in enumerate(tables.scan(start, keys.prefix_end(keys.DROPPED))):
+        if seen == _SLICE_ROWS:
+            return due, key
+        if values.decode_dropped(value).until_ms <= now_ms:
+            due.append(key[1:])
+    return due, None
+
+
 class Cleaner:
     """Walks over all invocations every `interval_s` seconds."""
 
@@ -60,9 +71,13 @@ class Cleaner:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._interval_s)
-            start: bytes | None = keys.INVOCATION
-            while start is not None:
-                due, start = expired(self._tables, start, self._clock.now_ms())
-                if due:
-                    self._propose(CleanUp(due))
-                await asyncio.sleep(_SLICE_PAUSE_S)
+            await self._walk(expired, keys.INVOCATION)
+            await self._walk(expired_drops, keys.DROPPED)
+
+    async def _walk(self, find: Callable[[Tables, bytes, int], tuple[list[bytes], bytes | None]], first: bytes) -> None:
+        start: bytes | None = first
+        while start is not None:
+            due, start = find(self._tables, start, self._clock.now_ms())
+            if due:
+                self._propose(CleanUp(due))
+            await asyncio.sleep(_SLICE_PAUSE_S)

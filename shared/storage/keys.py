@@ -17,6 +17,7 @@ from shared.wal.futures import Leaf
 __all__ = [
     "COUNTER",
     "DEDUP",
+    "DROPPED",
     "EVENT",
     "INBOX",
     "INVOCATION",
@@ -44,6 +45,7 @@ __all__ = [
     "decode_outbox",
     "decode_timer",
     "dedup_key",
+    "dropped_key",
     "event_key",
     "inbox_key",
     "invocation_key",
@@ -86,6 +88,8 @@ COUNTER = b"\x18"
 RING = b"\x19"
 QUEUE = b"\x1a"
 WAITER = b"\x1b"
+#: Since 0.3.
+DROPPED = b"\x1c"
 TIMER = b"\x20"
 OUTBOX = b"\x21"
 DEDUP = b"\x22"
@@ -265,6 +269,11 @@ def decode_outbox(key: bytes) -> int:
 def dedup_key(sender: int) -> bytes:
     """The last sequence taken from a sending partition."""
     return DEDUP + sender.to_bytes(4, "big")
+
+
+def dropped_key(invocation_id: bytes) -> bytes:
+    """How an invocation ended that never began, for the request that made it: kind, id."""
+    return DROPPED + invocation_id
 
 
 def prefix_end(prefix: bytes) -> bytes:

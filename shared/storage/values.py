@@ -17,6 +17,7 @@ from shared.wal.futures import Future, Leaf, signal_leaf
 __all__ = [
     "STORE_FORMAT",
     "CounterRow",
+    "DroppedRow",
     "EventKind",
     "EventRow",
     "InvocationRow",
@@ -30,6 +31,7 @@ __all__ = [
     "Status",
     "Waiting",
     "decode_counter",
+    "decode_dropped",
     "decode_event",
     "decode_inbox",
     "decode_invocation",
@@ -247,6 +249,14 @@ class OutboxRow(msgspec.Struct, array_like=True):
     message: OutboxMessage
 
 
+class DroppedRow(msgspec.Struct, array_like=True, gc=False):
+    """What is kept of an invocation that ended before it began. Since 0.3."""
+
+    request_uid: bytes
+    result: Result
+    until_ms: int
+
+
 class PartitionMeta(msgspec.Struct, array_like=True):
     """What the partition knows of itself; written with every applied batch.
 
@@ -268,11 +278,14 @@ class PartitionMeta(msgspec.Struct, array_like=True):
     #: Which version of the rule book the RULES row is of, and a digest of that row. Since 0.3.
     rules_version: int = 0
     rules_digest: bytes = b""
+    #: Until when the last DROPPED row is kept. Since 0.3.
+    dropped_until_ms: int = 0
 
 
 encode = msgspec.msgpack.Encoder().encode
 decode_invocation = msgspec.msgpack.Decoder(InvocationRow).decode
 decode_journal = msgspec.msgpack.Decoder(JournalRow).decode
+decode_dropped = msgspec.msgpack.Decoder(DroppedRow).decode
 decode_event = msgspec.msgpack.Decoder(EventRow).decode
 decode_lock = msgspec.msgpack.Decoder(LockRow).decode
 decode_counter = msgspec.msgpack.Decoder(CounterRow).decode

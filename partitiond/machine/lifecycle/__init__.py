@@ -10,6 +10,7 @@ Modules:
     resume      an operator lets it go on
     restart     a completed invocation is done again, from a prefix of its journal
     complete    the end: result, callers, lock
+    dropped     requests whose invocation was ended before it began
     timers      sleeps, scheduled starts, and attempts that were put off
     yielding    a permit that is given back between two attempts
     rules       the rule book changed

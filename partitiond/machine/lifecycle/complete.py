@@ -6,6 +6,7 @@ from partitiond.machine.actions import InvocationEnded
 from partitiond.machine.chains import release
 from partitiond.machine.context import Context
 from partitiond.machine.journal import drop_journal
+from partitiond.machine.lifecycle.dropped import remember_dropped
 from partitiond.machine.lifecycle.inbox import leave_inbox, release_lock
 from partitiond.machine.messages import failure_from_pb
 from partitiond.machine.status import move
@@ -39,7 +40,7 @@ def output_of(ctx: Context, invocation_id: bytes, row: InvocationRow) -> Result:
 def end(ctx: Context, invocation_id: bytes, row: InvocationRow, result: Result) -> None:
     """The invocation is over: tell whoever waits, give the lock on, keep what is to be kept.
 
-    Nothing is kept of one that never began: its key or idempotency key is free for the next.
+    One that never began is forgotten: its key or idempotency key is free for the next.
     """
     before = row.status
     never_began = before in (Status.INBOXED, Status.SCHEDULED)
@@ -63,6 +64,7 @@ def end(ctx: Context, invocation_id: bytes, row: InvocationRow, result: Result) 
     release(ctx, invocation_id, row)
     if never_began:
         _remove(ctx, invocation_id, row)
+        remember_dropped(ctx, invocation_id, row, result)
     elif row.completion_retention_ms == 0:
         forget(ctx, invocation_id, row)
     elif row.journal_retention_ms == 0:

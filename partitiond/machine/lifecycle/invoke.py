@@ -7,6 +7,7 @@ from partitiond.machine.chains import resume
 from partitiond.machine.context import Context
 from partitiond.machine.journal import append_command
 from partitiond.machine.lifecycle.complete import answer
+from partitiond.machine.lifecycle.dropped import answer_dropped
 from partitiond.machine.lifecycle.inbox import enqueue, take_lock
 from partitiond.machine.messages import WORKFLOW_INVOKED
 from shared.protocol.message_types import MessageType
@@ -30,6 +31,8 @@ def on_invoke(ctx: Context, command: Invoke) -> None:
     existing = ctx.txn.invocation(command.id)
     if existing is not None:
         _attach(ctx, command, existing)
+        return
+    if answer_dropped(ctx, command):
         return
     sink = sink_of(command)
     row = InvocationRow(

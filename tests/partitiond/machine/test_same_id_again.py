@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from partitiond.machine.actions import SendOutbox
+from partitiond.leader.cleaner import expired_drops
+from partitiond.machine.actions import InvocationEnded, SendOutbox
+from partitiond.machine.messages import CANCELED, KILLED
 from shared.ids import encode_invocation_id
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType as M
+from shared.storage import keys
 from shared.storage.values import Status
 from shared.wal.commands import (
+    CleanUp,
     Command,
     Deliver,
     End,
@@ -21,7 +25,7 @@ from shared.wal.commands import (
     Terminate,
     TerminateMode,
 )
-from tests.partitiond.machine.fixtures import SIGN_UP, Machine, call, invoke, new_id, output, sleep
+from tests.partitiond.machine.fixtures import COUNTER, HOUR_MS, SIGN_UP, Machine, call, invoke, new_id, output, sleep
 
 HALF = 1 << 63
 
@@ -103,3 +107,43 @@ def test_the_answer_that_the_former_one_waited_for_is_not_its_own(how: str) -> N
     left.apply(Terminate(w, TerminateMode.PURGE), invoke(w, SIGN_UP))
     left.apply(Deliver(1, outbox(right.report(b, output(b"late"), End()))))
     assert left.journal_types(w) == [M.INPUT]
+
+
+@pytest.mark.parametrize("mode", [TerminateMode.CANCEL, TerminateMode.KILL])
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_a_request_that_is_sent_again_after_its_invocation_was_dropped_gets_the_end_that_it_missed(
+    mode: TerminateMode, scheduled: bool
+) -> None:
+    """The leader changed before the ingress heard of the end, so it asks again, by the same uid. What an operator
+    has killed does not run."""
+    machine, a, b = Machine(), new_id(COUNTER), new_id(COUNTER)
+    start_at_ms = machine.now_ms + 1000 if scheduled else 0
+    machine.apply(invoke(a, COUNTER))
+    request = invoke(b, COUNTER, start_at_ms=start_at_ms, uid=b"first")
+    machine.apply(request)
+    machine.apply(Terminate(b, mode))
+    assert not machine.exists(b)
+    ended = [action for action in machine.apply(request) if isinstance(action, InvocationEnded)]
+    assert [action.result for action in ended] == [CANCELED if mode is TerminateMode.CANCEL else KILLED]
+    assert not machine.exists(b)
+    machine.apply(invoke(b, COUNTER, uid=b"second"))
+    assert machine.row(b).status is Status.INBOXED, "its id is free for another request"
+
+
+def test_what_was_dropped_is_remembered_for_a_day() -> None:
+    machine, a, b = Machine(), new_id(COUNTER), new_id(COUNTER)
+    machine.apply(invoke(a, COUNTER))
+    request = invoke(b, COUNTER, uid=b"first")
+    machine.apply(request, Terminate(b, TerminateMode.KILL), CleanUp([b]))
+    assert machine.store.get(keys.dropped_key(b)) is not None
+    machine.now_ms += 24 * HOUR_MS
+    assert expired_drops(machine.store, keys.DROPPED, machine.now_ms) == ([b], None)
+    machine.apply(CleanUp([b]))
+    assert machine.store.get(keys.dropped_key(b)) is None
+
+
+def test_nothing_is_kept_of_a_dropped_one_that_an_invocation_has_made() -> None:
+    """What comes from another invocation comes once."""
+    machine, a, b = Machine(), new_id(COUNTER), new_id(COUNTER)
+    machine.apply(invoke(a, COUNTER), invoke(b, COUNTER), Terminate(b, TerminateMode.KILL))
+    assert machine.store.get(keys.dropped_key(b)) is None

@@ -107,7 +107,7 @@ def test_one_that_never_ran_waits_inboxed_and_starts_when_there_is_room() -> Non
     row = machine.row(b)
     assert (row.status, row.running_at_ms, row.has_permit, row.queue_seq) == (Status.INVOKED, START_MS + 5, True, 0)
     assert end(machine, b) == []
-    assert not list(machine.store.scan(keys.COUNTER, keys.TIMER)), "nothing is left of counters and queues"
+    assert not list(machine.store.scan(keys.COUNTER, keys.DROPPED)), "nothing is left of counters and queues"
 
 
 def test_one_that_was_suspended_waits_invoked_and_takes_notifications_meanwhile() -> None:

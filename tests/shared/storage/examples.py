@@ -9,6 +9,7 @@ from shared.storage import keys
 from shared.storage.values import (
     STORE_FORMAT,
     CounterRow,
+    DroppedRow,
     EventKind,
     EventRow,
     InvocationRow,
@@ -48,6 +49,7 @@ KEYS: dict[str, bytes] = {
     "event": keys.event_key(ID, 258),
     # Since 0.3.
     "retry-timer": keys.retry_timer_key(T0, ID),
+    "dropped": keys.dropped_key(ID),
     "counter": keys.counter_key(PLACE, "tenant-1/gold/eu"),
     "ring": keys.ring_key(PLACE, "tenant-1/gold/eu", 258),
     "queue": keys.queue_key(PLACE, "tenant-1/gold/eu", b"sGreeter"),
@@ -126,6 +128,7 @@ _ROWS: dict[str, msgspec.Struct] = {
         queue_seq=258,
         retry_at_ms=T0 + 5,
     ),
+    "dropped": DroppedRow(b"u" * 16, FAILURE, T0),
     "counter": CounterRow(3, 9, 2, 4, 7, 5),
     "queue": QueueRow(2, 3, 6, 5, 7, 9, 8),
     "meta-0.3": PartitionMeta(
