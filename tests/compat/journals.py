@@ -85,7 +85,8 @@ class Tables:
                     tables._children[parent].append(row["id"])
         for row in sorted(journal, key=lambda row: int(row["index"])):
             tables._journal[row["id"]].append(row)
-        for row in sorted(events, key=lambda row: (int(row["after_journal_entry_index"]), row["appended_at"])):
+        # By what they say and not by their time: two of one millisecond may be listed either way.
+        for row in sorted(events, key=_place_of_event):
             tables._events[row["id"]].append(row)
         for row in state:
             value = row.get("value_utf8", row.get("value"))
@@ -153,3 +154,7 @@ def _text(value: Any) -> str:
         # Of a failure, what it says; how a service's event loop came there is another matter at each attempt.
         return plain.split("\n")[0]
     return json.dumps(plain, sort_keys=True, ensure_ascii=False)
+
+
+def _place_of_event(row: dict[str, Any]) -> tuple[int, str, str]:
+    return int(row["after_journal_entry_index"]), row["event_type"], row["appended_at"]

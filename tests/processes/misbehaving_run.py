@@ -167,7 +167,11 @@ def _wait_all(runtime: Runtime, ids: Sequence[str]) -> dict[str, str]:
 def _first_event(runtime: Runtime, invocation: str) -> dict[str, Any] | None:
     sql = f"SELECT event_type, event_json FROM sys_journal_events WHERE id = '{invocation}' ORDER BY appended_at"
     for row in runtime.query(sql):
+        event: dict[str, Any] = json.loads(row["event_json"])
         if row["event_type"] == "TransientError":
-            event: dict[str, Any] = json.loads(row["event_json"])
             return event
+        # Of a failure that is not retried the pause tells.
+        if row["event_type"] == "Paused" and "last_failure" in event:
+            failure: dict[str, Any] = event["last_failure"]
+            return failure
     return None

@@ -210,11 +210,17 @@ def test_rules_change_while_invocations_run(world: World) -> None:
     world.rule(scope, 5)
     until(5, "two more begin")
     world.rule(scope, 2)
-    end(3)
-    until(2, "those above the limit end")
-    assert world.statuses(scope)["pending"] == len(gates) - 13 - 2
+    left = len(gates) - 10
+    while len(held()) > 2:
+        # One by one: the runtime may not have heard of the rule yet, and let another one begin.
+        one = min(held())
+        world.open(gates[one])
+        eventually(lambda one=one: one not in held(), 30, what="one above the limit ends")
+        left -= 1
+    wanted = {"completed": len(gates) - left, "running": 2, "pending": left - 2}
+    eventually(lambda: world.statuses(scope) == wanted, what="two run, the others wait")
     world.rule(scope, 2, disabled=True)
-    until(len(gates) - 13, "a disabled rule bounds nothing")
+    until(left, "a disabled rule bounds nothing")
     world.rule(f"{scope}/*", 1)
     world.rule(scope, 2)
     end(len(gates))
@@ -254,8 +260,8 @@ def test_the_waiting_are_cancelled_and_killed(world: World) -> None:
     for invocation, verb in zip(waiting, ("cancel", "kill"), strict=False):
         status, _ = request("PATCH", f"{world.admin}/invocations/{invocation}/{verb}")
         assert status in (200, 202)
-        # The oracle keeps no result of what never ran.
-        assert world.attach(invocation)[0] in ((404, 409) if world.node is None else (409,))
+        # Nothing is kept of what never ran.
+        assert world.attach(invocation)[0] == 404
     # Killed while it runs, it leaves its place as well.
     status, _ = request("PATCH", f"{world.admin}/invocations/{holder}/kill")
     assert status == 200

@@ -27,9 +27,9 @@ _PROGRAMS = int(os.environ.get("EVERLOG_TEST_PROGRAMS", "100"))
 _CLIENTS = 12
 
 
-def seeds() -> list[int]:
-    chosen = os.environ.get("EVERLOG_TEST_SEED", "").split()
-    return [int(seed) for seed in chosen] or [random.SystemRandom().randrange(1 << 32)]
+def seeds() -> list[int | None]:
+    """None: a random one, drawn in the test, for all workers of xdist must collect the same."""
+    return [int(seed) for seed in os.environ.get("EVERLOG_TEST_SEED", "").split()] or [None]
 
 
 class Clients:
@@ -107,7 +107,9 @@ def unfinished(node: Node) -> list[dict[str, Any]]:
 @pytest.mark.processes
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", seeds())
-def test_random_programs_come_to_what_the_model_says(seed: int, tmp_path: Path) -> None:
+def test_random_programs_come_to_what_the_model_says(seed: int | None, tmp_path: Path) -> None:
+    if seed is None:
+        seed = random.SystemRandom().randrange(1 << 32)
     print(f"repeat with EVERLOG_TEST_SEED={seed} scripts/test tests/programs/test_on_a_node.py -n 0")
     chooser = random.Random(seed)
     programs = [make_program(chooser) for _ in range(_PROGRAMS)]
