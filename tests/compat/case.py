@@ -119,6 +119,8 @@ class Difference:
     why: str
     theirs: tuple[str, ...] = ()
     ours: tuple[str, ...] = ()
+    #: It shows in some runs only, by what races there.
+    sometimes: bool = False
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ def _problem(run: Run, everlog: Told, oracle: Told) -> str:
     ours, theirs = _lines(everlog), _lines(oracle)
     known = run.case.differs or Difference("")
     difference = list(difflib.unified_diff(theirs, ours, "the oracle", "Everlog", lineterm="", n=40))
+    if known.sometimes and not difference:
+        return ""
     unknown = [
         *_unmatched([line[1:] for line in difference[2:] if line[0] == "-"], known.theirs),
         *_unmatched([line[1:] for line in difference[2:] if line[0] == "+"], known.ours),

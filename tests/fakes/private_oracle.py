@@ -84,27 +84,33 @@ def private_oracle(path: Path, **environment: str) -> Iterator[PrivateOracle]:
 def oracle_binary() -> str:
     """Its path. Skips the test, saying why, when it cannot be had."""
     if Path(_path()).exists():
-        binary = Path(_script("bin"))
-    else:
-        machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-        package = f"@restatedev/restate-server-{platform.system().lower()}-{machine}"
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        home = cache / f"everlog-oracle-{_VERSION}"
-        binary = home / "node_modules" / package / "bin" / "restate-server"
-        if not binary.exists():
-            _install(home, f"{package}@{_VERSION}")
-    if not binary.exists():
-        pytest.skip(f"NOT COMPARED WITH THE ORACLE: {binary} does not exist")
-    return str(binary)
+        return _existing(Path(_script("bin")))
+    return _of_npm("restate-server", "restate-server")
 
 
 def oracle_cli(admin: str, *arguments: str) -> tuple[int, str]:
-    """Exit status and output of the official command line, asked about the server at `admin`."""
-    environment = os.environ | {"ADMIN": admin, "NO_COLOR": "1"}
-    done = subprocess.run(
-        [_path(), "cli", *arguments], capture_output=True, text=True, timeout=_INSTALL_S, env=environment
-    )
+    """Exit status and output of the official command line, asked about the server at `admin`. Skips as above."""
+    environment = os.environ | {"ADMIN": admin, "RESTATE_ADMIN_URL": admin, "NO_COLOR": "1", "DO_NOT_TRACK": "1"}
+    command = [_path(), "cli"] if Path(_path()).exists() else [_of_npm("restate", "restate")]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=_INSTALL_S, env=environment)
     return done.returncode, done.stdout + done.stderr
+
+
+def _of_npm(package: str, program: str) -> str:
+    machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    name = f"@restatedev/{package}-{platform.system().lower()}-{machine}"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = cache / f"everlog-oracle-{_VERSION}" / package
+    binary = home / "node_modules" / name / "bin" / program
+    if not binary.exists():
+        _install(home, f"{name}@{_VERSION}")
+    return _existing(binary)
+
+
+def _existing(binary: Path) -> str:
+    if not binary.exists():
+        pytest.skip(f"NOT COMPARED WITH THE ORACLE: {binary} does not exist")
+    return str(binary)
 
 
 def _path() -> str:
@@ -129,9 +135,10 @@ def _install(home: Path, package: str) -> None:
         command = [npm, "install", "--prefix", str(making), "--ignore-scripts", "--no-audit", "--no-fund", package]
         run_command(command, within_s=_INSTALL_S, folder=making)
         # Renamed when it is whole: an interrupted install is not taken for one.
-        if not home.exists():
-            making.rename(home)
+        making.rename(home)
     except (OSError, CommandError) as error:
+        if home.exists():
+            return  # Another worker was faster.
         pytest.skip(f"NOT COMPARED WITH THE ORACLE: {package} cannot be installed: {error}")
     finally:
         shutil.rmtree(making, ignore_errors=True)
