@@ -19,8 +19,8 @@ CONFIGURATIONS = ("default",)
 #: Parts of names of tests that are known to fail, and why.
 _KNOWN = {
     "preview encode/decode endpoints": "the admin API has no route for previews of serdes",
-    "invocation pause requested in the middle of a run": "a pause resets the stream; there it is half-closed first",
-    "abort timeout before first command": "inactivity is counted from the last message; there a run counts as none",
+    "invocation pause requested in the middle of a run": "a pause ends the attempt; 1.7.12 fails it too",
+    "abort timeout before first command": "1.7.12 passes it: why not here is to be found out",
 }
 
 
