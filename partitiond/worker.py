@@ -17,6 +17,7 @@ import uvloop
 from partitiond.checkpointer import Checkpointer
 from partitiond.invoker.invoker import Invoker
 from partitiond.invoker.shares import Shares
+from partitiond.keeper import Keeper
 from partitiond.leader.leader import Leader
 from partitiond.leader.requests import deliver_locally, handle
 from partitiond.leader.tasks import spawn
@@ -43,6 +44,7 @@ from shared.errors import ConfigError
 from shared.logs import setup_logging
 from shared.rpc.connection import Connection
 from shared.rpc.server import RpcServer
+from shared.snapshots.checkpoints import checkpoints_folder
 from shared.wal.commands import OutboxMessage
 
 __all__ = ["EXIT_CONFIG", "Worker", "main"]
@@ -109,7 +111,8 @@ class Worker:
 
     def _open(self, partition: Partition) -> None:
         group = partition_group(partition.id)
-        store = RocksStore(self._settings.data_path / "partitions" / str(partition.id) / "store")
+        folder = self._settings.data_path / "partitions" / str(partition.id)
+        store = RocksStore(folder / "store")
         meta = store.meta() or initial_meta(partition.id, partition.start_key, partition.end_key)
         leader = Leader(
             partition,
@@ -130,6 +133,7 @@ class Worker:
             lambda lsn: self._log.trim(group, lsn),
             interval_s=self._settings.checkpoint_interval_s,
             log_bytes=self._settings.checkpoint_log_bytes,
+            keeper=Keeper(folder / "store", checkpoints_folder(self._settings.data_path, partition.id)),
         )
         processor = Processor(group, store, meta, leader, checkpointer)
         self._processors[partition.id] = processor

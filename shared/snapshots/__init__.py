@@ -1,0 +1,7 @@
+"""Kept checkpoints of a partition, and snapshots of a whole node.
+
+Modules:
+    sealed_json     JSON files that carry their own checksum (pure)
+    checkpoint_file what `checkpoint.json` says (pure)
+    checkpoints     a partition's kept checkpoints: make, list, check, copy
+"""
