@@ -86,6 +86,9 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
         return changed
 
     def transition(self) -> None:
+        if self.state == ProcessStates.BACKOFF:
+            # supervisord counts by the wall clock: one that was set back would put the next try off by as much.
+            self.delay = min(self.delay, time.time() + _RETRY_MAX_S)
         if self.starts_again and self.state in (ProcessStates.STOPPED, ProcessStates.FATAL):
             self.starts_again = False
             self.spawn()
