@@ -33,8 +33,8 @@ from shared.wal.commands import (
     FireTimers,
     Invoke,
     InvokerEffects,
-    ResumeInvocation,
     Result,
+    ResumeInvocation,
     Target,
 )
 
