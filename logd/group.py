@@ -61,13 +61,20 @@ class Group:
     """One group on this node."""
 
     def __init__(
-        self, journal: GroupJournal, membership: Membership, fabric: Fabric, on_error: Callable[[BaseException], None]
+        self,
+        journal: GroupJournal,
+        membership: Membership,
+        fabric: Fabric,
+        on_error: Callable[[BaseException], None],
+        disk_trouble: Callable[[], str | None] = lambda: None,
     ) -> None:
+        """`disk_trouble`: why nothing may be written now but what makes room; appends wait as long as it says so."""
         self.name = journal.group
         self.journal = journal
         self.transport = GroupTransport(fabric, journal)
         self.has_peers = bool(membership.peers)
         self.followers = Followers(self, on_error)
+        self._disk_trouble = disk_trouble
         self._proposals: deque[_Proposal] = deque()
         self._proposed_bytes = 0
         #: Connections that are not read until the queue is shorter.
@@ -180,6 +187,8 @@ class Group:
 
     def take_commands(self, *, index: int, term: int) -> Iterator[bytes]:
         size = 0
+        if self._proposals and self._disk_trouble() is not None:
+            return  # The driver's housekeeping asks again.
         while self._proposals and size < _TAKE_BYTES:
             proposal = self._proposals.popleft()
             size += len(proposal.payload)

@@ -19,6 +19,7 @@ from logd.server import ENVELOPE_BYTES, LogServer
 from logd.store import RocksStore, StoreError
 from logd.syncer import Syncer
 from shared.config import Settings
+from shared.disk import store_guard, wait_for_room
 from shared.errors import CorruptionError
 
 __all__ = ["LogService", "serve"]
@@ -33,11 +34,14 @@ class LogService:
     """One running logd."""
 
     def __init__(self, settings: Settings, cluster: ClusterOptions | None = None) -> None:
+        """Raises ConfigError, CorruptionError, StoreError when the store cannot be opened."""
         check_version()
         self._settings = settings
+        self._disk = store_guard(settings, settings.data_path / "log", probe=False)
         self._store = RocksStore(settings.data_path / "log")
         self._registry = GroupRegistry(self._store)
-        self._syncer = Syncer(self._store)
+        # With peers no sync in the loop: one that takes long would hold up the heartbeats.
+        self._syncer = Syncer(self._store) if cluster is None else Syncer(self._store, inline_s_max=0.0)
         self._reclaimer = Reclaimer(self._store, self._fail)
         self._driver = Driver(self._store, self._syncer, self._reclaimer)
         self._peers = None if cluster is None else PeerFabric(settings.node_name, cluster, self)
@@ -63,7 +67,7 @@ class LogService:
     def open_group(self, name: str) -> Group:
         """A group that is not open yet; made when it is new."""
         journal = GroupJournal(self._store, name, self._registry.number_of(name))
-        group = Group(journal, self._membership, self._peers or NoFabric(), self._fail)
+        group = Group(journal, self._membership, self._peers or NoFabric(), self._fail, self._disk.fresh)
         self._groups[name] = group
         self._driver.add(group)
         return group
@@ -133,6 +137,9 @@ class LogService:
 async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Run logd until `stopping`. A failure that the operator can cure ends it with one line that says how."""
     try:
+        # Who began on a full disk would end at once, and be started again, and so on.
+        if not await wait_for_room(store_guard(settings, settings.data_path / "log"), stopping, what="logd"):
+            return
         service = LogService(settings)
         await service.start()
         await service.run(stopping)
@@ -141,6 +148,6 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         _log.critical("the log is damaged, its files are kept as they are: %s", error)
         raise SystemExit(1) from error
     except StoreError as error:
-        _log.critical("the disk below the log failed or is full: %s", error)
-        _log.critical("make room or mend the disk: nothing acknowledged is lost, supervisord starts logd again")
+        _log.critical("%s", error)
+        _log.critical("nothing acknowledged is lost; supervisord starts logd again, which goes on when the disk does")
         raise SystemExit(1) from error

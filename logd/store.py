@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
 from shared import bounded_scan
-from shared.errors import ConfigError, CorruptionError, EverlogError
+from shared.errors import ConfigError, StoreError, store_error
 
 __all__ = ["STORE_FORMAT", "RocksStore", "Store", "StoreError"]
 
@@ -24,10 +24,6 @@ __all__ = ["STORE_FORMAT", "RocksStore", "Store", "StoreError"]
 STORE_FORMAT = 1
 _FORMAT_FILE = "FORMAT"
 _WRITE_BUFFER_BYTES = 16 * 1024 * 1024
-
-
-class StoreError(EverlogError):
-    """The disk below the log is full or failed. The process ends; what it acknowledged is on disk."""
 
 
 class Store(Protocol):
@@ -73,12 +69,12 @@ class RocksStore:
 
     def __init__(self, path: Path) -> None:
         """Open or create. Raises ConfigError for a format of a newer build, StoreError when it cannot be opened."""
-        _check_format(path)
         self._path = path
         try:
+            _check_format(path)
             self._db = Rdict(str(path), _options())
         except Exception as error:
-            raise _store_error(f"cannot open the log at {path}", error) from error
+            raise store_error(f"cannot open the log at {path}", error) from error
         self._batch = WriteBatch(raw_mode=True)
         self._unsynced = WriteOptions()
         self._unsynced.sync = False
@@ -102,7 +98,7 @@ class RocksStore:
         try:
             self._db.flush_wal(True)
         except Exception as error:
-            raise _store_error(f"cannot sync the log at {self._path}", error) from error
+            raise store_error(f"cannot sync the log at {self._path}", error) from error
         self.syncs += 1
 
     def put_durable(self, key: bytes, value: bytes) -> None:
@@ -115,7 +111,7 @@ class RocksStore:
         try:
             value: bytes | None = self._db.get(key)
         except Exception as error:
-            raise _store_error(f"cannot read the log at {self._path}", error) from error
+            raise store_error(f"cannot read the log at {self._path}", error) from error
         return value
 
     def scan(self, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -130,13 +126,13 @@ class RocksStore:
         except AssertionError:
             raise
         except Exception as error:
-            raise _store_error(f"cannot read the log at {self._path}", error) from error
+            raise store_error(f"cannot read the log at {self._path}", error) from error
 
     def reclaim(self, first: bytes, end: bytes) -> None:
         try:
             self._db.compact_range(first, end)
         except Exception as error:
-            raise _store_error(f"cannot compact the log at {self._path}", error) from error
+            raise store_error(f"cannot compact the log at {self._path}", error) from error
 
     def close(self) -> None:
         """Sync and close. What was put and not staged is written too."""
@@ -149,7 +145,7 @@ class RocksStore:
         try:
             self._db.write(batch, self._unsynced)
         except Exception as error:
-            raise _store_error(f"cannot write the log at {self._path}", error) from error
+            raise store_error(f"cannot write the log at {self._path}", error) from error
 
 
 def _options() -> Any:
@@ -186,11 +182,3 @@ def _check_format(path: Path) -> None:
         raise ConfigError(
             f"{file} says format {text}, this build knows {STORE_FORMAT}: start the newer Everlog that wrote it"
         )
-
-
-def _store_error(what: str, error: Exception) -> EverlogError:
-    if isinstance(error, EverlogError):
-        return error
-    if str(error).startswith("Corruption"):
-        return CorruptionError(f"{what}: {error}")
-    return StoreError(f"{what}: {error}")

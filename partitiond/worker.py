@@ -40,7 +40,8 @@ from shared.catalog.partitions import Partition
 from shared.catalog_client import CatalogClient
 from shared.clock import SystemClock
 from shared.config import Settings, read_settings
-from shared.errors import ConfigError
+from shared.disk import DiskGuard, store_guard
+from shared.errors import ConfigError, StoreError
 from shared.logs import setup_logging
 from shared.rpc.connection import Connection
 from shared.rpc.server import RpcServer
@@ -53,6 +54,8 @@ _log = logging.getLogger(__name__)
 #: Status of a worker that found what only the operator can mend, such as a store of a newer format.
 EXIT_CONFIG = 78
 _STATES_AT_ONCE = 128
+#: Between two tries to open a store.
+_OPEN_AGAIN_S = 1.0
 
 
 class Worker:
@@ -70,6 +73,10 @@ class Worker:
         self._invoker = Invoker(catalog=self._catalog, settings=settings, clock=self._clock, gate=self._shares)
         self._peers = Peers(settings)
         self._processors: dict[int, Processor] = {}
+        #: Partitions whose store cannot be opened now, and why.
+        self._troubles: dict[int, str] = {}
+        self._guards: dict[int, DiskGuard] = {}
+        self._opening: asyncio.TimerHandle | None = None
         self._telling: set[asyncio.Task[None]] = set()
         decode = msgspec.msgpack.Decoder(PartitionRequest).decode
         self._server = RpcServer(settings.socket(name), decode, self, name=name)
@@ -81,6 +88,8 @@ class Worker:
         self._catalog.on_change(self._catalog_changed)
         self._catalog.start()
         await stopping.wait()
+        if self._opening is not None:
+            self._opening.cancel()
         for task in self._telling:
             task.cancel()
         await self._catalog.close()
@@ -107,7 +116,33 @@ class Worker:
         for partition in catalog.partition_table.partitions:
             mine = self._settings.worker_of(partition.id) == self._index
             if mine and partition.id not in self._processors:
+                self._try_open(partition)
+        if self._troubles and self._opening is None:
+            self._opening = asyncio.get_running_loop().call_later(_OPEN_AGAIN_S, self._open_again)
+
+    def _open_again(self) -> None:
+        self._opening = None
+        self._open_partitions()
+
+    def _try_open(self, partition: Partition) -> None:
+        """A disk that is full or cannot be written costs the partitions on it, for so long; others are served."""
+        guard = self._guards.get(partition.id)
+        if guard is None:
+            path = self._settings.data_path / "partitions" / str(partition.id)
+            guard = self._guards[partition.id] = store_guard(self._settings, path)
+        trouble = guard.look()
+        if trouble is None:
+            try:
                 self._open(partition)
+            except StoreError as error:
+                trouble = str(error)
+        before = self._troubles.pop(partition.id, None)
+        if trouble is not None:
+            self._troubles[partition.id] = trouble
+            if before is None:
+                _log.error("partition=%d waits: %s", partition.id, trouble)
+        elif before is not None:
+            _log.info("partition=%d is open", partition.id)
 
     def _open(self, partition: Partition) -> None:
         group = partition_group(partition.id)
@@ -160,7 +195,8 @@ class Worker:
                     task.add_done_callback(self._telling.discard)
                 case WorkerStatusRequest():
                     statuses = [processor.status() for processor in self._processors.values()]
-                    connection.send(WorkerStatusReply(request.request_id, statuses, os.getpid()))
+                    troubles = [f"partition {number}: {text}" for number, text in sorted(self._troubles.items())]
+                    connection.send(WorkerStatusReply(request.request_id, statuses, os.getpid(), troubles))
                 case _:
                     processor = self._processors.get(request.partition_id)
                     if processor is None:
@@ -202,6 +238,9 @@ def main(index: int, data_dir: str) -> None:
     except ConfigError as error:
         _log.critical("%s", error)
         sys.exit(EXIT_CONFIG)
+    except StoreError as error:
+        _log.critical("%s", error)
+        sys.exit(1)
     except Exception:
         _log.critical("worker %d failed", index, exc_info=True)
         sys.exit(1)
@@ -234,6 +273,9 @@ def _die(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     if isinstance(error, ConfigError):
         _log.critical("%s", error)
         os._exit(EXIT_CONFIG)
+    if isinstance(error, StoreError):
+        _log.critical("%s; nothing acknowledged is lost, the log has it", error)
+        os._exit(1)
     if isinstance(error, Exception):
         _log.critical("%s", context.get("message"), exc_info=error)
         os._exit(1)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Clock", "SimClock", "SystemClock"]
+__all__ = ["Clock", "JumpWatch", "SimClock", "SystemClock"]
+
+#: Ids and keys of timers hold the time in 48 bits (until the year 10889), and no time before 1970.
+_TIME_MS_MAX = 2**48 - 1
 
 
 class Clock(Protocol):
@@ -15,10 +19,10 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The host's clock."""
+    """The host's clock. One that is set to before 1970 stands at 1970."""
 
     def now_ms(self) -> int:
-        return time.time_ns() // 1_000_000
+        return min(max(0, time.time_ns() // 1_000_000), _TIME_MS_MAX)
 
 
 class SimClock:
@@ -34,3 +38,20 @@ class SimClock:
         """Move forward (or back, as real clocks do) by `ms` and return the new time."""
         self._now_ms += ms
         return self._now_ms
+
+
+class JumpWatch:
+    """Tells by how much the wall clock was moved: what it went on beyond the time that passed."""
+
+    def __init__(self, clock: Clock, steady_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._steady_s = steady_s
+        self._offset_ms = self._offset()
+
+    def _offset(self) -> float:
+        return self._clock.now_ms() - self._steady_s() * 1000
+
+    def moved_ms(self) -> int:
+        """Since the last call: above 0 forward, below 0 back."""
+        before, self._offset_ms = self._offset_ms, self._offset()
+        return round(self._offset_ms - before)

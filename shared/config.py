@@ -53,6 +53,7 @@ SETTING_DOCS: dict[str, str] = {
     "checkpoint_interval_s": "longest time between checkpoints of a partition, seconds",
     "checkpoint_log_bytes": "log bytes after which a partition makes a checkpoint",
     "cleanup_interval_s": "time between two runs of the cleaner, seconds",
+    "disk_reserve_bytes": "bytes free on the disk under which no new work is taken, until a quarter more is; 0: never",
     "query_memory_bytes": "memory that all queries together may use, bytes",
     "query_timeout_s": "a query that runs longer is ended, seconds",
 }
@@ -72,6 +73,7 @@ _ABOVE_ZERO = (
     "query_timeout_s",
 )
 _FROM_ZERO = (
+    "disk_reserve_bytes",
     "eager_state_bytes_limit",
     "inactivity_timeout_s",
     "retry_initial_interval_s",
@@ -112,6 +114,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_interval_s: float = 60.0
     checkpoint_log_bytes: int = 64 * 1024 * 1024
     cleanup_interval_s: float = 3600.0
+    disk_reserve_bytes: int = 64 * 1024 * 1024
     query_memory_bytes: int = 512 * 1024 * 1024
     query_timeout_s: float = 60.0
 
@@ -237,8 +240,10 @@ def _validate(settings: Settings) -> None:
 
 
 def write_settings(settings: Settings, path: Path) -> None:
-    """Leave the merged settings for the daemons."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2))
+    """Leave the merged settings for the daemons: all of them, or the file stays as it was. Raises OSError."""
+    new = path.with_suffix(".new")
+    new.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2))
+    new.rename(path)
 
 
 def read_settings(path: Path) -> Settings:

@@ -17,7 +17,7 @@ from pathlib import Path
 import uvloop
 
 from shared.config import Settings, read_settings
-from shared.errors import ConfigError
+from shared.errors import ConfigError, StoreError
 from shared.logs import setup_logging
 
 __all__ = ["run_daemon", "watch_signals"]
@@ -43,7 +43,7 @@ def run_daemon(name: str, serve: Callable[[Settings, asyncio.Event], Awaitable[N
     setup_logging(name, settings.log_level)
     try:
         uvloop.run(_main(name, settings, serve))
-    except ConfigError as error:
+    except (ConfigError, StoreError) as error:
         # The operator's to mend: no trace of ours helps.
         _log.critical("%s", error)
         sys.exit(1)

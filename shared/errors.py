@@ -14,8 +14,20 @@ __all__ = [
     "InvocationError",
     "LocalProtocolError",
     "RemoteProtocolError",
+    "StoreError",
     "UnavailableError",
+    "store_error",
 ]
+
+#: What RocksDB's texts say of the system, and what helps.
+_REMEDIES = {
+    "No space left": "make room on the disk",
+    "Disk quota exceeded": "raise the quota",
+    "Read-only file system": "mount the file system for writing",
+    "Permission denied": "let the user of the node write there",
+    "Operation not permitted": "let the user of the node write there",
+    "Too many open files": "raise the limit of open files (ulimit -n)",
+}
 
 
 class EverlogError(Exception):
@@ -42,6 +54,11 @@ class UnavailableError(EverlogError):
     """A peer is away or not ready. Retry with back-off and a limit. Not `FencedError`: we may go on later."""
 
 
+class StoreError(EverlogError):
+    """The disk below a store is full, cannot be written, or failed. What was acknowledged is safe; the store must be
+    opened anew. Not `CorruptionError`: the operator makes room, and that is all."""
+
+
 class FencedError(EverlogError):
     """Somebody with a newer epoch leads. Step down at once; what is in flight does not count."""
 
@@ -53,3 +70,14 @@ class InvocationError(EverlogError):
         super().__init__(f"[{code}] {message}")
         self.code = code
         self.message = message
+
+
+def store_error(what: str, error: Exception) -> EverlogError:
+    """What a store's library said, as one of ours. `what`: what could not be done, with the path."""
+    if isinstance(error, EverlogError):
+        return error
+    text = str(error)
+    if text.startswith("Corruption"):
+        return CorruptionError(f"{what}: {text}")
+    remedy = next((f"; {remedy}" for mark, remedy in _REMEDIES.items() if mark in text), "")
+    return StoreError(f"{what}: {text}{remedy}")

@@ -13,6 +13,7 @@ from metad.meta_log import MetaLog
 from metad.peers import answers_connect, ask
 from shared.api.partition import PartitionReply, WorkerStatusReply, WorkerStatusRequest
 from shared.config import Settings
+from shared.disk import node_guard
 from shared.errors import UnavailableError
 
 __all__ = ["Readiness"]
@@ -28,6 +29,7 @@ class Readiness:
     def __init__(self, settings: Settings, meta_log: MetaLog) -> None:
         self._settings = settings
         self._meta_log = meta_log
+        self._disk = node_guard(settings)
         self._running: asyncio.Task[list[str]] | None = None
         self._last: list[str] = []
         self._last_at: float | None = None
@@ -56,6 +58,8 @@ class Readiness:
 
     async def _look(self) -> list[str]:
         missing: list[str] = []
+        if (trouble := self._disk.look()) is not None:
+            missing.append(trouble)
         if not self._meta_log.is_followed:
             missing.append("logd: group meta is not followed")
         if self._meta_log.state.partition_table is None:
@@ -75,14 +79,16 @@ class Readiness:
     async def _workers(self) -> list[str]:
         """Every worker that does not answer, and every partition that none of the others leads."""
         asked = range(self._settings.worker_count)
-        statuses = await asyncio.gather(*(self._ready_partitions(worker) for worker in asked))
+        statuses = await asyncio.gather(*(self._status_of(worker) for worker in asked))
         missing = [status for status in statuses if isinstance(status, str)]
-        ready = {partition for status in statuses if not isinstance(status, str) for partition in status}
+        ready = {number for status in statuses if not isinstance(status, str) for number in _ready_in(status)}
+        missing += [each for status in statuses if not isinstance(status, str) for each in status.troubles]
         table = self._meta_log.state.partition_table
         partitions = table.partitions if table is not None else []
         return missing + [f"partition {each.id}: no ready leader" for each in partitions if each.id not in ready]
 
-    async def _ready_partitions(self, worker: int) -> list[int] | str:
+    async def _status_of(self, worker: int) -> WorkerStatusReply | str:
+        """Or why there is none."""
         name = f"partitiond-{worker}"
         try:
             reply = await ask(
@@ -92,4 +98,8 @@ class Readiness:
             return f"{name}: {error}"
         if not isinstance(reply, WorkerStatusReply):
             return f"{name}: answered {type(reply).__name__} to a status request"
-        return [status.partition_id for status in reply.partitions if status.ready]
+        return reply
+
+
+def _ready_in(reply: WorkerStatusReply) -> list[int]:
+    return [status.partition_id for status in reply.partitions if status.ready]

@@ -20,6 +20,7 @@ __all__ = [
     "not_found",
     "not_ready",
     "service_not_found",
+    "unavailable",
     "unexpected_path",
 ]
 
@@ -43,10 +44,12 @@ EXPECTED_WORKFLOW = (
 class IngressError(EverlogError):
     """The client's request is refused with this HTTP status. Not `InvocationError`: no invocation has spoken."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, retry_after_s: int = 0) -> None:
+        """`retry_after_s` not 0: the same request may be sent again after so long."""
         super().__init__(message)
         self.status = status
         self.message = message
+        self.retry_after_s = retry_after_s
 
 
 def bad_path(path: str) -> IngressError:
@@ -91,6 +94,11 @@ def bad_header(name: str) -> IngressError:
 def invocation_not_found() -> IngressError:
     """Output of an invocation that is unknown; attaching to one is answered as its failure instead."""
     return IngressError(404, "invocation not found")
+
+
+def unavailable(reason: str, *, retry_after_s: int = 1) -> IngressError:
+    """Nothing was done, for a reason that may pass."""
+    return IngressError(503, reason, retry_after_s=retry_after_s)
 
 
 def not_ready() -> IngressError:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from partitiond.ingress import replies
 from partitiond.ingress.directory import Directory, HandlerEntry
-from partitiond.ingress.errors import IngressError
+from partitiond.ingress.errors import IngressError, unavailable
 from partitiond.ingress.paths import AwakeableRoute, BodyRoute, CallRoute, ResultRoute, parse, split_target
 from partitiond.ingress.replies import Answer
 from partitiond.ingress.requests import ENTROPY_BYTES, check_call, make_invoke
@@ -30,6 +30,8 @@ __all__ = ["ReadBody", "RequestHandler"]
 
 ReadBody = Callable[[], Awaitable[bytes]]
 _REJECTED = 500
+#: When to ask again while the disk is full.
+_DISK_RETRY_AFTER_S = 5
 _ENTROPY_PAGE_BYTES = 2600
 #: How much longer than the body a rejection's text may be: no more than the log leaves for what is not body.
 _REPLACED_BYTES_MAX = 32 * 1024
@@ -42,6 +44,8 @@ class RequestHandler:
         self._router = router
         self._clock = clock
         self._entropy = b""
+        #: Why no new work is taken now; None: it is.
+        self.disk_trouble: Callable[[], str | None] = lambda: None
         #: None until metad has spoken once.
         self.directory: Directory | None = None
 
@@ -56,7 +60,7 @@ class RequestHandler:
         except IngressError as refusal:
             return replies.error(refusal)
         except UnavailableError as error:
-            return replies.error(IngressError(503, str(error)))
+            return replies.error(unavailable(str(error)))
 
     async def _answer(self, method: str, target: str, headers: dict[str, str], read_body: ReadBody) -> Answer:
         directory = self.directory
@@ -66,6 +70,8 @@ class RequestHandler:
         route = parse(method, path, directory)
         if isinstance(route, CallRoute):
             check_call(route, method, headers)
+            if (trouble := self.disk_trouble()) is not None:
+                raise unavailable(trouble, retry_after_s=_DISK_RETRY_AFTER_S)
             # No name for the body: it would be kept beside the input that is made of it, maybe for hours.
             invoke = make_invoke(
                 route,

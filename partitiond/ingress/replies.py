@@ -83,7 +83,10 @@ def health(body: bytes) -> Answer:
 def error(refusal: IngressError) -> Answer:
     """We refuse."""
     body = _encode({"code": refusal.status, "message": refusal.message, "source": "ingress"})
-    return Answer(refusal.status, b"x-restate-error-source: ingress\r\n" + _JSON, body)
+    headers = b"x-restate-error-source: ingress\r\n" + _JSON
+    if refusal.retry_after_s:
+        headers += b"retry-after: %d\r\n" % refusal.retry_after_s
+    return Answer(refusal.status, headers, body)
 
 
 def too_large() -> Answer:

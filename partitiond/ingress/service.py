@@ -13,6 +13,7 @@ from partitiond.ingress.router import Router
 from shared.catalog_client import CatalogClient
 from shared.clock import SystemClock
 from shared.config import Settings
+from shared.disk import keep_looking, node_guard
 
 __all__ = ["serve"]
 
@@ -39,6 +40,9 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         assert catalog.catalog is not None
         handler.directory = build_directory(catalog.catalog)
 
+    disk = node_guard(settings)
+    handler.disk_trouble = lambda: disk.trouble
+    looking = asyncio.create_task(keep_looking(disk), name="disk")
     catalog.on_change(on_catalog)
     # What the log cannot take must not get that far: it would be tried again for ever.
     server = HttpServer(handler, body_bytes_max=min(settings.request_bytes_limit, settings.record_bytes_limit))
@@ -50,6 +54,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         router.connect(worker)
     _log.info("ingress listens on http://%s:%d", settings.bind, port)
     await stopping.wait()
+    looking.cancel()
     router.drain()
     await server.close(drain_s=_DRAIN_S)
     with contextlib.suppress(FileNotFoundError):

@@ -43,6 +43,7 @@ from shared.wal.commands import (
     InvokerEffects,
     Pause,
     Pin,
+    ResumeInvocation,
     Suspend,
     SuspendOn,
     Target,
@@ -55,6 +56,8 @@ __all__ = ["YIELD_MS_MIN", "Chain", "Surroundings"]
 #: A retry that is as far off as this gives its scope's permit back, as in Restate
 #: (`invocation_yield_threshold`, 2 s).
 YIELD_MS_MIN = 2000
+#: A retry that was put off and does not come so long after its time has a clock that was set back.
+_CLOCK_SET_BACK_S = 1.0
 #: Effects that add nothing to the journal.
 _LAST_EFFECTS = (End, Suspend, SuspendOn)
 
@@ -152,6 +155,9 @@ class Chain:
         """What was put off may run now, as a chain of the machine's; its failures so far still count."""
         assert self.yielded
         self.yielded = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self.generation = row.generation
         self._row = row
         self.start()
@@ -194,7 +200,7 @@ class Chain:
 
     def retry_now(self) -> None:
         """An operator wants no more delay."""
-        if self._timer is not None:
+        if self._timer is not None and not self.yielded:
             self._timer.cancel()
             self.next_retry_ms = 0
             self._retry_due()
@@ -227,7 +233,7 @@ class Chain:
         assert not self.gone
         self.awaiting_on = None
         if type(effects[0]) not in _LAST_EFFECTS:
-            self._counter.on_stored(self._shared.clock.now_ms())
+            self._counter.on_stored(self._shared.time())
         last = effects[-1]
         self._suspending = isinstance(last, Suspend | SuspendOn)
         if isinstance(last, Suspend | SuspendOn):
@@ -323,7 +329,7 @@ class Chain:
         parts, size, partial = state
         large = size > FREE_BYTES
         start = self._start_message(
-            route, row, now_ms, b"" if large else b"".join(parts), size if large else 0, partial
+            route, row, b"" if large else b"".join(parts), size if large else 0, partial
         )
         outbound = Outbound(
             start,
@@ -341,7 +347,7 @@ class Chain:
 
     def _count_attempt(self, now_ms: int) -> None:
         if not self.attempts:
-            self._counter.on_stored(now_ms)
+            self._counter.on_stored(self._shared.time())
         self.attempts += 1
         self.last_start_ms = now_ms
         self.next_retry_ms = 0
@@ -397,7 +403,7 @@ class Chain:
             self._claim = None
 
     def _start_message(
-        self, route: Route, row: InvocationRow, now_ms: int, state: bytes, state_behind: int, partial: bool
+        self, route: Route, row: InvocationRow, state: bytes, state_behind: int, partial: bool
     ) -> bytes:
         counter = self._counter
         return encode_start(
@@ -408,7 +414,7 @@ class Chain:
             partial_state=partial,
             key=row.target.key,
             retry_count=counter.failures_since_stored,
-            stored_ago_ms=now_ms - counter.stored_at_ms if counter.failures else 0,
+            stored_ago_ms=round((self._shared.time() - counter.stored_at_s) * 1000) if counter.failures else 0,
             protocol_version=route.version,
             idempotency_key=row.idempotency_key,
             seed_id=row.seed_id,
@@ -445,6 +451,8 @@ class Chain:
             if self._target.scope is not None and next_step >= YIELD_MS_MIN:
                 self.yielded = True
                 effects.append(Yield(self.next_retry_ms))
+                after_s = next_step / 1000 + _CLOCK_SET_BACK_S
+                self._timer = asyncio.get_running_loop().call_later(after_s, self._put_off_long_enough)
             else:
                 self._timer = asyncio.get_running_loop().call_later(next_step / 1000, self._retry_due)
         if effects:
@@ -457,6 +465,12 @@ class Chain:
         )  # fmt: skip
         if failure.stacktrace:
             _log.debug("invocation=%s stacktrace: %s", self.debug_id, failure.stacktrace)
+
+    def _put_off_long_enough(self) -> None:
+        """The timer that was stored goes by the clock; one that was set back must not put off retries by as much."""
+        self._timer = None
+        if self._shared.clock.now_ms() < self.next_retry_ms:
+            self.host.propose(ResumeInvocation(self.id, 0, None))
 
     def _retry_due(self) -> None:
         # Replaying before all that the failed attempt proposed is applied would miss it, and it would come twice.

@@ -9,7 +9,7 @@ from partitiond.invoker.http2.request import RequestHead
 from partitiond.invoker.http2.stream import StreamHandler
 from shared.catalog.catalog import Catalog
 from shared.storage.values import InvocationRow
-from shared.wal.commands import InvokerEffects, Target
+from shared.wal.commands import InvokerEffects, ResumeInvocation, Target
 
 __all__ = ["CatalogView", "Endpoint", "InvokerHost", "RequestStream"]
 
@@ -26,7 +26,7 @@ class InvokerHost(Protocol):
     def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
         """(name, value) of the keyed target's state."""
 
-    def propose(self, effects: InvokerEffects) -> None:
+    def propose(self, effects: InvokerEffects | ResumeInvocation) -> None:
         """To the log, in order. Never raises for leadership that is lost: the machine fences such effects."""
 
     def flush(self) -> None:

@@ -26,7 +26,7 @@ class Exhausted(msgspec.Struct):
 class RetryCounter:
     """Counts the failures of one chain of attempts."""
 
-    __slots__ = ("failures", "failures_since_stored", "policy_failures", "stored_at_ms")
+    __slots__ = ("failures", "failures_since_stored", "policy_failures", "stored_at_s")
 
     def __init__(self) -> None:
         self.failures = 0
@@ -34,12 +34,13 @@ class RetryCounter:
         self.policy_failures = 0
         #: For StartMessage: failures, and the time, since an entry was stored last (else since the first start).
         self.failures_since_stored = 0
-        self.stored_at_ms = 0
+        self.stored_at_s = 0.0
 
-    def on_stored(self, now_ms: int) -> None:
-        """The running attempt added to the journal, or is the first."""
+    def on_stored(self, now_s: float) -> None:
+        """The running attempt added to the journal, or is the first. `now_s`: of the event loop, as services measure
+        by it how long they have been retrying: a clock that is set must not make them give up."""
         self.failures_since_stored = 0
-        self.stored_at_ms = now_ms
+        self.stored_at_s = now_s
 
     def on_failure(self, failure: AttemptFailure, options: HandlerOptions, random: float) -> int | Exhausted:
         """The delay in ms before the next attempt. `random` is in [0, 1): up to a third is added to the interval,

@@ -15,6 +15,8 @@ import mmap
 import os
 from pathlib import Path
 
+from shared.errors import store_error
+
 __all__ = ["Shares"]
 
 _NUMBER_BYTES = 8
@@ -28,11 +30,16 @@ class Shares:
         self._limit = limit
         self._share = limit // workers
         size = 2 * workers * _NUMBER_BYTES
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if os.fstat(descriptor).st_size < size:
-                os.truncate(descriptor, size)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise store_error(f"cannot open {path}", error) from error
+        try:
+            # With its blocks: to write to a hole in a mapped file kills the process once the disk is full.
+            os.posix_fallocate(descriptor, 0, size)
             self._map = mmap.mmap(descriptor, size)
+        except OSError as error:
+            raise store_error(f"cannot map {path}", error) from error
         finally:
             os.close(descriptor)
         # First how many run, by worker, then by worker whether somebody waits.

@@ -37,6 +37,7 @@ from shared.wal.commands import (
     FailureDetail,
     InvokerEffects,
     OutboxMessage,
+    ResumeInvocation,
     SetRules,
     Target,
 )
@@ -207,8 +208,8 @@ class Leader:
 
     # What the invoker may ask of its host.
 
-    def propose(self, effects: InvokerEffects) -> None:
-        """Effects of an attempt go to the log, in order."""
+    def propose(self, effects: InvokerEffects | ResumeInvocation) -> None:
+        """Effects of an attempt, or that it is to go on, go to the log, in order."""
         self._proposer.propose(effects)
 
     def flush(self) -> None:

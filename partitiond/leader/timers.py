@@ -13,7 +13,7 @@ from shared.wal.commands import Command, FireTimers
 __all__ = ["TIMERS_MAX", "Timers"]
 
 #: An alarm is never set further away, so that a jump of the clock is noticed.
-_ALARM_MS_MAX = 60_000
+_ALARM_MS_MAX = 5_000
 #: Timers of one record: when thousands are due at once, others have their turn in between.
 TIMERS_MAX = 256
 

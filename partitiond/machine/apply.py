@@ -3,7 +3,7 @@
 Rules that always hold:
 - a batch counts only if it is of the present leader's epoch and the next of its sequence; a leader that has
   been replaced, or a batch that the log repeats or lost the one before, changes nothing;
-- time never goes back;
+- time never goes back, though the clocks of leaders may;
 - the same batches in the same order give the same writes and actions, byte for byte.
 """
 
@@ -76,7 +76,7 @@ def apply(txn: Txn, lsn: int, batch: Batch, actions: list[Action]) -> bool:
             return False
         meta.seq = batch.seq
     meta.time_ms = max(meta.time_ms, batch.at_ms)
-    ctx = Context(txn, lsn=lsn, now_ms=meta.time_ms, actions=actions)
+    ctx = Context(txn, lsn=lsn, now_ms=meta.time_ms, clock_ms=batch.at_ms, actions=actions)
     for command in batch.commands:
         assert announces == isinstance(command, AnnounceLeader), "announcements come in batches of their own"
         _apply_command(ctx, command)

@@ -17,16 +17,19 @@ __all__ = ["Context"]
 class Context:
     """One batch being applied.
 
-    `now_ms`: the batch's time, never before that of an earlier batch. `lsn`: the batch's place in the log.
+    `now_ms`: the batch's time, never before that of an earlier batch: what is stored and shown has it. `clock_ms`: what
+    the leader's clock said, which may be set back: whether a time that somebody named has come is judged by it, else a
+    clock that was ahead for a moment would bring all of them forward. `lsn`: the batch's place in the log.
     `actions`: what the leader carries out afterwards, in order.
     """
 
-    __slots__ = ("_end_key", "_start_key", "actions", "inbound", "lsn", "now_ms", "txn")
+    __slots__ = ("_end_key", "_start_key", "actions", "clock_ms", "inbound", "lsn", "now_ms", "txn")
 
-    def __init__(self, txn: Txn, *, lsn: int, now_ms: int, actions: list[Action]) -> None:
+    def __init__(self, txn: Txn, *, lsn: int, now_ms: int, clock_ms: int, actions: list[Action]) -> None:
         self.txn = txn
         self.lsn = lsn
         self.now_ms = now_ms
+        self.clock_ms = clock_ms
         self.actions = actions
         #: Messages for this partition itself: taken in order once the present command is done.
         self.inbound: deque[OutboxMessage] = deque()

@@ -18,7 +18,7 @@ import msgspec
 from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
 from shared import bounded_scan
-from shared.errors import ConfigError, CorruptionError
+from shared.errors import ConfigError, CorruptionError, store_error
 from shared.storage import keys, values
 from shared.storage.values import STORE_FORMAT, PartitionMeta
 
@@ -45,9 +45,13 @@ class RocksStore:
     """The `Tables` port on disk, with commit and checkpoint."""
 
     def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        """Open or create. Raises ConfigError for a newer format, CorruptionError, StoreError when it cannot be had."""
         self._path = path
-        self._db = Rdict(str(path), _options())
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._db = Rdict(str(path), _options())
+        except Exception as error:
+            raise store_error(f"cannot open the store at {path}", error) from error
         self._write_options = WriteOptions()
         self._get = self._db.get
         self._check_format()
@@ -99,11 +103,17 @@ class RocksStore:
                 delete(key)
             else:
                 put(key, value)
-        self._db.write(batch, self._write_options)
+        try:
+            self._db.write(batch, self._write_options)
+        except Exception as error:
+            raise store_error(f"cannot write the store at {self._path}", error) from error
 
     def checkpoint(self) -> None:
         """Make all that was committed before this call durable. Blocks for long: call it in a thread."""
-        self._db.flush(True)
+        try:
+            self._db.flush(True)
+        except Exception as error:
+            raise store_error(f"cannot flush the store at {self._path}", error) from error
 
     def digest(self) -> str:
         """SHA-256 over all rows in order: equal stores have equal digests."""

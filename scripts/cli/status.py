@@ -15,6 +15,7 @@ from scripts.node.procfs import process_age_s
 from scripts.node.programs import Program
 from scripts.node.readiness import fetch_health, program_answers, socket_peer
 from shared.config import Settings
+from shared.disk import node_guard
 
 __all__ = ["add_arguments", "run"]
 
@@ -56,7 +57,7 @@ def _report(settings: Settings, pid: int, programs: Sequence[Program]) -> dict[s
     return {
         "running": True,
         "ready": status == 200,
-        "not_ready": not_ready if status else ["metad: the admin API does not answer"],
+        "not_ready": not_ready if status else _seen_from_here(settings),
         "pid": pid,
         "data_dir": settings.data_dir,
         "addresses": show.addresses(
@@ -69,6 +70,12 @@ def _report(settings: Settings, pid: int, programs: Sequence[Program]) -> dict[s
         "programs": rows,
         "workers": _workers(settings),
     }
+
+
+def _seen_from_here(settings: Settings) -> list[str]:
+    """What is known without metad."""
+    trouble = node_guard(settings).look()
+    return ["metad: the admin API does not answer", *([trouble] if trouble else [])]
 
 
 def _is_ready(name: str, table: dict[str, Program], settings: Settings, not_ready: list[str]) -> bool:

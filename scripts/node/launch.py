@@ -20,7 +20,7 @@ from scripts.node.procfs import command_line
 from scripts.node.programs import Program
 from scripts.node.readiness import fetch_health, program_answers
 from shared.config import Settings, write_settings
-from shared.errors import EverlogError, UnavailableError
+from shared.errors import ConfigError, EverlogError, UnavailableError
 from shared.transport.outbound import Outbound
 
 __all__ = ["Node", "StartError", "StartReporter", "start_node", "stop_node", "stop_pid", "wait_ready"]
@@ -70,6 +70,9 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
         conf = settings.run_path / "supervisord.conf"
         conf.write_text(supervisord_conf(settings, programs))
         process = _spawn(settings, conf, lock, detach=detach)
+    except OSError as error:
+        where = error.filename or settings.data_path
+        raise ConfigError(f"cannot write {where}: {error.strerror}; make room, or let it be written") from error
     finally:
         lock.close()
     return Node(settings, programs, process, started_at)

@@ -6,6 +6,7 @@ What differs from the stock supervisord 4.3.0:
     - what is left of a dead program's process group is killed before it starts again;
     - a killed supervisord takes its programs along (PR_SET_PDEATHSIG), as a killed `everlog up` takes supervisord;
     - a second SIGTERM kills what still drains;
+    - a log that cannot be written, on a full disk say, loses lines and nothing else (`_keep_logging`);
     - it counts restarts, and tells them by RPC (`_Rpc`).
 """
 
@@ -23,6 +24,7 @@ import time
 from typing import Any
 
 import supervisor.process
+from supervisor.loggers import Handler, RotatingFileHandler
 from supervisor.medusa import asyncore_25
 from supervisor.options import ServerOptions
 from supervisor.states import STOPPED_STATES, ProcessStates, getProcessStateDescription
@@ -86,6 +88,9 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
         return changed
 
     def transition(self) -> None:
+        if self.state == ProcessStates.BACKOFF:
+            # supervisord counts by the wall clock: one that was set back would put the next try off by as much.
+            self.delay = min(self.delay, time.time() + _RETRY_MAX_S)
         if self.starts_again and self.state in (ProcessStates.STOPPED, ProcessStates.FATAL):
             self.starts_again = False
             self.spawn()
@@ -175,6 +180,23 @@ def make_rpc_interface(supervisord: _NodeSupervisor, **config: Any) -> _Rpc:
     return _Rpc(supervisord)
 
 
+def _keep_logging() -> None:
+    """The stock handlers write of a line that could not be written to another log of the same disk, and that failure
+    would end supervisord, and every program with it."""
+    emit = RotatingFileHandler.emit
+
+    def emit_if_possible(handler: Any, record: Any) -> None:
+        try:
+            emit(handler, record)
+        except (OSError, ValueError):
+            # A rotation that failed half-way leaves a closed file.
+            with contextlib.suppress(OSError):
+                handler.reopen()
+
+    Handler.handleError = lambda handler: None
+    RotatingFileHandler.emit = emit_if_possible
+
+
 def _end_with_parent() -> None:
     """The kernel sends SIGTERM to this process when its parent dies."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
@@ -201,6 +223,7 @@ def main() -> None:
             sys.exit("the process that started this one is gone")
     os.set_inheritable(arguments.lock_fd, True)
     _allow_open_files()
+    _keep_logging()
     supervisor.process.Subprocess = _Program
     options = ServerOptions()
     options.realize(["-c", arguments.conf, "-n"])

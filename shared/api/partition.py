@@ -258,9 +258,12 @@ class PartitionStatus(_Message):
 
 
 class WorkerStatusReply(_Message, tag=71):
+    """`troubles`: why some of its partitions cannot be opened now, one sentence each."""
+
     request_id: int
     partitions: list[PartitionStatus]
     pid: int = 0
+    troubles: list[str] = []
 
 
 class Moved(_Message, tag=72):

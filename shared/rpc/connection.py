@@ -130,8 +130,13 @@ class Connection(asyncio.Protocol):
             _log.error("%s: closing the connection, unreadable frame: %s", self.name, error)
             self.abort()
             return
-        if messages:
+        if not messages:
+            return
+        try:
             self._handler.on_messages(self, messages)
+        except OSError as error:
+            # The loop would take it for a failure of this very socket: close it, and tell nobody.
+            raise RuntimeError(f"{self.name}: a message could not be handled: {error}") from error
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from shared.errors import store_error
 from shared.rpc.connection import Connection, MessageHandler
 
 __all__ = ["RpcServer"]
@@ -28,12 +29,14 @@ class RpcServer:
         self._held: set[Connection] = set()
 
     async def start(self) -> None:
-        """Listen. A socket file that a killed process left behind is replaced."""
-        with contextlib.suppress(FileNotFoundError):
-            self._path.unlink()
+        """Listen. A socket file that a killed process left behind is replaced. Raises StoreError where none can be."""
         mask = os.umask(0o177)
         try:
+            with contextlib.suppress(FileNotFoundError):
+                self._path.unlink()
             self._server = await asyncio.get_running_loop().create_unix_server(self._accept, str(self._path))
+        except OSError as error:
+            raise store_error(f"cannot listen on {self._path}", error) from error
         finally:
             os.umask(mask)
 

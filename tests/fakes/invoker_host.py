@@ -27,7 +27,16 @@ from shared.ids import target_partition_key
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, Status
 from shared.wal.batch import Batch
-from shared.wal.commands import AnnounceLeader, Command, FireTimers, Invoke, InvokerEffects, Result, Target
+from shared.wal.commands import (
+    AnnounceLeader,
+    Command,
+    FireTimers,
+    Invoke,
+    InvokerEffects,
+    Result,
+    ResumeInvocation,
+    Target,
+)
 
 if TYPE_CHECKING:
     from partitiond.invoker.invoker import Invoker
@@ -94,8 +103,9 @@ class MemoryHost:
         for key, value in self._store.scan(prefix, prefix + b"\xff" * 64):
             yield key[len(prefix) :], value
 
-    def propose(self, effects: InvokerEffects) -> None:
-        self.proposed.append(effects)
+    def propose(self, effects: InvokerEffects | ResumeInvocation) -> None:
+        if isinstance(effects, InvokerEffects):
+            self.proposed.append(effects)
         self.submit(effects)
 
     def flush(self) -> None:

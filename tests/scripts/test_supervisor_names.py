@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from importlib.metadata import version
 
+from supervisor.loggers import Handler, RotatingFileHandler
 from supervisor.medusa import asyncore_25
 from supervisor.options import ProcessConfig, ServerOptions, SignalReceiver
 from supervisor.process import Subprocess
@@ -26,6 +27,9 @@ def test_what_we_override_is_there_and_takes_the_same() -> None:
 
 
 def test_what_we_reach_into_is_there() -> None:
+    assert list(inspect.signature(Handler.handleError).parameters) == ["self"]
+    assert list(inspect.signature(RotatingFileHandler.emit).parameters) == ["self", "record"]
+    assert "self.handleError()" in inspect.getsource(Handler.emit)
     assert isinstance(asyncore_25.socket_map, dict)
     assert SignalReceiver()._signals_recvd == []
     assert "from supervisor.process import Subprocess" in inspect.getsource(ProcessConfig.make_process)

@@ -57,7 +57,7 @@ def on_invoke(ctx: Context, command: Invoke) -> None:
     )
     ctx.txn.put_invocation(command.id, row)
     append_command(ctx, command.id, row, MessageType.INPUT, command.input)
-    if command.start_at_ms > ctx.now_ms:
+    if command.start_at_ms > ctx.clock_ms:
         row.status = Status.SCHEDULED
         row.scheduled_at_ms = ctx.now_ms
         row.start_at_ms = command.start_at_ms

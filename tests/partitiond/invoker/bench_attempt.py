@@ -22,7 +22,7 @@ from partitiond.invoker.invoker import Invoker
 from shared.clock import SystemClock
 from shared.config import Settings
 from shared.storage.values import InvocationRow
-from shared.wal.commands import InvokerEffects, Target
+from shared.wal.commands import InvokerEffects, ResumeInvocation, Target
 from tests.fakes.invoker_host import MemoryCatalog
 from tests.fakes.service_endpoint import join
 from tests.partitiond.invoker.builders import END, OUTPUT, catalog, row
@@ -49,7 +49,7 @@ class _Host:
     def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
         return []
 
-    def propose(self, effects: InvokerEffects) -> None:
+    def propose(self, effects: InvokerEffects | ResumeInvocation) -> None:
         self.proposed += len(effects.effects)
 
     def flush(self) -> None: ...

@@ -6,6 +6,7 @@ import pytest
 
 from partitiond.invoker import chain
 from shared.catalog.services import RetryPolicy
+from shared.clock import SystemClock
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType as T
 from shared.storage.values import Status
@@ -74,6 +75,51 @@ def test_a_retry_that_is_near_or_without_a_scope_is_not_put_off() -> None:
             (await stage.stream()).answer().say(OUTPUT, END)
             await until(lambda wanted=number: len(stage.host.results) > wanted)
         assert not any(isinstance(effect, Yield) for each in stage.host.proposed for effect in each.effects)
+
+    play(scene)
+
+
+def test_a_clock_that_is_set_back_puts_no_retry_off_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retry that is put off is a stored timer, which goes by the clock: set back by an hour, it was an hour late."""
+    monkeypatch.setattr(chain, "YIELD_MS_MIN", 50)
+    monkeypatch.setattr(chain, "_CLOCK_SET_BACK_S", 0.02)
+    moved_ms = 0
+    real = SystemClock.now_ms
+    monkeypatch.setattr(SystemClock, "now_ms", lambda self: real(self) + moved_ms)
+
+    async def scene(stage: Stage) -> None:
+        nonlocal moved_ms
+        call = invoke("Greeter/greet", scope="s")
+        stage.host.invoke(call)
+        (await stage.stream()).answer().say(BOOM)
+        await until(lambda: stage.host.load(call.id).retry_at_ms)  # type: ignore[union-attr]
+        moved_ms = -3_600_000
+        again = await stage.stream()
+        start = pb.Start.FromString(again.messages[0][1])
+        assert (start.id, start.retry_count_since_last_stored_entry) == (call.id, 1)
+        assert 50 <= start.duration_since_last_stored_entry < 3_600_000
+        again.answer().say(OUTPUT, END)
+        await stage.ended(call)
+
+    play(scene, known=catalog(retry=RetryPolicy(initial_interval_ms=60)))
+
+
+def test_a_clock_that_is_set_forth_does_not_let_a_service_believe_that_it_has_tried_for_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SDKs give a `run` up after so long: a clock that jumped by a day ended all that had failed once."""
+    moved_ms = 0
+    real = SystemClock.now_ms
+    monkeypatch.setattr(SystemClock, "now_ms", lambda self: real(self) + moved_ms)
+
+    async def scene(stage: Stage) -> None:
+        nonlocal moved_ms
+        stage.host.invoke(invoke("Greeter/greet"))
+        stream = await stage.stream()
+        moved_ms = 86_400_000
+        stream.answer().say(BOOM)
+        start = pb.Start.FromString((await stage.stream()).messages[0][1])
+        assert start.duration_since_last_stored_entry < 60_000
 
     play(scene)
 

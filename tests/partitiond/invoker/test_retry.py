@@ -74,5 +74,5 @@ def test_what_is_stored_resets_only_what_the_service_is_told() -> None:
     for _ in range(3):
         counter.on_failure(AttemptFailure("RT0007", "x"), _options(), 0.0)
     counter.on_stored(5)
-    assert (counter.failures, counter.failures_since_stored, counter.stored_at_ms) == (3, 0, 5)
+    assert (counter.failures, counter.failures_since_stored, counter.stored_at_s) == (3, 0, 5)
     assert counter.on_failure(AttemptFailure("RT0007", "x"), _options(), 0.0) == 4000

@@ -97,7 +97,7 @@ def test_while_a_firing_is_on_its_way_no_second_is_proposed() -> None:
     simulate(scenario())
 
 
-def test_a_clock_that_jumps_back_delays_and_one_that_jumps_forth_is_noticed_within_a_minute() -> None:
+def test_a_clock_that_jumps_back_delays_and_one_that_jumps_forth_is_noticed_within_seconds() -> None:
     async def scenario() -> None:
         bench = Bench()
         bench.timers.start()
@@ -111,7 +111,7 @@ def test_a_clock_that_jumps_back_delays_and_one_that_jumps_forth_is_noticed_with
         bench.add(bench.clock.now_ms() + 3_600_000)
         await asyncio.sleep(1)
         bench.clock.advance(ms=3_600_000)
-        await asyncio.sleep(60)
+        await asyncio.sleep(6)
         assert len(bench.proposed) == 2
 
     simulate(scenario())
