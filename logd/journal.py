@@ -53,9 +53,8 @@ class GroupJournal(Journal):  # type: ignore[misc]
         self._load_window()
         #: What `stage` wrote last, and what is durable of it. RocksDB's recovery made durable all that is found.
         self._staged_index = self.synced_index = self.last_index
-        # Behind a crash the commit index may be ahead of the entries: pysyncobj would take new entries for committed.
-        stored_commit = self._load(commit_key(group_id), int, "commit index") or 1
-        self._commit_index = self._commit_stored = max(min(stored_commit, self.last_index), 1)
+        self._commit_index = self._commit_stored = max(self._load(commit_key(group_id), int, "commit index") or 1, 1)
+        self._check_ends()
 
     # What pysyncobj calls: a list of entries.
 
@@ -185,10 +184,12 @@ class GroupJournal(Journal):  # type: ignore[misc]
 
     def before_stage(self) -> None:
         """The store is about to stage: the commit index rides along."""
-        if self._commit_stored != self._commit_index:
-            self._commit_stored = self._commit_index
+        # Of the log as it is: at the next start a higher one would mean that entries are lost.
+        commit_index = min(self._commit_index, max(self.last_index, 1))
+        if self._commit_stored != commit_index:
+            self._commit_stored = commit_index
             key = commit_key(self.group_id)
-            self._store.put(key, encode_value(self._commit_index, key=key))
+            self._store.put(key, encode_value(commit_index, key=key))
 
     def after_stage(self) -> None:
         """All entries are staged: the window may shrink."""
@@ -205,6 +206,15 @@ class GroupJournal(Journal):  # type: ignore[misc]
     def _load(self, key: bytes, kind: type[Any], what: str) -> Any:
         value = self._store.get(key)
         return value and decode_value(value, kind, key=key, what=f"{what} of group={self.group}")
+
+    def _check_ends(self) -> None:
+        """Both are written with or behind the entries that they speak of: without these, something was lost."""
+        for what, index in (("committed", self._commit_index), ("trimmed", self.trim_lsn)):
+            if index > max(self.last_index, 1):
+                raise CorruptionError(
+                    f"log group={self.group} ends at index={self.last_index}, but up to index={index} it was {what}: "
+                    f"what is between is lost; restore a snapshot"
+                )
 
     def _load_window(self) -> None:
         """Find both ends; read only the newest entries."""

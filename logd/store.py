@@ -3,6 +3,7 @@
 Rules that always hold:
 - what is `put` is readable after `stage` and durable after the `sync` that follows it;
 - entries, commit index and trim point of one stage are one RocksDB batch: all of it is there, or nothing;
+- a batch is written only when the one before it is synced: so of what a power loss leaves, only the last may be torn;
 - after the first error nothing more is written: the process must end.
 """
 
@@ -13,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import DBCompressionType, DBRecoveryMode, Options, Rdict, WriteBatch, WriteOptions
 
 from shared import bounded_scan
 from shared.errors import ConfigError, StoreError, store_error
+from shared.wal_guard import check_synced, open_error, sync_folders
 
 __all__ = ["STORE_FORMAT", "RocksStore", "Store", "StoreError"]
 
@@ -72,13 +74,15 @@ class RocksStore:
         self._path = path
         try:
             _check_format(path)
-            self._db = Rdict(str(path), _options())
+            self._db = _open(path)
         except Exception as error:
-            raise store_error(f"cannot open the log at {path}", error) from error
+            raise open_error(f"cannot open the log at {path}", path, error) from error
         self._batch = WriteBatch(raw_mode=True)
         self._unsynced = WriteOptions()
         self._unsynced.sync = False
         self.dirty = False
+        #: A batch is written, and not yet known to be on disk.
+        self._writing = False
         self.syncs = 0
 
     def put(self, key: bytes, value: bytes) -> None:
@@ -99,9 +103,12 @@ class RocksStore:
             self._db.flush_wal(True)
         except Exception as error:
             raise store_error(f"cannot sync the log at {self._path}", error) from error
+        self._writing = False
         self.syncs += 1
 
     def put_durable(self, key: bytes, value: bytes) -> None:
+        if self._writing:
+            self.sync()
         batch = WriteBatch(raw_mode=True)
         batch.put(key, value)
         self._write(batch)
@@ -142,10 +149,24 @@ class RocksStore:
         self._db.close()
 
     def _write(self, batch: Any) -> None:
+        self._writing = True
         try:
             self._db.write(batch, self._unsynced)
         except Exception as error:
             raise store_error(f"cannot write the log at {self._path}", error) from error
+
+
+def _open(path: Path) -> Rdict:
+    """What RocksDB would pass over in silence is found first."""
+    check_synced(path)
+    try:
+        return Rdict(str(path), _options())
+    except Exception as error:
+        if not str(error).startswith("Corruption"):
+            raise
+        # Headers are right and a checksum is not. It may still be the torn end of what was never acknowledged.
+        check_synced(path, checksums=True)
+        return Rdict(str(path), _options())
 
 
 def _options() -> Any:
@@ -154,6 +175,8 @@ def _options() -> Any:
     options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
     # Most entries are trimmed before they reach a lower level: compressing them costs more than it saves.
     options.set_compression_type(DBCompressionType.none())
+    # The default ends the log in silence at the first record that is damaged, acknowledged or not.
+    options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
     options.set_max_background_jobs(2)
     options.set_keep_log_file_num(4)
     # RocksDB's own account of what it does: without a limit it is one file that grows for ever.
@@ -171,12 +194,14 @@ def _check_format(path: Path) -> None:
         if (path / "CURRENT").exists():
             raise ConfigError(f"{file} is missing: restore it from a backup (it holds `{STORE_FORMAT}`)") from None
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sync_folders(path.parent)
         temporary = path / (_FORMAT_FILE + ".tmp")
         with temporary.open("w") as out:
             out.write(f"{STORE_FORMAT}\n")
             out.flush()
             os.fsync(out.fileno())
         temporary.rename(file)
+        sync_folders(path)
         return
     if text != str(STORE_FORMAT):
         raise ConfigError(

@@ -51,6 +51,8 @@ class Processor:
         self._meta = meta
         self._checkpointer = checkpointer
         self._tail_lsn = 0
+        #: Why it stands still for good, for people.
+        self.damaged: str | None = None
 
     @property
     def applied_lsn(self) -> int:
@@ -61,6 +63,8 @@ class Processor:
         _log.info("%s replays from lsn=%d to lsn=%d", self.group, self.applied_lsn + 1, message.tail_lsn)
 
     def on_leadership(self, message: Leadership) -> None:
+        if self.damaged is not None:
+            return
         if message.is_leader:
             self.leader.announce()
         else:
@@ -68,18 +72,27 @@ class Processor:
 
     def on_append_failed(self, error: LogError) -> None:
         if error.code in ("trimmed", "bad_request"):
-            raise CorruptionError(
-                f"{self.group}: the store ends at lsn={self.applied_lsn}, and the log cannot go on from there: "
-                f"{error.message}; restore the partition's store or the log from one backup"
+            self.stop(
+                f"its store ends at lsn={self.applied_lsn}, and the log cannot go on from there: {error.message}; "
+                f"nothing on this node has what is between: restore a snapshot"
             )
-        if self.leader.leading:
+        elif self.leader.leading:
             self.leader.announce()
+
+    def stop(self, why: str) -> None:
+        """This partition cannot go on, while others of the worker can. Nothing mends that but another start."""
+        if self.damaged is None:
+            self.damaged = why
+            _log.critical("partition=%d cannot go on: %s", self._meta.partition_id, why)
+        self.leader.step_down(why)
 
     def on_log_lost(self) -> None:
         self.leader.step_down("logd is away")
 
     def on_committed(self, batches: list[Committed]) -> None:
         """Apply, store, and only then act; in several commits, if there is much to store."""
+        if self.damaged is not None:
+            return
         self._tail_lsn = batches[-1].tail_lsn
         at = 0
         while at < len(batches):
@@ -92,10 +105,16 @@ class Processor:
         own_actions = -1
         applied: list[tuple[int, Batch, bool]] = []
         log_bytes = 0
+        unreadable: str | None = None
         while at < len(batches) and txn.put_bytes < _COMMIT_BYTES:
             message = batches[at]
+            try:
+                batch = decode_batch(message.payload)
+            except CorruptionError as error:
+                unreadable = f"the record at lsn={message.lsn} of {self.group} cannot be read: {error}"
+                at = len(batches)
+                break
             at += 1
-            batch = decode_batch(message.payload)
             if batch.epoch == 0 and own_actions < 0:
                 # What follows is asked for by another leader, or by this one in its next epoch.
                 own_actions = len(actions)
@@ -109,6 +128,8 @@ class Processor:
         for lsn, batch, fenced in applied:
             self.leader.on_applied(self._meta, lsn, batch, fenced=fenced)
         self._checkpointer.on_committed(log_bytes)
+        if unreadable is not None:
+            self.stop(unreadable)
         return at
 
     def status(self) -> PartitionStatus:

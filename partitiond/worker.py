@@ -25,7 +25,7 @@ from partitiond.log.link import LogLink
 from partitiond.machine.apply import initial_meta
 from partitiond.peers import Peers
 from partitiond.processor import Processor
-from partitiond.store.rocksdb import RocksStore
+from partitiond.store.rebuild import open_store
 from shared.api.log import partition_group
 from shared.api.partition import (
     InvocationState,
@@ -147,7 +147,7 @@ class Worker:
     def _open(self, partition: Partition) -> None:
         group = partition_group(partition.id)
         folder = self._settings.data_path / "partitions" / str(partition.id)
-        store = RocksStore(folder / "store")
+        store = open_store(folder, partition_id=partition.id)
         meta = store.meta() or initial_meta(partition.id, partition.start_key, partition.end_key)
         leader = Leader(
             partition,
@@ -196,7 +196,8 @@ class Worker:
                 case WorkerStatusRequest():
                     statuses = [processor.status() for processor in self._processors.values()]
                     troubles = [f"partition {number}: {text}" for number, text in sorted(self._troubles.items())]
-                    connection.send(WorkerStatusReply(request.request_id, statuses, os.getpid(), troubles))
+                    damaged = [(id_, each.damaged) for id_, each in self._processors.items() if each.damaged]
+                    connection.send(WorkerStatusReply(request.request_id, statuses, os.getpid(), troubles, damaged))
                 case _:
                     processor = self._processors.get(request.partition_id)
                     if processor is None:

@@ -17,6 +17,9 @@ Modules, from the words to the wires:
     api         requests and replies between the daemons
     transport   what every call of a user service has in common: identity, TLS
     rpc         frames over Unix sockets
+    damage          names of what is damaged and put aside
+    rocksdb_wal     what RocksDB's log files and manifest hold (pure)
+    wal_guard       looks through them before RocksDB does
     bounded_scan    iterators over a range of a RocksDB
     catalog_client  keeps the newest catalog from metad
 """

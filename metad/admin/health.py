@@ -11,7 +11,7 @@ __all__ = ["HealthRoutes"]
 
 
 class HealthRoutes:
-    """200 and nothing when the node can serve, else 503 and why."""
+    """200 and nothing when the node can serve, else 503 and why; `damaged`: what of that no waiting mends."""
 
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
@@ -23,4 +23,7 @@ class HealthRoutes:
         missing = await self._readiness.missing()
         if not missing:
             return web.Response(status=200)
-        return json_response({"message": "this node is not ready", "not_ready": missing}, status=503)
+        body = {"message": "this node is not ready", "not_ready": missing}
+        if self._readiness.damaged:
+            body["damaged"] = self._readiness.damaged
+        return json_response(body, status=503)

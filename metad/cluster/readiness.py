@@ -24,7 +24,7 @@ _decode_reply = msgspec.msgpack.Decoder(PartitionReply).decode
 
 
 class Readiness:
-    """Answers `missing()`: empty when the node can serve."""
+    """Answers `missing()`: empty when the node can serve. `damaged`: what of it no waiting mends, at the last look."""
 
     def __init__(self, settings: Settings, meta_log: MetaLog) -> None:
         self._settings = settings
@@ -33,6 +33,7 @@ class Readiness:
         self._running: asyncio.Task[list[str]] | None = None
         self._last: list[str] = []
         self._last_at: float | None = None
+        self.damaged: list[str] = []
 
     async def missing(self) -> list[str]:
         """What is not ready, one sentence each."""
@@ -81,11 +82,14 @@ class Readiness:
         asked = range(self._settings.worker_count)
         statuses = await asyncio.gather(*(self._status_of(worker) for worker in asked))
         missing = [status for status in statuses if isinstance(status, str)]
-        ready = {number for status in statuses if not isinstance(status, str) for number in _ready_in(status)}
-        missing += [each for status in statuses if not isinstance(status, str) for each in status.troubles]
+        replies = [status for status in statuses if not isinstance(status, str)]
+        damaged = dict(each for reply in replies for each in reply.damaged)
+        self.damaged = [f"partition {number}: {text}" for number, text in damaged.items()]
+        missing += [each for reply in replies for each in reply.troubles] + self.damaged
+        known = {number for reply in replies for number in _ready_in(reply)} | damaged.keys()
         table = self._meta_log.state.partition_table
         partitions = table.partitions if table is not None else []
-        return missing + [f"partition {each.id}: no ready leader" for each in partitions if each.id not in ready]
+        return missing + [f"partition {each.id}: no ready leader" for each in partitions if each.id not in known]
 
     async def _status_of(self, worker: int) -> WorkerStatusReply | str:
         """Or why there is none."""

@@ -3,7 +3,9 @@
 Rules that always hold:
 - a commit is one write batch: its rows and the partition's own row, with the applied LSN, or none of them;
 - everything is in the one default column family: sqld's secondary has been seen to read a batch torn across two;
-- writes are not synced: the log brings back what a power loss takes. `checkpoint` makes them durable.
+- writes are not synced: the log brings back what a power loss takes. `checkpoint` makes them durable;
+- who finds that stored bytes are not what was written leaves a note beside the directory, and ends: at the next start
+  the store is put aside and made anew (`rebuild`).
 """
 
 from __future__ import annotations
@@ -18,11 +20,12 @@ import msgspec
 from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
 from shared import bounded_scan
-from shared.errors import ConfigError, CorruptionError, store_error
+from shared.errors import ConfigError, CorruptionError, EverlogError, store_error
 from shared.storage import keys, values
 from shared.storage.values import STORE_FORMAT, PartitionMeta
+from shared.wal_guard import mend_unsynced, open_error, sync_folders
 
-__all__ = ["RocksStore"]
+__all__ = ["RocksStore", "damage_note", "note_damage"]
 
 _Row = TypeVar("_Row")
 _MEMTABLE_BYTES = 16 * 1024 * 1024
@@ -41,17 +44,33 @@ def _options() -> Options:
     return options
 
 
+def damage_note(path: Path) -> Path:
+    """The file beside a store that says how it is damaged."""
+    return path.with_name(f"{path.name}.damage")
+
+
+def note_damage(path: Path, text: str) -> None:
+    """For the next start. A disk that takes no note either brings the same error again."""
+    with contextlib.suppress(OSError):
+        damage_note(path).write_text(f"{text}\n")
+
+
 class RocksStore:
     """The `Tables` port on disk, with commit and checkpoint."""
 
     def __init__(self, path: Path) -> None:
         """Open or create. Raises ConfigError for a newer format, CorruptionError, StoreError when it cannot be had."""
         self._path = path
+        fresh = not (path / "CURRENT").exists()
         try:
             path.mkdir(parents=True, exist_ok=True)
+            mend_unsynced(path)
             self._db = Rdict(str(path), _options())
+            if fresh:
+                # A checkpoint lets the log be trimmed: the way to its files must be as durable as they are.
+                sync_folders(path, up_to=path.parents[2] if len(path.parents) > 2 else path.parent)
         except Exception as error:
-            raise store_error(f"cannot open the store at {path}", error) from error
+            raise open_error(f"cannot open the store at {path}", path, error) from error
         self._write_options = WriteOptions()
         self._get = self._db.get
         self._check_format()
@@ -75,7 +94,10 @@ class RocksStore:
 
     def get(self, key: bytes) -> bytes | None:
         """See `machine.tables.Tables`."""
-        value: bytes | None = self._get(key)
+        try:
+            value: bytes | None = self._get(key)
+        except Exception as error:
+            raise self._failed("cannot read", error) from error
         return value
 
     def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -92,7 +114,14 @@ class RocksStore:
         except AssertionError:
             raise
         except Exception as error:
-            raise CorruptionError(f"{self._path}: scan failed: {error}") from error
+            raise self._failed("cannot read", error) from error
+
+    def _failed(self, what: str, error: Exception) -> EverlogError:
+        """What the operator is told. Damage is noted for the next start, which puts the store aside."""
+        found = store_error(f"{what} the store at {self._path}", error)
+        if isinstance(found, CorruptionError):
+            note_damage(self._path, str(found))
+        return found
 
     def commit(self, writes: Mapping[bytes, bytes | None]) -> None:
         """Store all writes atomically. None deletes."""
@@ -106,14 +135,14 @@ class RocksStore:
         try:
             self._db.write(batch, self._write_options)
         except Exception as error:
-            raise store_error(f"cannot write the store at {self._path}", error) from error
+            raise self._failed("cannot write", error) from error
 
     def checkpoint(self) -> None:
         """Make all that was committed before this call durable. Blocks for long: call it in a thread."""
         try:
             self._db.flush(True)
         except Exception as error:
-            raise store_error(f"cannot flush the store at {self._path}", error) from error
+            raise self._failed("cannot flush", error) from error
 
     def digest(self) -> str:
         """SHA-256 over all rows in order: equal stores have equal digests."""

@@ -15,6 +15,7 @@ from scripts.node.procfs import process_age_s
 from scripts.node.programs import Program
 from scripts.node.readiness import fetch_health, program_answers, socket_peer
 from shared.config import Settings
+from shared.damage import aside_names
 from shared.disk import node_guard
 
 __all__ = ["add_arguments", "run"]
@@ -69,6 +70,7 @@ def _report(settings: Settings, pid: int, programs: Sequence[Program]) -> dict[s
         "request_identity": options.request_identity(settings),
         "programs": rows,
         "workers": _workers(settings),
+        "put_aside": [str(path) for path in aside_names(settings.data_path)],
     }
 
 
@@ -106,6 +108,7 @@ def _text(report: dict[str, Any]) -> str:
             rows += [(f"  worker {worker['worker']}", "", *_common(worker), "", "") for worker in report["workers"]]
     head = f"The node on {report['data_dir']} is {'ready' if report['ready'] else 'NOT ready'} (pid {report['pid']})."
     head += "".join(f"\n  {text}" for text in report["not_ready"])
+    head += "".join(f"\n  damaged, put aside: {path}" for path in report["put_aside"])
     where = "\n".join(f"  {name:<8} {address}" for name, address in report["addresses"].items())
     if report["request_identity"] is not None:
         where += f"\n  identity {report['request_identity']}"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 
 from scripts.cli import options, show
-from scripts.node.launch import Node, StartError, start_node, stop_node, wait_ready
+from scripts.node.launch import DamagedError, Node, StartError, start_node, stop_node, wait_ready
 from scripts.node.ports import local_address
 from scripts.node.programs import Program
 from shared.config import Settings
@@ -20,6 +20,8 @@ __all__ = ["add_arguments", "run", "run_node"]
 
 #: A node with a long log to replay may need a while; a program that cannot start is told much sooner.
 _READY_WITHIN_S = 300.0
+#: Exit status of `--detach`: the node runs, but not with all of its partitions.
+_DAMAGED = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +57,9 @@ def run_node(
         stop_node(node)
         print(f"everlog up: {error}\nNothing is left running.", file=sys.stderr)
         return 1
+    except DamagedError as error:
+        print(f"everlog up: not all partitions can serve:\n{error}\nThe others do.", file=sys.stderr, flush=True)
+        return _DAMAGED if detach else _stay(node, signals)
     except BaseException:
         stop_node(node)
         raise

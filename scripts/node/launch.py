@@ -23,7 +23,7 @@ from shared.config import Settings, write_settings
 from shared.errors import ConfigError, EverlogError, UnavailableError
 from shared.transport.outbound import Outbound
 
-__all__ = ["Node", "StartError", "StartReporter", "start_node", "stop_node", "stop_pid", "wait_ready"]
+__all__ = ["DamagedError", "Node", "StartError", "StartReporter", "start_node", "stop_node", "stop_pid", "wait_ready"]
 
 #: The lock's descriptor in supervisord and the programs: over supervisord's `minfds`, up to which it closes all.
 _LOCK_DESCRIPTOR_MIN = 100
@@ -39,6 +39,10 @@ STOP_WITHIN_S = 20.0
 
 class StartError(EverlogError):
     """The node did not become ready. The text tells which program failed, with the end of its log."""
+
+
+class DamagedError(EverlogError):
+    """The node serves, but for partitions whose data is damaged and cannot be made anew here. The text names them."""
 
 
 @dataclass(slots=True)
@@ -122,7 +126,7 @@ class StartReporter(Protocol):
 def wait_ready(node: Node, reporter: StartReporter, *, within_s: float) -> bool:
     """Wait for /health and for every program; False when the reporter ended it.
 
-    Raises StartError when a program cannot start, or after `within_s`.
+    Raises StartError when a program cannot start, or after `within_s`; DamagedError when the rest is ready.
     """
     waiting = list(node.programs)
     ask_at = node.started_at + _ASK_AFTER_S
@@ -132,7 +136,7 @@ def wait_ready(node: Node, reporter: StartReporter, *, within_s: float) -> bool:
             if program_answers(program, node.settings):
                 waiting.remove(program)
                 reporter.answers(program, time.monotonic() - node.started_at)
-        if not waiting and fetch_health(node.settings)[0] == 200:
+        if not waiting and _is_ready(node):
             return True
         now = time.monotonic()
         if node.supervisord.poll() is not None:
@@ -149,6 +153,14 @@ def wait_ready(node: Node, reporter: StartReporter, *, within_s: float) -> bool:
             raise StartError(_with_log(node, f"not ready after {within_s:.0f} s: {missing}", named))
         time.sleep(_POLL_S)
     return False
+
+
+def _is_ready(node: Node) -> bool:
+    status, body = fetch_health(node.settings)
+    damaged = body.get("damaged", []) if isinstance(body, dict) else []
+    if damaged and set(damaged) == set(body["not_ready"]):
+        raise DamagedError("\n".join(damaged))
+    return status == 200
 
 
 def _raise_if_failing(node: Node) -> None:

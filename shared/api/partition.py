@@ -258,12 +258,13 @@ class PartitionStatus(_Message):
 
 
 class WorkerStatusReply(_Message, tag=71):
-    """`troubles`: why some of its partitions cannot be opened now, one sentence each."""
+    """`troubles`: why some of its partitions cannot be opened now; `damaged`: which cannot go on at all, and why."""
 
     request_id: int
     partitions: list[PartitionStatus]
     pid: int = 0
     troubles: list[str] = []
+    damaged: list[tuple[int, str]] = []
 
 
 class Moved(_Message, tag=72):
