@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
 
 from shared import bounded_scan
+from shared.descriptors import store_files_max
 from shared.errors import ConfigError, StoreError, store_error
 
 __all__ = ["STORE_FORMAT", "RocksStore", "Store", "StoreError"]
@@ -155,6 +156,7 @@ def _options() -> Any:
     # Most entries are trimmed before they reach a lower level: compressing them costs more than it saves.
     options.set_compression_type(DBCompressionType.none())
     options.set_max_background_jobs(2)
+    options.set_max_open_files(store_files_max(1))
     options.set_keep_log_file_num(4)
     options.set_stats_dump_period_sec(0)
     return options
