@@ -12,7 +12,7 @@ import os
 import resource
 import time
 
-__all__ = ["FEW", "DescriptorWatch", "allow_many", "descriptors_max", "store_files_max"]
+__all__ = ["FEW", "DescriptorWatch", "allow_many", "descriptors_max", "shortage", "store_files_max"]
 
 _log = logging.getLogger(__name__)
 #: No more is asked for: some programs of a machine look through all they may have.
@@ -44,6 +44,13 @@ def store_files_max(stores: int) -> int:
     """Open files of each of so many stores of this process: half of what it may have is for sockets. -1: all."""
     each = descriptors_max() // 2 // max(1, stores)
     return -1 if each >= _STORE_FILES else max(_STORE_FILES_MIN, each)
+
+
+def shortage(reason: str) -> str:
+    """Why a connection failed, and if no descriptor is left, that: without one the resolver knows no host."""
+    if "Too many open files" in reason or _one_is_left():
+        return reason
+    return f"{reason} (Too many open files: no descriptor is left, see ulimit -n)"
 
 
 class DescriptorWatch:

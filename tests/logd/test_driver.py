@@ -83,10 +83,11 @@ class Pump:
         self.reclaimer = Reclaimer(store, lambda error: self.driver.fail(error), bytes_min=reclaim_bytes)
         self.driver = Driver(store, self.syncer, self.reclaimer)
         self.connection = FakeConnection()
+        self.disk_trouble: str | None = None
         self.groups: list[Group] = []
         for number, name in enumerate(names, start=1):
             journal = GroupJournal(store, name, number)
-            group = Group(journal, Membership("a"), NoFabric(), self.driver.fail)
+            group = Group(journal, Membership("a"), NoFabric(), self.driver.fail, lambda: self.disk_trouble)
             group.followers.add(cast(Connection, self.connection), request_id=0, from_lsn=group.published_index + 1)
             self.groups.append(group)
             self.driver.add(group)
@@ -251,6 +252,34 @@ def test_who_appends_faster_than_the_disk_is_not_read_meanwhile() -> None:
         await pump.settle()
         assert len(pump.connection.of_type(Appended)) == 33
         assert pump.connection.held == [True, False]
+        pump.driver.close()
+
+    run(main)
+
+
+def test_appends_wait_for_room_on_the_disk_while_what_makes_room_goes_on() -> None:
+    async def main() -> None:
+        pump = Pump(MemoryStore(), "p-1")
+        await pump.settle()
+        group = pump.groups[0]
+        pump.append(group, b"before", 1)
+        await pump.settle()
+        pump.disk_trouble = "disk full: a test"
+        stages = pump.store.stages
+        pump.append(group, b"waits", 2)
+        await pump.settle()
+        assert (pump.store.stages, group.idle) == (stages, False)
+        group.trim(group.tail_lsn)
+        pump.driver.touch(group)
+        await pump.settle()
+        assert pump.store.stages > stages
+        assert group.journal.trim_lsn == group.tail_lsn
+        assert [answer.request_id for answer in pump.connection.of_type(Appended)] == [1]
+        pump.disk_trouble = None
+        pump.driver.touch(group)
+        await pump.settle()
+        assert [answer.request_id for answer in pump.connection.of_type(Appended)] == [1, 2]
+        assert group.idle
         pump.driver.close()
 
     run(main)
