@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from logd import syncer as syncer_module
 from logd.driver import Driver
 from logd.group import Group, Membership
 from logd.journal import GroupJournal
@@ -343,6 +344,21 @@ def test_a_fast_disk_is_synced_in_the_loop_and_a_slow_one_beside_it() -> None:
         syncer.close()
 
     run(main)
+
+
+def test_a_slow_sync_is_told_of_now_and_then(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        store = _TimedStore()
+        syncer = Syncer(store)
+        for takes_s in (0.0, 0.02, 0.02):
+            store.takes_s = takes_s
+            assert syncer._sync() is None
+        syncer.close()
+
+    monkeypatch.setattr(syncer_module, "_SLOW_S", 0.01)
+    run(main)
+    [text] = caplog.messages
+    assert text.startswith("a sync of the log took 0.0 s")
 
 
 def test_a_failing_sync_reports_its_error() -> None:
