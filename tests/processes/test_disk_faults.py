@@ -1,4 +1,4 @@
-"""A node whose disks are full or cannot be written, under load: it says so, loses nothing, and goes on by itself."""
+"""A node whose disks are slow, full, or cannot be written, under load: it says so, loses nothing, goes on by itself."""
 
 from __future__ import annotations
 
@@ -78,7 +78,33 @@ async def fill(node: Node, disk: Disk, path: Path) -> None:
     disk.clear()
 
 
+def send(node: Node, path: str) -> int:
+    """The status of a one-way call of `path`."""
+    request = urllib.request.Request(f"{node.ingress}/{path}", data=b"1", headers={"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return int(answer.status)
+
+
+async def slow_down(node: Node, adders: Adders) -> None:
+    """Each sync takes over a second. All wait, nobody loses the lead, and timers fire, if late."""
+    led = node.logs("partitiond").count(" leads epoch=")
+    sync_s = node.data_dir / "sync_s"
+    sync_s.write_text("1.1")
+    began, before = time.monotonic(), adders.acknowledged
+    assert await asyncio.to_thread(send, node, "Counter/delayed/add/send?delay=100ms") == 202
+    assert time.monotonic() - began >= 1.0, "it is not acknowledged before the sync"
+    await until(lambda: asyncio.run(read_counters(node, ["delayed"])) == {"delayed": 1}, what="the timer has fired")
+    await until(lambda: adders.acknowledged > before, what="adds are acknowledged, slowly")
+    await until(lambda: "a sync of the log took 1." in node.logs("logd"), what="logd says that the disk is slow")
+    assert not health(node)
+    sync_s.unlink()
+    assert node.logs("logd").count("a sync of the log took") <= 3
+    assert node.logs("partitiond").count(" leads epoch=") == led
+
+
 async def break_and_mend(node: Node, adders: Adders, disk: Disk, stores: Disk) -> None:
+    await goes_on(node, adders)
+    await slow_down(node, adders)
     await goes_on(node, adders)
     await fill(node, disk, node.data_dir)
     await goes_on(node, adders)
@@ -101,8 +127,9 @@ async def break_and_mend(node: Node, adders: Adders, disk: Disk, stores: Disk) -
 @pytest.mark.slow
 @pytest.mark.processes
 @pytest.mark.timeout(180)
-def test_a_disk_that_is_full_or_read_only_stops_the_node_and_loses_nothing(tmp_path: Path) -> None:
-    """The disk of everything is full, then that of the stores alone; then the log cannot be written, then one store."""
+def test_disks_that_fail_for_a_while_lose_nothing(tmp_path: Path) -> None:
+    """The log's disk is slow; that of everything is full, then that of the stores alone; then the log cannot be
+    written, then one store."""
 
     async def scenario(node: Node, disk: Disk, stores: Disk) -> None:
         adders = Adders(node.ingress, clients=8, keys=20, seed=1)
@@ -118,7 +145,9 @@ def test_a_disk_that_is_full_or_read_only_stops_the_node_and_loses_nothing(tmp_p
         data = disk.path / "data"
         data.mkdir()
         (data / "FORMAT").write_text('{"format": 1}')
-        node = Node(data, partitions=2, workers=1, disk_reserve_bytes=_RESERVE_BYTES)
+        node = Node(
+            data, command="tests.processes.slow_node", partitions=2, workers=1, disk_reserve_bytes=_RESERVE_BYTES
+        )
         with small_disk(data / "partitions", size_bytes=_DISK_BYTES) as stores:
             try:
                 node.up()
