@@ -133,7 +133,18 @@ class Driver:
         for group in self._groups:
             if group.has_peers:
                 self.touch(group)
+                if self._syncing:
+                    self._tick_beside_sync(group)
         self._heartbeat = self._loop.call_later(_PEERS_TICK_S, self._on_heartbeat)
+
+    def _tick_beside_sync(self, group: Group) -> None:
+        """A sync may take longer than the others wait for a heartbeat. What this adds is staged with the next one."""
+        if self.failed.done():
+            return
+        try:
+            group.tick()
+        except Exception as error:
+            self.fail(error)
 
     def _on_housekeeping(self) -> None:
         for group in self._groups:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from rocksdict import DBCompressionType, DBRecoveryMode, Options, Rdict, WriteBatch, WriteOptions
 
 from shared import bounded_scan
+from shared.descriptors import store_files_max
 from shared.errors import ConfigError, StoreError, store_error
 from shared.wal_guard import check_synced, open_error, sync_folders
 
@@ -178,6 +179,7 @@ def _options() -> Any:
     # The default ends the log in silence at the first record that is damaged, acknowledged or not.
     options.set_wal_recovery_mode(DBRecoveryMode.tolerate_corrupted_tail_records())
     options.set_max_background_jobs(2)
+    options.set_max_open_files(store_files_max(1))
     options.set_keep_log_file_num(4)
     # RocksDB's own account of what it does: without a limit it is one file that grows for ever.
     options.set_max_log_file_size(1024 * 1024)

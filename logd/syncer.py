@@ -7,6 +7,7 @@ but the loop stands still meanwhile. So a fast disk is synced in the loop, any o
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,10 +17,15 @@ from logd.store import Store
 
 __all__ = ["INLINE_S_MAX", "Syncer"]
 
+_log = logging.getLogger(__name__)
+
 #: The loop may stand still for this long, on average.
 INLINE_S_MAX = 0.0005
 #: Weight of the newest sync in the average: a few slow ones are enough to go over to the thread.
 _WEIGHT = 0.1
+#: A sync that takes longer is told of, so often at most.
+_SLOW_S = 1.0
+_TELL_EVERY_S = 10.0
 
 
 class Syncer:
@@ -30,6 +36,7 @@ class Syncer:
         self._inline_s_max = inline_s_max
         #: Unknown at the start: the first syncs are made in the thread.
         self._average_s = 10 * INLINE_S_MAX
+        self._tell_at = 0.0
         self._loop = asyncio.get_running_loop()
         # Not run_in_executor: 42 us a hop, this 25 us.
         self._jobs: SimpleQueue[Callable[[BaseException | None], None] | None] = SimpleQueue()
@@ -63,5 +70,10 @@ class Syncer:
             self._store.sync()
         except Exception as error:
             return error
-        self._average_s += _WEIGHT * (time.perf_counter() - started - self._average_s)
+        now = time.perf_counter()
+        took_s = now - started
+        self._average_s += _WEIGHT * (took_s - self._average_s)
+        if took_s >= _SLOW_S and now >= self._tell_at:
+            self._tell_at = now + _TELL_EVERY_S
+            _log.warning("a sync of the log took %.1f s: the disk is slow, and all that is to be stored waits", took_s)
         return None

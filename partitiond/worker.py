@@ -40,8 +40,10 @@ from shared.catalog.partitions import Partition
 from shared.catalog_client import CatalogClient
 from shared.clock import SystemClock
 from shared.config import Settings, read_settings
+from shared.descriptors import store_files_max
 from shared.disk import DiskGuard, store_guard
 from shared.errors import ConfigError, StoreError
+from shared.host_watch import watch_host
 from shared.logs import setup_logging
 from shared.rpc.connection import Connection
 from shared.rpc.server import RpcServer
@@ -77,6 +79,8 @@ class Worker:
         self._troubles: dict[int, str] = {}
         self._guards: dict[int, DiskGuard] = {}
         self._opening: asyncio.TimerHandle | None = None
+        #: Stores that this worker has, or will.
+        self._stores = 1
         self._telling: set[asyncio.Task[None]] = set()
         decode = msgspec.msgpack.Decoder(PartitionRequest).decode
         self._server = RpcServer(settings.socket(name), decode, self, name=name)
@@ -113,9 +117,11 @@ class Worker:
     def _open_partitions(self) -> None:
         catalog = self._catalog.catalog
         assert catalog is not None
-        for partition in catalog.partition_table.partitions:
-            mine = self._settings.worker_of(partition.id) == self._index
-            if mine and partition.id not in self._processors:
+        partitions = catalog.partition_table.partitions
+        mine = [each for each in partitions if self._settings.worker_of(each.id) == self._index]
+        self._stores = len(mine)
+        for partition in mine:
+            if partition.id not in self._processors:
                 self._try_open(partition)
         if self._troubles and self._opening is None:
             self._opening = asyncio.get_running_loop().call_later(_OPEN_AGAIN_S, self._open_again)
@@ -147,7 +153,7 @@ class Worker:
     def _open(self, partition: Partition) -> None:
         group = partition_group(partition.id)
         folder = self._settings.data_path / "partitions" / str(partition.id)
-        store = open_store(folder, partition_id=partition.id)
+        store = open_store(folder, partition_id=partition.id, files_max=store_files_max(self._stores))
         meta = store.meta() or initial_meta(partition.id, partition.start_key, partition.end_key)
         leader = Leader(
             partition,
@@ -259,7 +265,9 @@ async def _run(index: int, settings: Settings) -> None:
         # Readable once the parent is gone, however it died.
         loop.add_reader(parent.sentinel, _orphaned)
     _log.info("worker %d starts pid=%d", index, os.getpid())
+    watch = spawn(watch_host(clock=False), name="host-watch")
     await Worker(index, settings).run(stopping)
+    watch.cancel()
     _log.info("worker %d ends", index)
 
 

@@ -7,6 +7,9 @@ Modules, from the words to the wires:
     limits      scopes, limit keys and the rules that bound them
     config      the one settings file
     logs        structured logging
+    disk        is there room, and may it be written
+    descriptors how many files and sockets there may be
+    host_watch  tells of descriptors that run out and clocks that are set
     daemon      how every daemon starts and ends
     wal         what the log carries: batches of commands
     catalog     services, handlers, deployments and the partition table

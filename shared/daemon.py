@@ -18,6 +18,7 @@ import uvloop
 
 from shared.config import Settings, read_settings
 from shared.errors import ConfigError, StoreError
+from shared.host_watch import watch_host
 from shared.logs import setup_logging
 
 __all__ = ["run_daemon", "watch_signals"]
@@ -55,7 +56,9 @@ def run_daemon(name: str, serve: Callable[[Settings, asyncio.Event], Awaitable[N
 async def _main(name: str, settings: Settings, serve: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> None:
     stopping = watch_signals(name)
     _log.info("%s starts pid=%d", name, os.getpid())
+    watch = asyncio.create_task(watch_host(clock=name == "partitiond"), name="host-watch")
     await serve(settings, stopping)
+    watch.cancel()
     _log.info("%s ends", name)
 
 

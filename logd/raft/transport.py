@@ -3,11 +3,14 @@
 Rules that always hold:
 - an acknowledgement leaves only after the entries it names are durable here;
 - an acknowledgement carries the term it was given in (correction 3);
+- who must hold its acknowledgements back for long, since its disk is slow, says that it is there: a leader that heard
+  nothing from a quorum would step down, and another one have the same to wait for;
 - messages of nodes that are no member of the group, or of an unknown kind, are dropped.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any, Protocol
 
 from pysyncobj.node import Node
@@ -20,6 +23,10 @@ __all__ = ["Fabric", "GroupTransport", "NoFabric"]
 
 #: What one member may say to another; commands are not forwarded to the leader, clients find it themselves.
 _KINDS = frozenset({"append_entries", "next_node_idx", "request_vote", "response_vote", "timeout_now"})
+
+
+#: Well within the time after which a leader that hears nothing steps down.
+_ALIVE_EVERY_S = 0.25
 
 
 class Fabric(Protocol):
@@ -52,6 +59,8 @@ class GroupTransport(Transport):  # type: ignore[misc]
         self._engine: Engine | None = None
         #: Acknowledgements that wait for a sync.
         self._held: list[tuple[str, dict[str, Any]]] = []
+        #: When the next acknowledgement that must be held is answered by a sign of life instead.
+        self._alive_at = 0.0
 
     def bind(self, engine: Engine) -> None:
         """The engine, which is made after its transport."""
@@ -67,9 +76,19 @@ class GroupTransport(Transport):  # type: ignore[misc]
         if message["type"] == "next_node_idx":
             message["term"] = self._engine.raftCurrentTerm
             if message["success"] and message["next_node_idx"] - 1 > self._journal.synced_index:
-                self._held.append((node.id, message))
+                self._hold(node.id, message)
                 return True
         return self._fabric.send(node.id, self._journal.group, message)
+
+    def _hold(self, peer: str, message: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if not self._held:
+            self._alive_at = now + _ALIVE_EVERY_S
+        self._held.append((peer, message))
+        if now >= self._alive_at:
+            self._alive_at = now + _ALIVE_EVERY_S
+            # Neither a success nor a reset: it acknowledges nothing and moves nothing.
+            self._fabric.send(peer, self._journal.group, {**message, "success": False, "reset": False})
 
     def release(self) -> None:
         """A sync is done: send what it made true."""

@@ -14,12 +14,12 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 
 from partitiond.ingress import replies
-from partitiond.ingress.errors import IngressError
+from partitiond.ingress.errors import IngressError, unavailable
 from partitiond.ingress.handlers import RequestHandler
 from partitiond.ingress.replies import Answer
 from shared.errors import ConfigError
@@ -31,6 +31,7 @@ _LINE_BYTES_MAX = 64 * 1024
 #: Path and headers travel in the record beside the body; logd leaves 64 KiB for all that is not body.
 _HEAD_BYTES_MAX = 60_000
 _BACKLOG = 1024
+_REFUSED_WITHIN_S = 1.0
 _CORS = (
     b"vary: origin, access-control-request-method, access-control-request-headers\r\n"
     b"access-control-allow-credentials: true\r\n"
@@ -43,14 +44,16 @@ _STATUS_LINES: dict[int, bytes] = {
 class HttpServer:
     """HTTP/1.1 with keep-alive on a TCP port and on a Unix socket."""
 
-    def __init__(self, handler: RequestHandler, *, body_bytes_max: int) -> None:
+    def __init__(self, handler: RequestHandler, *, body_bytes_max: int, connections_max: int = 1 << 30) -> None:
+        """`connections_max`: clients beyond these are told to come again, each in the second that it may stay."""
         self._handler = handler
         self._body_bytes_max = body_bytes_max
         self._loop = asyncio.get_running_loop()
         self._date = b""
         self._date_second = 0
         self._listeners: list[asyncio.AbstractServer] = []
-        self._server = web.Server(
+        self._connections_max = connections_max
+        self._server = _CountingServer(
             self._handle,  # type: ignore[arg-type]
             request_factory=self._make_request,
             handler_cancellation=True,
@@ -64,7 +67,7 @@ class HttpServer:
     async def listen_tcp(self, host: str, port: int) -> int:
         """-> the port. Raises ConfigError when it cannot be had."""
         try:
-            listener = await self._loop.create_server(self._server, host, port, backlog=_BACKLOG, reuse_address=True)
+            listener = await self._loop.create_server(self._accept, host, port, backlog=_BACKLOG, reuse_address=True)
         except OSError as error:
             reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be listened on ({error.strerror})"
             raise ConfigError(
@@ -80,7 +83,7 @@ class HttpServer:
         _remove_stale(path)
         mask = os.umask(0o177)
         try:
-            self._listeners.append(await self._loop.create_unix_server(self._server, str(path), backlog=_BACKLOG))
+            self._listeners.append(await self._loop.create_unix_server(self._accept, str(path), backlog=_BACKLOG))
         finally:
             os.umask(mask)
 
@@ -90,6 +93,11 @@ class HttpServer:
             listener.close()
         self._server.pre_shutdown()
         await self._server.shutdown(drain_s)
+
+    def _accept(self) -> asyncio.Protocol:
+        if self._server.count < self._connections_max:
+            return self._server()
+        return _Refusal(replies.error(unavailable("too many connections: this ingress has no descriptor left")))
 
     def _make_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> _Request:
         return _Request(message, payload, protocol, writer, task, self._loop, body_bytes_max=self._body_bytes_max)
@@ -135,6 +143,41 @@ class HttpServer:
         if request.method != "HEAD":
             parts.append(answer.body)
         return b"".join(parts)
+
+
+class _CountingServer(web.Server):
+    """Knows how many connections it has."""
+
+    count = 0
+
+    def connection_made(self, handler: Any, transport: Any) -> None:
+        self.count += 1
+        super().connection_made(handler, transport)
+
+    def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
+        self.count -= 1
+        super().connection_lost(handler, exc)
+
+
+class _Refusal(asyncio.Protocol):
+    """Gives this answer to whatever is asked, and closes. Descriptors are left for the workers' sockets that way."""
+
+    def __init__(self, answer: Answer) -> None:
+        head = b"%bconnection: close\r\ncontent-length: %d\r\n\r\n"
+        self._data = _STATUS_LINES[answer.status] + head % (answer.headers, len(answer.body)) + answer.body
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        # Who says nothing does not stay either.
+        asyncio.get_running_loop().call_later(_REFUSED_WITHIN_S, self._transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        # Not before: what comes after the answer would make the kernel take the answer back.
+        if self._transport is not None:
+            self._transport.write(self._data)
+            self._transport.close()
+            self._transport = None
 
 
 class _Request(web.BaseRequest):

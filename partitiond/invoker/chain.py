@@ -328,9 +328,7 @@ class Chain:
         self.awaiting_on = None
         parts, size, partial = state
         large = size > FREE_BYTES
-        start = self._start_message(
-            route, row, b"" if large else b"".join(parts), size if large else 0, partial
-        )
+        start = self._start_message(route, row, b"" if large else b"".join(parts), size if large else 0, partial)
         outbound = Outbound(
             start,
             read_entry=self._read_entry,
@@ -402,9 +400,7 @@ class Chain:
             self._claim.release()
             self._claim = None
 
-    def _start_message(
-        self, route: Route, row: InvocationRow, state: bytes, state_behind: int, partial: bool
-    ) -> bytes:
+    def _start_message(self, route: Route, row: InvocationRow, state: bytes, state_behind: int, partial: bool) -> bytes:
         counter = self._counter
         return encode_start(
             invocation_id=self.id,

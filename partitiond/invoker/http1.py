@@ -22,6 +22,7 @@ from partitiond.invoker.http2.errors import ErrorKind, StreamError
 from partitiond.invoker.http2.message import Headers
 from partitiond.invoker.http2.request import RequestHead
 from partitiond.invoker.http2.stream import StreamHandler
+from shared.descriptors import shortage
 from shared.transport.tls import tls_problem
 
 __all__ = ["Http1Endpoint", "Http1Settings"]
@@ -98,7 +99,7 @@ class Http1Endpoint:
                     raise
                 await self._ask(stream, whole, facts)
         except aiohttp.ClientConnectorError as error:
-            reason = tls_problem(error) or str(error)
+            reason = shortage(tls_problem(error) or str(error))
             failure = StreamError(ErrorKind.CONNECT, f"cannot connect to {self._origin}: {reason}", sent=False)
         except aiohttp.ConnectionTimeoutError:
             text = f"no connection to {self._origin} within {self._settings.connect_timeout_s:g} s"

@@ -23,8 +23,10 @@ _log = logging.getLogger(__name__)
 _MAKING = "store.making"
 
 
-def open_store(folder: Path, *, partition_id: int) -> RocksStore:
+def open_store(folder: Path, *, partition_id: int, files_max: int = -1) -> RocksStore:
     """The store in a partition's folder: as it is, made anew if it is damaged, fresh if there was none.
+
+    `files_max`: see `RocksStore`.
 
     Raises ConfigError for a newer format, StoreError when the disk does not let it.
     """
@@ -33,7 +35,7 @@ def open_store(folder: Path, *, partition_id: int) -> RocksStore:
     why = _noted_damage(path)
     if why is None:
         try:
-            store = _open_whole(path, checkpoints, partition_id)
+            store = _open_whole(path, checkpoints, partition_id, files_max)
         except CorruptionError as error:
             why = str(error)
         else:
@@ -42,19 +44,19 @@ def open_store(folder: Path, *, partition_id: int) -> RocksStore:
             why = f"{path} is missing"
     _log.critical("partition=%d: its store is damaged: %s", partition_id, why)
     _put_aside(path, partition_id)
-    store = _from_checkpoints(path, checkpoints, partition_id)
+    store = _from_checkpoints(path, checkpoints, partition_id, files_max)
     if store is None:
         _log.warning("partition=%d: no kept checkpoint can be used, its store is made from the log alone", partition_id)
-        store = RocksStore(path)
+        store = RocksStore(path, files_max=files_max)
     return store
 
 
-def _open_whole(path: Path, checkpoints: Path, partition_id: int) -> RocksStore | None:
+def _open_whole(path: Path, checkpoints: Path, partition_id: int, files_max: int) -> RocksStore | None:
     """None: the store is gone, and its checkpoints are not. Raises CorruptionError also for one older than those."""
     kept = kept_lsns(checkpoints)
     if kept and not (path / "CURRENT").exists() and not any(path.glob("*.sst")):
         return None
-    store = RocksStore(path)
+    store = RocksStore(path, files_max=files_max)
     try:
         meta = store.meta()
     except CorruptionError:
@@ -86,7 +88,7 @@ def _put_aside(path: Path, partition_id: int) -> None:
     sync_folders(path.parent)
 
 
-def _from_checkpoints(path: Path, checkpoints: Path, partition_id: int) -> RocksStore | None:
+def _from_checkpoints(path: Path, checkpoints: Path, partition_id: int, files_max: int) -> RocksStore | None:
     """A copy of the newest one that is whole."""
     making = path.with_name(_MAKING)
     for lsn in reversed(kept_lsns(checkpoints)):
@@ -98,7 +100,7 @@ def _from_checkpoints(path: Path, checkpoints: Path, partition_id: int) -> Rocks
             copy_checkpoint(checkpoint, making)
             # Until it is opened nothing has its name: a crash in here begins anew.
             making.rename(path)
-            store = RocksStore(path)
+            store = RocksStore(path, files_max=files_max)
         except CorruptionError as error:
             name = aside_name(checkpoint)
             checkpoint.rename(name)

@@ -31,11 +31,12 @@ _Row = TypeVar("_Row")
 _MEMTABLE_BYTES = 16 * 1024 * 1024
 
 
-def _options() -> Options:
+def _options(files_max: int) -> Options:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_write_buffer_size(_MEMTABLE_BYTES)
     options.set_max_write_buffer_number(3)
+    options.set_max_open_files(files_max)
     options.set_level_zero_file_num_compaction_trigger(4)
     options.set_compression_type(DBCompressionType.lz4())
     options.set_keep_log_file_num(2)
@@ -58,14 +59,17 @@ def note_damage(path: Path, text: str) -> None:
 class RocksStore:
     """The `Tables` port on disk, with commit and checkpoint."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create. Raises ConfigError for a newer format, CorruptionError, StoreError when it cannot be had."""
+    def __init__(self, path: Path, *, files_max: int = -1) -> None:
+        """Open or create, with so many files open at once (-1: all of them).
+
+        Raises ConfigError for a newer format, CorruptionError, and StoreError when it cannot be had.
+        """
         self._path = path
         fresh = not (path / "CURRENT").exists()
         try:
             path.mkdir(parents=True, exist_ok=True)
             mend_unsynced(path)
-            self._db = Rdict(str(path), _options())
+            self._db = Rdict(str(path), _options(files_max))
             if fresh:
                 # A checkpoint lets the log be trimmed: the way to its files must be as durable as they are.
                 sync_folders(path, up_to=path.parents[2] if len(path.parents) > 2 else path.parent)

@@ -16,7 +16,6 @@ import argparse
 import contextlib
 import ctypes
 import os
-import resource
 import signal
 import socket
 import sys
@@ -30,11 +29,12 @@ from supervisor.options import ServerOptions
 from supervisor.states import STOPPED_STATES, ProcessStates, getProcessStateDescription
 from supervisor.supervisord import Supervisor
 
+from shared.descriptors import allow_many
+
 __all__ = ["main", "make_rpc_interface"]
 
 _RETRY_FIRST_S = 0.1
 _RETRY_MAX_S = 5.0
-_OPEN_FILES = 65536
 _PR_SET_PDEATHSIG = 1
 
 
@@ -189,7 +189,8 @@ def _keep_logging() -> None:
         try:
             emit(handler, record)
         except (OSError, ValueError):
-            # A rotation that failed half-way leaves a closed file.
+            # A rotation that failed half-way leaves a closed file, which `reopen` would try to close.
+            handler.closed = True
             with contextlib.suppress(OSError):
                 handler.reopen()
 
@@ -200,14 +201,6 @@ def _keep_logging() -> None:
 def _end_with_parent() -> None:
     """The kernel sends SIGTERM to this process when its parent dies."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-def _allow_open_files() -> None:
-    """RocksDB and the sockets of many clients need more than the usual 1024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def main() -> None:
@@ -222,7 +215,8 @@ def main() -> None:
         if os.getppid() != arguments.parent:
             sys.exit("the process that started this one is gone")
     os.set_inheritable(arguments.lock_fd, True)
-    _allow_open_files()
+    # RocksDB and the sockets of many clients need more than the usual 1024.
+    allow_many()
     _keep_logging()
     supervisor.process.Subprocess = _Program
     options = ServerOptions()

@@ -18,6 +18,8 @@ __all__ = ["ClientHandler", "RpcCaller", "RpcClient"]
 _log = logging.getLogger(__name__)
 _BACKOFF_FIRST_S = 0.02
 _BACKOFF_MAX_S = 1.0
+#: A peer that stays away is told of so often: its log, or ours, may be on the very disk that is full.
+_TELL_EVERY_S = 10.0
 
 
 class ClientHandler(Protocol):
@@ -74,6 +76,7 @@ class RpcClient:
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         backoff_s = _BACKOFF_FIRST_S
+        tell_at = 0.0
         while True:
             self._lost.clear()
             try:
@@ -81,7 +84,8 @@ class RpcClient:
                     lambda: Connection(self._decode, self, name=self._name), str(self._path)
                 )
             except OSError as error:
-                if backoff_s >= _BACKOFF_MAX_S:
+                if backoff_s >= _BACKOFF_MAX_S and loop.time() >= tell_at:
+                    tell_at = loop.time() + _TELL_EVERY_S
                     _log.warning("%s is away (%s), trying again", self._name, error)
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)

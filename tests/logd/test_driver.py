@@ -11,6 +11,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
+from logd import syncer as syncer_module
 from logd.driver import Driver
 from logd.group import Group, Membership
 from logd.journal import GroupJournal
@@ -83,10 +84,11 @@ class Pump:
         self.reclaimer = Reclaimer(store, lambda error: self.driver.fail(error), bytes_min=reclaim_bytes)
         self.driver = Driver(store, self.syncer, self.reclaimer)
         self.connection = FakeConnection()
+        self.disk_trouble: str | None = None
         self.groups: list[Group] = []
         for number, name in enumerate(names, start=1):
             journal = GroupJournal(store, name, number)
-            group = Group(journal, Membership("a"), NoFabric(), self.driver.fail)
+            group = Group(journal, Membership("a"), NoFabric(), self.driver.fail, lambda: self.disk_trouble)
             group.followers.add(cast(Connection, self.connection), request_id=0, from_lsn=group.published_index + 1)
             self.groups.append(group)
             self.driver.add(group)
@@ -256,6 +258,34 @@ def test_who_appends_faster_than_the_disk_is_not_read_meanwhile() -> None:
     run(main)
 
 
+def test_appends_wait_for_room_on_the_disk_while_what_makes_room_goes_on() -> None:
+    async def main() -> None:
+        pump = Pump(MemoryStore(), "p-1")
+        await pump.settle()
+        group = pump.groups[0]
+        pump.append(group, b"before", 1)
+        await pump.settle()
+        pump.disk_trouble = "disk full: a test"
+        stages = pump.store.stages
+        pump.append(group, b"waits", 2)
+        await pump.settle()
+        assert (pump.store.stages, group.idle) == (stages, False)
+        group.trim(group.tail_lsn)
+        pump.driver.touch(group)
+        await pump.settle()
+        assert pump.store.stages > stages
+        assert group.journal.trim_lsn == group.tail_lsn
+        assert [answer.request_id for answer in pump.connection.of_type(Appended)] == [1]
+        pump.disk_trouble = None
+        pump.driver.touch(group)
+        await pump.settle()
+        assert [answer.request_id for answer in pump.connection.of_type(Appended)] == [1, 2]
+        assert group.idle
+        pump.driver.close()
+
+    run(main)
+
+
 def test_trimmed_space_is_reclaimed_once_it_is_worth_it() -> None:
     async def main() -> None:
         pump = Pump(MemoryStore(), "p-1", reclaim_bytes=1000)
@@ -314,6 +344,21 @@ def test_a_fast_disk_is_synced_in_the_loop_and_a_slow_one_beside_it() -> None:
         syncer.close()
 
     run(main)
+
+
+def test_a_slow_sync_is_told_of_now_and_then(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        store = _TimedStore()
+        syncer = Syncer(store)
+        for takes_s in (0.0, 0.02, 0.02):
+            store.takes_s = takes_s
+            assert syncer._sync() is None
+        syncer.close()
+
+    monkeypatch.setattr(syncer_module, "_SLOW_S", 0.01)
+    run(main)
+    [text] = caplog.messages
+    assert text.startswith("a sync of the log took 0.0 s")
 
 
 def test_a_failing_sync_reports_its_error() -> None:

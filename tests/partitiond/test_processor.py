@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,8 @@ import pytest
 
 from partitiond.store.memory import MemoryStore
 from partitiond.store.rocksdb import RocksStore
-from shared.api.log import Committed
+from shared.api.log import Committed, Leadership
 from shared.api.partition import InvokeReply
-from shared.errors import CorruptionError
 from shared.storage.values import InvocationRow, Status
 from shared.wal.batch import Batch, encode_batch
 from shared.wal.commands import CallEntry, End, FireTimers, InvokerEffects

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import uvloop
 
+from partitiond import worker as worker_module
 from partitiond.worker import Worker
 from shared.api.partition import (
     DeliverReply,
@@ -114,6 +115,28 @@ async def soon(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.002)
+
+
+def test_a_store_that_cannot_be_opened_costs_its_partition_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its directory is a file, as good as a disk that is gone: a worker that ended of it took all others along."""
+    monkeypatch.setattr(worker_module, "_OPEN_AGAIN_S", 0.02)
+    obstacle = tmp_path / "partitions" / "1" / "store"
+    obstacle.parent.mkdir(parents=True)
+    obstacle.write_text("")
+
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(1)
+        status = await bench.status()
+        assert [each.partition_id for each in status.partitions] == [0]
+        [trouble] = status.troubles
+        assert trouble.startswith(f"partition 1: cannot open the store at {obstacle}: ")
+        obstacle.unlink()
+        await bench.ready(2)
+        assert (await bench.status()).troubles == []
+
+    run(tmp_path, scenario)
 
 
 def test_it_leads_all_partitions_of_the_table_and_says_so(tmp_path: Path) -> None:

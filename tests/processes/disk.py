@@ -1,4 +1,4 @@
-"""A small disk of its own for a node: filled and emptied, made read-only and writable again. Needs the right to mount."""
+"""A small disk for a node alone: filled and emptied, made read-only and writable again. Needs the right to mount."""
 
 from __future__ import annotations
 

@@ -22,9 +22,13 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class Node:
-    """One node. `settings` become EVERLOG_* variables (partitions=2, workers=1, log_level="DEBUG")."""
+    """One node. `settings` become EVERLOG_* variables (partitions=2, workers=1, log_level="DEBUG").
 
-    def __init__(self, data_dir: Path, **settings: object) -> None:
+    `command`: the module that is `everlog`.
+    """
+
+    def __init__(self, data_dir: Path, *, command: str = "scripts.cli.main", **settings: object) -> None:
+        self._command = command
         self.data_dir = data_dir
         self.ingress_port, self.admin_port, self.sql_port = free_ports(3)
         self.ingress = f"http://127.0.0.1:{self.ingress_port}"
@@ -36,7 +40,7 @@ class Node:
 
     def everlog(self, verb: str, *words: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run one verb of the command line on this node."""
-        command = [sys.executable, "-P", "-m", "scripts.cli.main", verb, *words, "--data-dir", str(self.data_dir)]
+        command = [sys.executable, "-P", "-m", self._command, verb, *words, "--data-dir", str(self.data_dir)]
         return subprocess.run(command, env=self._environ, capture_output=True, text=True, timeout=timeout)
 
     def up(self) -> None:

@@ -123,6 +123,16 @@ def test_a_value_of_the_wrong_type_is_refused_by_its_source_too(tmp_path: Path) 
         load_settings(file=file, environ={})
 
 
+def test_settings_that_cannot_be_written_leave_the_old_ones(tmp_path: Path) -> None:
+    """On a full disk the file was cut first: no daemon could start again."""
+    file = tmp_path / "settings.json"
+    write_settings(Settings(partitions=7), file)
+    (tmp_path / "settings.new").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        write_settings(Settings(), file)
+    assert read_settings(file).partitions == 7
+
+
 def test_daemons_read_what_up_wrote(tmp_path: Path) -> None:
     settings = load_settings(environ={}, flags=OTHERS)
     write_settings(settings, tmp_path / "settings.json")

@@ -17,6 +17,7 @@ from partitiond.invoker.http2.request import Origin, RequestHead
 from partitiond.invoker.http2.settings import PoolSettings
 from partitiond.invoker.http2.stream import Stream, StreamHandler
 from partitiond.invoker.http2.waiting import WaitingLine
+from shared.descriptors import shortage
 from shared.transport.tls import client_tls, tls_problem
 
 __all__ = ["Pool"]
@@ -154,7 +155,7 @@ class Pool:
             self._grow_not_before = asyncio.get_running_loop().time() + self._settings.connect_retry_s
             return
         reason = error.message if isinstance(error, StreamError) else tls_problem(error) or str(error) or repr(error)
-        self._fail_line(ErrorKind.CONNECT, f"cannot connect to {self.origin}: {reason}")
+        self._fail_line(ErrorKind.CONNECT, f"cannot connect to {self.origin}: {shortage(reason)}")
 
     def _fail_line(self, kind: ErrorKind, message: str) -> None:
         for raised in self._line.fail_all(kind, message):

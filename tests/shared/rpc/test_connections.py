@@ -129,6 +129,28 @@ def test_a_call_gets_its_own_reply(tmp_path: Path) -> None:
     run(scenario)
 
 
+def test_an_os_error_of_a_handler_is_no_lost_connection(tmp_path: Path) -> None:
+    """The loop takes an OSError out of a callback for a failure of the socket, which it closes without a word: a
+    worker whose store could not be opened went on for ever, and never had the partition."""
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+        async with pair(tmp_path) as (server, caller):
+            server.on_messages = refuse  # type: ignore[method-assign]
+            with pytest.raises(UnavailableError):
+                await caller.call(Say(0, "x"), timeout_s=5)
+            [error] = told
+            assert isinstance(error, RuntimeError)
+            assert isinstance(error.__cause__, OSError)
+            assert "No space left on device" in str(error)
+
+    def refuse(connection: Connection, messages: list[Any]) -> None:
+        raise OSError(28, "No space left on device")
+
+    run(scenario)
+
+
 def test_a_large_message_passes(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with pair(tmp_path) as (_, caller):
