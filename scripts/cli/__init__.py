@@ -9,5 +9,6 @@ Modules:
     restart     restart one program
     config      the merged settings
     logs        the programs' logs
+    checkpoint  a checkpoint now
     show        text for people: tables, durations
 """

@@ -4,4 +4,5 @@ Modules:
     sealed_json     JSON files that carry their own checksum (pure)
     checkpoint_file what `checkpoint.json` says (pure)
     checkpoints     a partition's kept checkpoints: make, list, check, copy
+    digest          SHA-256 over the rows of a kept checkpoint
 """
