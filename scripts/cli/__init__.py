@@ -10,5 +10,6 @@ Modules:
     config      the merged settings
     logs        the programs' logs
     checkpoint  a checkpoint now
+    snapshot    export and import
     show        text for people: tables, durations
 """

@@ -11,6 +11,9 @@ Modules, in the order of a start:
     control     calls to the running supervisord
     readiness   who answers: sockets, ports and the admin API's /health
     workers     questions to the partition workers
+    offline     what is asked of the data of a stopped node
+    exporting   a snapshot of a node, running or stopped
+    importing   a data directory out of a snapshot
     logfiles    tails of the programs' logs
     procfs      what /proc tells about processes and ports
     version     the version of this Everlog
