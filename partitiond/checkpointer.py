@@ -132,7 +132,9 @@ class Checkpointer:
         if self._keeper is not None:
             try:
                 kept = await asyncio.to_thread(self._keeper.keep)
-                trim_lsn = min(lsn, kept.oldest_lsn)
+                # More may have been flushed by the time of the copy.
+                self.durable_lsn = max(self.durable_lsn, kept.newest.applied_lsn)
+                trim_lsn = min(self.durable_lsn, kept.oldest_lsn)
             except KeepError as error:
                 # Nothing is lost: the log stays as it is, and the next one tries again.
                 complaint = str(error)
@@ -142,7 +144,7 @@ class Checkpointer:
         if trim_lsn > self.trimmed_lsn:
             self._trim(trim_lsn)
             self.trimmed_lsn = trim_lsn
-        return Made(lsn, self.trimmed_lsn, kept, time.monotonic() - began, complaint)
+        return Made(self.durable_lsn, self.trimmed_lsn, kept, time.monotonic() - began, complaint)
 
     async def close(self) -> None:
         """Wait for a running flush; begin no other checkpoint."""

@@ -2,7 +2,8 @@
 
 RocksDB's own checkpoint, and opening a store, hold the interpreter for tens of milliseconds, in which nothing is
 applied or answered. So the worker only flushes; the files are linked, opened and read by `python -m
-partitiond.keeper STORE FOLDER`, at low priority. It ends with the worker, however that dies.
+partitiond.keeper STORE FOLDER`, at low priority. It ends with the worker, however that dies. With `--flush` in front
+it opens the store of a stopped node and flushes it first.
 """
 
 from __future__ import annotations
@@ -91,13 +92,25 @@ def _end_with_the_worker() -> None:
     os._exit(1)
 
 
+def _flush(path: Path) -> None:
+    """What is only in the write-ahead log of a store that nobody has open."""
+    from partitiond.store.rocksdb import RocksStore
+
+    store = RocksStore(path)
+    store.checkpoint()
+    store.close()
+
+
 def main() -> None:
     """Entry of the process."""
-    os.nice(_NICE)
-    threading.Thread(target=_end_with_the_worker, daemon=True).start()
-    store, folder = map(Path, sys.argv[1:])
+    *flags, store, folder = sys.argv[1:]
     try:
-        info = keep_checkpoint(store, folder)
+        if flags == ["--flush"]:
+            _flush(Path(store))
+        else:
+            os.nice(_NICE)
+            threading.Thread(target=_end_with_the_worker, daemon=True).start()
+        info = keep_checkpoint(Path(store), Path(folder))
     except (EverlogError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
     sys.stdout.buffer.write(msgspec.json.encode(info))

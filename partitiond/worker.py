@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from partitiond.processor import Processor
 from partitiond.store.rebuild import open_store
 from shared.api.log import partition_group
 from shared.api.partition import (
+    CheckpointReply,
+    CheckpointRequest,
     InvocationState,
     InvocationStatesReply,
     InvocationStatesRequest,
@@ -196,9 +199,7 @@ class Worker:
         for request in messages:
             match request:
                 case InvocationStatesRequest():
-                    task = spawn(self._tell_states(connection, request.request_id), name="states")
-                    self._telling.add(task)
-                    task.add_done_callback(self._telling.discard)
+                    self._spawn(self._tell_states(connection, request.request_id), name="states")
                 case WorkerStatusRequest():
                     statuses = [processor.status() for processor in self._processors.values()]
                     troubles = [f"partition {number}: {text}" for number, text in sorted(self._troubles.items())]
@@ -209,8 +210,16 @@ class Worker:
                     if processor is None:
                         text = f"partition {request.partition_id} is not on worker {self._index}"
                         connection.send(Moved(request.request_id, text))
+                    elif type(request) is CheckpointRequest:
+                        self._spawn(_checkpoint(processor, connection, request), name="checkpoint-now")
                     else:
                         handle(processor.leader, connection, request)
+
+    def _spawn(self, answering: Coroutine[Any, Any, None], *, name: str) -> None:
+        """Answer a request later; a worker that ends answers it no more."""
+        task = spawn(answering, name=name)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def _tell_states(self, connection: Connection, request_id: int) -> None:
         """Each with a stack trace may be much: a few at a time, as fast as the peer reads."""
@@ -226,6 +235,23 @@ class Worker:
     def on_closed(self, connection: Connection) -> None:
         for processor in self._processors.values():
             processor.leader.replies.forget_peer(connection)
+
+
+async def _checkpoint(processor: Processor, connection: Connection, request: CheckpointRequest) -> None:
+    made = await processor.checkpoint()
+    newest = made.kept.newest if made.kept is not None else None
+    reply = CheckpointReply(
+        request.request_id,
+        request.partition_id,
+        applied_lsn=newest.applied_lsn if newest is not None else 0,
+        durable_lsn=made.durable_lsn,
+        trimmed_lsn=made.trimmed_lsn,
+        size=newest.size if newest is not None else 0,
+        took_ms=round(made.seconds * 1000),
+        complaint=made.complaint,
+    )
+    if not connection.closed:
+        connection.send(reply)
 
 
 def _shares(index: int, settings: Settings) -> Shares | None:

@@ -152,7 +152,7 @@ def _begins_batch(data: bytes, at: int) -> bool:
     behind = at + _header.size + length
     if kind not in (_FULL, _FIRST) or behind > len(data) or _header.size + length > left:
         return False
-    return _masked(crc32c(data[at + 6 : behind])) == checksum
+    return bool(_masked(crc32c(data[at + 6 : behind])) == checksum)
 
 
 #: Tags of an edit's first fields, and whether they are numbers; the fields behind these are of no interest here.

@@ -14,7 +14,8 @@ from pathlib import Path
 from partitiond.store.rocksdb import RocksStore, damage_note
 from shared.damage import aside_name
 from shared.errors import CorruptionError
-from shared.snapshots.checkpoints import checkpoint_name, copy_checkpoint, kept_lsns, read_checkpoint, verify_files
+from shared.snapshots.checkpoint_file import checkpoint_name
+from shared.snapshots.checkpoints import copy_checkpoint, kept_lsns, read_checkpoint, verify_files
 from shared.wal_guard import sync_folders
 
 __all__ = ["open_store"]
