@@ -23,6 +23,7 @@ from pathlib import Path
 from scripts.node.procfs import command_line
 from shared.config import Settings
 from shared.errors import ConfigError
+from shared.wal_guard import sync_folders
 
 __all__ = [
     "FORMAT",
@@ -67,7 +68,7 @@ def open_data_dir(settings: Settings) -> NodeLock:
     path = settings.data_path
     try:
         _check(settings)
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make(path)
         (path / "run").mkdir(mode=0o700, exist_ok=True)
         lock = _lock(path)
         (path / "logs").mkdir(mode=0o700, exist_ok=True)
@@ -81,6 +82,16 @@ def open_data_dir(settings: Settings) -> NodeLock:
     except OSError as error:
         raise ConfigError(f"cannot use the data directory {path}: {error.strerror} ({error.filename})") from error
     return lock
+
+
+def _make(path: Path) -> None:
+    """Durably: what is acknowledged in it must not be lost with its name."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for made in missing:
+        # Who may write to a directory need not be allowed to read it.
+        with contextlib.suppress(PermissionError):
+            sync_folders(made.parent)
 
 
 def _check(settings: Settings) -> None:
@@ -147,6 +158,7 @@ def write_format(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.rename(path / "FORMAT")
+    sync_folders(path)
 
 
 def _lock(path: Path) -> NodeLock:
