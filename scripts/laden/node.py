@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -80,7 +81,9 @@ class Node:
         pid = lock_holder(self.data)[1]
         assert pid is not None, "no node runs"
         for process in tree_of(pid):
-            os.kill(process.pid, signal.SIGKILL)
+            # The supervisor's death ends others before their turn.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
         wait_for(lambda: "its lock is held" if lock_holder(self.data)[0] else "", within_s=10.0, what="killed")
 
     def stop(self) -> None:
