@@ -11,7 +11,7 @@ import msgspec
 
 from metad.meta_log import MetaLog
 from metad.peers import answers_connect, ask
-from shared.api.partition import PartitionReply, WorkerStatusReply, WorkerStatusRequest
+from shared.api.partition import PartitionReply, PartitionStatus, WorkerStatusReply, WorkerStatusRequest
 from shared.config import Settings
 from shared.errors import UnavailableError
 
@@ -75,14 +75,18 @@ class Readiness:
     async def _workers(self) -> list[str]:
         """Every worker that does not answer, and every partition that none of the others leads."""
         asked = range(self._settings.worker_count)
-        statuses = await asyncio.gather(*(self._ready_partitions(worker) for worker in asked))
+        statuses = await asyncio.gather(*(self._partitions(worker) for worker in asked))
         missing = [status for status in statuses if isinstance(status, str)]
-        ready = {partition for status in statuses if not isinstance(status, str) for partition in status}
+        known = {each.partition_id: each for status in statuses if not isinstance(status, str) for each in status}
         table = self._meta_log.state.partition_table
-        partitions = table.partitions if table is not None else []
-        return missing + [f"partition {each.id}: no ready leader" for each in partitions if each.id not in ready]
+        for partition in table.partitions if table is not None else []:
+            status = known.get(partition.id)
+            if status is None or not status.ready:
+                why = "" if status is None else status.replay
+                missing.append(f"partition {partition.id}: {why or 'no ready leader'}")
+        return missing
 
-    async def _ready_partitions(self, worker: int) -> list[int] | str:
+    async def _partitions(self, worker: int) -> list[PartitionStatus] | str:
         name = f"partitiond-{worker}"
         try:
             reply = await ask(
@@ -92,4 +96,4 @@ class Readiness:
             return f"{name}: {error}"
         if not isinstance(reply, WorkerStatusReply):
             return f"{name}: answered {type(reply).__name__} to a status request"
-        return [status.partition_id for status in reply.partitions if status.ready]
+        return reply.partitions

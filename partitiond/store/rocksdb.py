@@ -3,19 +3,31 @@
 Rules that always hold:
 - a commit is one write batch: its rows and the partition's own row, with the applied LSN, or none of them;
 - everything is in the one default column family: sqld's secondary has been seen to read a batch torn across two;
-- writes are not synced: the log brings back what a power loss takes. `checkpoint` makes them durable.
+- writes are not synced: the log brings back what a power loss takes. `checkpoint` makes them durable;
+- what is kept of tables in memory, their indexes too, is in one cache for all stores of a process: it does not grow
+  with what is stored. So does not the number of open files.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import (
+    BlockBasedIndexType,
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteOptions,
+)
 
 from shared import bounded_scan
 from shared.errors import ConfigError, CorruptionError
@@ -26,6 +38,16 @@ __all__ = ["RocksStore"]
 
 _Row = TypeVar("_Row")
 _MEMTABLE_BYTES = 16 * 1024 * 1024
+_CACHE_BYTES = 32 * 1024 * 1024
+#: Of a key: one in a hundred that are not there is read in vain.
+_FILTER_BITS = 10
+#: Of one store: tables of 64 MB, so that up to 16 GB nothing is opened twice.
+_OPEN_FILES_MAX = 256
+
+
+@functools.cache
+def _block_cache() -> Cache:
+    return Cache(_CACHE_BYTES)
 
 
 def _options() -> Options:
@@ -38,6 +60,20 @@ def _options() -> Options:
     options.set_keep_log_file_num(2)
     options.set_max_log_file_size(1024 * 1024)
     options.set_stats_dump_period_sec(0)
+    options.set_max_open_files(_OPEN_FILES_MAX)
+    # An open would read properties of every table, to be cleverer about what it compacts first.
+    options.set_skip_stats_update_on_db_open(True)
+    tables = BlockBasedOptions()
+    tables.set_block_cache(_block_cache())
+    tables.set_cache_index_and_filter_blocks(True)
+    tables.set_pin_l0_filter_and_index_blocks_in_cache(True)
+    # In small blocks: one of half a megabyte or more would not fit its shard of the cache, and be read at each get.
+    tables.set_index_type(BlockBasedIndexType.two_level_index_search())
+    tables.set_pin_top_level_index_and_filter(True)
+    # Each new invocation is looked for first: a filter says that it is not there without a read of the disk.
+    tables.set_bloom_filter(_FILTER_BITS, False)
+    tables.set_partition_filters(True)
+    options.set_block_based_table_factory(tables)
     return options
 
 
@@ -47,7 +83,9 @@ class RocksStore:
     def __init__(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._db = Rdict(str(path), _options())
+        options = _options()
+        # Named, for rocksdict opens a column family that exists with the options that it was made with.
+        self._db = Rdict(str(path), options, column_families={"default": options})
         self._write_options = WriteOptions()
         self._get = self._db.get
         self._check_format()

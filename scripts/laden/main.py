@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark.net import call, call_json, free_ports, wait_for
+from scripts.benchmark.net import call_json, free_ports, wait_for
 from scripts.benchmark.owned import Owned
 from scripts.burden.bench import open_bench
 from scripts.laden.batches import Load, old_key

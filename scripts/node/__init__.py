@@ -10,6 +10,7 @@ Modules, in the order of a start:
     supervisor  supervisord with quick restarts, no giving up, and restart counts
     control     calls to the running supervisord
     readiness   who answers: sockets, ports and the admin API's /health
+    partitions  how each partition stands, asked of the workers
     logfiles    tails of the programs' logs
     procfs      what /proc tells about processes and ports
     version     the version of this Everlog
