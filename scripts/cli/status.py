@@ -115,7 +115,8 @@ def _partitions(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _partition_table(partitions: list[dict[str, Any]]) -> str:
-    rows: list[tuple[str, ...]] = [("PARTITION", "WORKER", "LEADER", "EPOCH", "APPLIED", "DURABLE", "TAIL", "LAG", "IN FLIGHT", "")]
+    head = ("PARTITION", "WORKER", "LEADER", "EPOCH", "APPLIED", "DURABLE", "TAIL", "LAG", "IN FLIGHT", "")
+    rows: list[tuple[str, ...]] = [head]
     for row in partitions:
         numbers = (row[name] for name in ("epoch", "applied_lsn", "durable_lsn", "tail_lsn", "lag", "inflight"))
         doing = "" if row["leader"] else row["doing"]

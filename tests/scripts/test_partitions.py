@@ -42,8 +42,8 @@ def test_partitions_are_shown_by_their_number_with_what_they_do(tmp_path: Path) 
 
     found, report = asyncio.run(ask())
     assert found == [(0, rows[0][0]), (1, rows[1][0])]
-    lines = status._partition_table(report).splitlines()
-    assert lines[0].split() == ["PARTITION", "WORKER", "LEADER", "EPOCH", "APPLIED", "DURABLE", "TAIL", "LAG", "IN", "FLIGHT"]
-    assert lines[1].split() == ["0", "0", "node-1", "12", "40", "30", "41", "1", "2"]
-    assert lines[2].split() == ["1", "1", "-", "0", "500", "7", "900", "400", "0", "replays,", "42", "%,", "12", "s", "left"]
+    lines = [line.split() for line in status._partition_table(report).splitlines()]
+    assert lines[0][:4] == ["PARTITION", "WORKER", "LEADER", "EPOCH"]
+    assert lines[1] == ["0", "0", "node-1", "12", "40", "30", "41", "1", "2"]
+    assert " ".join(lines[2]) == "1 1 - 0 500 7 900 400 0 replays, 42 %, 12 s left"
     assert report[1]["replayed_percent"] == 42

@@ -16,7 +16,9 @@ from shared.api.sql import SqlRequest
 from tests.metad.harness import DEADLINE_S, FakePeer, Node, new_settings
 
 
-def _worker(*ready: int, behind: tuple[int, ...] = (), replaying: tuple[int, ...] = ()) -> Callable[[Any], list[msgspec.Struct]]:
+def _worker(
+    *ready: int, behind: tuple[int, ...] = (), replaying: tuple[int, ...] = ()
+) -> Callable[[Any], list[msgspec.Struct]]:
     def answer(request: Any) -> list[msgspec.Struct]:
         rows = [PartitionStatus(each, 0, 0, each in ready, 1, 1, 1, 1, 0) for each in (*ready, *behind)]
         rows += [PartitionStatus(each, 0, 0, False, 0, 50, 0, 90, 0, 42, 12.3) for each in replaying]
