@@ -12,7 +12,7 @@ import msgspec
 
 from scripts.laden.batches import Load, Made, made
 from shared.api.log import Append, Appended, LogReply, partition_group
-from shared.catalog.partitions import PartitionTable, even_partitions
+from shared.catalog.partitions import Partition, PartitionTable, even_partitions
 from shared.clock import SystemClock
 from shared.config import Settings
 from shared.errors import UnavailableError
@@ -22,8 +22,8 @@ from shared.wal.commands import AnnounceLeader, Command
 
 __all__ = ["fill"]
 
-#: Chunks of one partition on their way to the log at once, bytes of commands aside.
-_IN_FLIGHT = 8
+#: Invocations of one partition on their way to the log at once; large ones count as many.
+_IN_FLIGHT = 1024
 _TIMEOUT_S = 120.0
 #: An object's state is as large as a few hundred plain invocations.
 _OBJECTS_OF_A_CHUNK = 8
@@ -35,7 +35,7 @@ async def fill(settings: Settings, load: Load, deployment_id: str, *, commands_o
     log.start()
     try:
         table = PartitionTable(1, even_partitions(settings.partitions))
-        fillers = {each.id: _Filler(log, each.id, each.start_key, each.end_key) for each in table.partitions}
+        fillers = {each.id: _Filler(log, each, commands_of_a_record) for each in table.partitions}
         await asyncio.gather(*(filler.announce(settings.node_name) for filler in fillers.values()))
         for partition_id, chunk in _chunks(load, deployment_id, table, commands_of_a_record):
             await fillers[partition_id].write(chunk)
@@ -61,14 +61,14 @@ def _chunks(load: Load, deployment_id: str, table: PartitionTable, size: int) ->
 class _Filler:
     """Leads one partition, as far as its log can tell."""
 
-    def __init__(self, log: RpcCaller, partition_id: int, start_key: int, end_key: int) -> None:
+    def __init__(self, log: RpcCaller, partition: Partition, size: int) -> None:
         self._log = log
-        self._group = partition_group(partition_id)
-        self._range = start_key, end_key
+        self._group = partition_group(partition.id)
+        self._range = partition.start_key, partition.end_key
         self._clock = SystemClock()
         self._epoch = 0
         self._seq = 0
-        self._free = asyncio.Semaphore(_IN_FLIGHT)
+        self._free = asyncio.Semaphore(max(1, _IN_FLIGHT // size))
         self._tasks: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self.records = 0
