@@ -4,6 +4,7 @@ Modules, in the order of an invocation's way:
     ingress     HTTP request -> proposed command -> awaited reply (a process of its own)
     log         to and from logd: proposer and reader
     processor   the loop: read batch -> apply -> commit -> hand actions over
+    replay      how far it has come with the log that was there before it
     machine     the decisions (pure)
     store       RocksDB: one database a partition
     leader      actions carried out, by the leader only

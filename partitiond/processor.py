@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from partitiond.machine.actions import Action
 from partitiond.machine.apply import apply
 from partitiond.machine.tables import Tables
 from partitiond.machine.txn import Txn
+from partitiond.replay import Replay
 from shared.api.log import Committed, Following, Leadership, LogError
 from shared.api.partition import PartitionStatus
 from shared.errors import CorruptionError
@@ -53,6 +55,10 @@ class Processor:
         self._tail_lsn = 0
         #: Why it stands still for good, for people.
         self.damaged: str | None = None
+        self._trimmed_lsn = 0
+        #: Of what was in the log before us; None: it is over.
+        self._replay: Replay | None = None
+        self._now_s = asyncio.get_running_loop().time
 
     @property
     def applied_lsn(self) -> int:
@@ -60,7 +66,11 @@ class Processor:
 
     def on_following(self, message: Following) -> None:
         self._tail_lsn = message.tail_lsn
-        _log.info("%s replays from lsn=%d to lsn=%d", self.group, self.applied_lsn + 1, message.tail_lsn)
+        self._trimmed_lsn = max(0, message.first_lsn - 1)
+        self._replay = None
+        if message.tail_lsn > self.applied_lsn:
+            self._replay = Replay(from_lsn=self.applied_lsn, tail_lsn=message.tail_lsn, now_s=self._now_s())
+            _log.info("%s replays from lsn=%d to lsn=%d", self.group, self.applied_lsn + 1, message.tail_lsn)
 
     def on_leadership(self, message: Leadership) -> None:
         if self.damaged is not None:
@@ -97,6 +107,8 @@ class Processor:
         at = 0
         while at < len(batches):
             at = self._commit_some(batches, at)
+            if self._replay is not None:
+                self._tell_replay(self._replay)
 
     def _commit_some(self, batches: list[Committed], at: int) -> int:
         """One commit of the batches from `at` on; where the next begins."""
@@ -132,8 +144,17 @@ class Processor:
             self.stop(unreadable)
         return at
 
+    def _tell_replay(self, replay: Replay) -> None:
+        news = replay.news(self.applied_lsn, self._now_s())
+        if news is not None:
+            _log.info("%s %s", self.group, news)
+        if self.applied_lsn >= replay.tail_lsn:
+            self._replay = None
+
     def status(self) -> PartitionStatus:
         """For /health, `everlog status` and SQL."""
+        replay = self._replay
+        left_s = None if replay is None else replay.left_s(self.applied_lsn, self._now_s())
         return PartitionStatus(
             partition_id=self._meta.partition_id,
             start_key=self._meta.start_key,
@@ -141,9 +162,12 @@ class Processor:
             ready=self.leader.leading,
             epoch=self.leader.epoch,
             applied_lsn=self.applied_lsn,
-            durable_lsn=self._checkpointer.durable_lsn,
+            # Nothing is trimmed that is not durable.
+            durable_lsn=max(self._checkpointer.durable_lsn, self._trimmed_lsn),
             tail_lsn=max(self._tail_lsn, self.applied_lsn),
             inflight=len(self.leader.replies),
+            replayed_percent=100 if replay is None else replay.percent(self.applied_lsn),
+            replay_left_s=0.0 if replay is None else -1.0 if left_s is None else left_s,
         )
 
     async def checkpoint(self) -> Made:

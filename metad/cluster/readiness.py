@@ -86,10 +86,14 @@ class Readiness:
         damaged = dict(each for reply in replies for each in reply.damaged)
         self.damaged = [f"partition {number}: {text}" for number, text in damaged.items()]
         missing += [each for reply in replies for each in reply.troubles] + self.damaged
-        known = {number for reply in replies for number in _ready_in(reply)} | damaged.keys()
+        known = {each.partition_id: each for reply in replies for each in reply.partitions}
         table = self._meta_log.state.partition_table
-        partitions = table.partitions if table is not None else []
-        return missing + [f"partition {each.id}: no ready leader" for each in partitions if each.id not in known]
+        for partition in table.partitions if table is not None else []:
+            status = known.get(partition.id)
+            if partition.id not in damaged and (status is None or not status.ready):
+                why = "" if status is None else status.replay
+                missing.append(f"partition {partition.id}: {why or 'no ready leader'}")
+        return missing
 
     async def _status_of(self, worker: int) -> WorkerStatusReply | str:
         """Or why there is none."""
@@ -103,7 +107,3 @@ class Readiness:
         if not isinstance(reply, WorkerStatusReply):
             return f"{name}: answered {type(reply).__name__} to a status request"
         return reply
-
-
-def _ready_in(reply: WorkerStatusReply) -> list[int]:
-    return [status.partition_id for status in reply.partitions if status.ready]

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from partitiond.machine.running import running_ids
 from partitiond.machine.tables import Tables
 from shared.storage import keys, values
-from shared.storage.values import InvocationRow, OutboxRow, Status
+from shared.storage.values import InvocationRow, OutboxRow
 from shared.wal.commands import OutboxMessage
 
 __all__ = ["invoked", "outbox", "outbox_message"]
 
-#: An InvocationRow has 16 or more fields, so its msgpack begins with 0xdc and a 2-byte count; then the status.
-_STATUS_AT = 3
-
 
 def invoked(tables: Tables) -> Iterator[tuple[bytes, InvocationRow]]:
-    """Every invocation that must have an attempt: those INVOKED with all that they need. Others are not decoded."""
-    for key, value in tables.scan(keys.INVOCATION, keys.JOURNAL):
-        assert value[0] == 0xDC
-        if value[_STATUS_AT] == Status.INVOKED:
-            row = values.decode_invocation(value)
-            if row.may_run:
-                yield key[1:], row
+    """Every invocation that must have an attempt: those INVOKED with all that they need. No others are read."""
+    for invocation_id in running_ids(tables):
+        stored = tables.get(keys.invocation_key(invocation_id))
+        assert stored is not None, f"{invocation_id.hex()} may run and does not exist"
+        yield invocation_id, values.decode_invocation(stored)
 
 
 def outbox(tables: Tables) -> Iterator[tuple[int, OutboxRow]]:

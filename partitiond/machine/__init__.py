@@ -9,6 +9,7 @@ Modules:
     txn         read-through overlay that collects writes
     limiter     how many invocations of a scope run at once, and who waits
     rules       the rule book that the partition applies
+    running     which invocations may run, kept for a leader that takes over
     chains      the start of a chain of attempts, and the permit for it
     journal     entries and notifications appended to an invocation's journal
     events      what happens beside the journal: failures of attempts, pauses

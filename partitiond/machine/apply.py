@@ -23,6 +23,7 @@ from partitiond.machine.lifecycle.rules import on_set_rules
 from partitiond.machine.lifecycle.signals import on_complete_awakeable
 from partitiond.machine.lifecycle.terminate import on_terminate
 from partitiond.machine.lifecycle.timers import on_fire_timers
+from partitiond.machine.running import keep_index
 from partitiond.machine.txn import Txn
 from shared.storage.values import STORE_FORMAT, PartitionMeta
 from shared.wal.batch import Batch
@@ -59,6 +60,7 @@ def initial_meta(partition_id: int, start_key: int, end_key: int) -> PartitionMe
         leader_uid=b"",
         seq=0,
         outbox_seq=0,
+        fresh=[],
     )
 
 
@@ -82,6 +84,7 @@ def apply(txn: Txn, lsn: int, batch: Batch, actions: list[Action]) -> bool:
         _apply_command(ctx, command)
         while ctx.inbound:
             on_message(ctx, ctx.inbound.popleft())
+    keep_index(txn)
     return True
 
 

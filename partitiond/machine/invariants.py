@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from partitiond.machine.limiter_invariants import check_limits
+from partitiond.machine.running import check_running
 from partitiond.machine.tables import Tables
 from shared.ids import partition_key_of
 from shared.storage import keys, values
@@ -25,6 +26,7 @@ def check(tables: Tables) -> list[str]:
         *_check_locks(tables),
         *_check_timers(tables),
         *check_limits(tables),
+        *check_running(tables),
     ]
 
 

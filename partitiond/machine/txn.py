@@ -25,6 +25,10 @@ class Txn:
         self._writes: dict[bytes, bytes | None] = {}
         self._invocations: dict[bytes, InvocationRow | None] = {}
         self._changed: dict[bytes, None] = {}
+        #: Changed since `take_turns`.
+        self._touched: dict[bytes, None] = {}
+        #: Of the decoded rows those that could run when `take_turns` looked at them last, or as they are stored.
+        self._runnable: set[bytes] = set()
         self.meta = meta
         #: Bytes of the values put so far.
         self.put_bytes = 0
@@ -71,19 +75,41 @@ class Txn:
             stored = self._tables.get(keys.invocation_key(invocation_id))
             row = None if stored is None else values.decode_invocation(stored)
             self._invocations[invocation_id] = row
+            if row is not None and row.may_run:
+                self._runnable.add(invocation_id)
             return row
 
     def changed(self, invocation_id: bytes) -> None:
         """The invocation's row was changed in place."""
-        self._changed[invocation_id] = None
+        self._changed[invocation_id] = self._touched[invocation_id] = None
 
     def put_invocation(self, invocation_id: bytes, row: InvocationRow) -> None:
         self._invocations[invocation_id] = row
-        self._changed[invocation_id] = None
+        self._changed[invocation_id] = self._touched[invocation_id] = None
 
     def delete_invocation(self, invocation_id: bytes) -> None:
         self._invocations[invocation_id] = None
-        self._changed[invocation_id] = None
+        self._changed[invocation_id] = self._touched[invocation_id] = None
+
+    def take_turns(self) -> Iterator[tuple[bytes, bool]]:
+        """Invocations that may run and could not when this was asked last (True), or the other way round (False)."""
+        touched, self._touched = self._touched, {}
+        runnable = self._runnable
+        for invocation_id in touched:
+            row = self._invocations[invocation_id]
+            may_run = row is not None and row.may_run
+            if may_run != (invocation_id in runnable):
+                (runnable.add if may_run else runnable.discard)(invocation_id)
+                yield invocation_id, may_run
+
+    def runnable(self) -> Iterator[bytes]:
+        """All invocations that may run. Looks at every one."""
+        for key, value in self._tables.scan(keys.INVOCATION, keys.JOURNAL):
+            if key[1:] not in self._invocations and values.may_run(value):
+                yield key[1:]
+        for invocation_id, row in self._invocations.items():
+            if row is not None and row.may_run:
+                yield invocation_id
 
     def lock(self, key: bytes) -> LockRow:
         """The lock row under this key; a fresh one where there is none."""

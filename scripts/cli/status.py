@@ -1,4 +1,4 @@
-"""`everlog status`: each program of the node and each partition worker."""
+"""`everlog status`: each program of the node, each partition worker, each partition."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 from scripts.cli import options, show
 from scripts.node.control import program_statuses
+from scripts.node.partitions import partition_statuses
 from scripts.node.ports import local_address
 from scripts.node.procfs import process_age_s
 from scripts.node.programs import Program
@@ -71,6 +72,7 @@ def _report(settings: Settings, pid: int, programs: Sequence[Program]) -> dict[s
         "programs": rows,
         "workers": _workers(settings),
         "put_aside": [str(path) for path in aside_names(settings.data_path)],
+        "partitions": _partitions(settings),
     }
 
 
@@ -100,6 +102,37 @@ def _workers(settings: Settings) -> list[dict[str, Any]]:
     return rows
 
 
+def _partitions(settings: Settings) -> list[dict[str, Any]]:
+    """Those that a worker of this node has opened. LSNs are of the partition's log."""
+    return [
+        {
+            "partition": status.partition_id,
+            "worker": worker,
+            "leader": settings.node_name if status.ready else None,
+            "epoch": status.epoch,
+            "applied_lsn": status.applied_lsn,
+            "durable_lsn": status.durable_lsn,
+            "tail_lsn": status.tail_lsn,
+            "lag": status.tail_lsn - status.applied_lsn,
+            "inflight": status.inflight,
+            "replayed_percent": status.replayed_percent,
+            "replay_left_s": round(status.replay_left_s) if status.replay_left_s >= 0 else None,
+            "doing": "leads" if status.ready else status.replay or "no leader yet",
+        }
+        for worker, status in partition_statuses(settings)
+    ]
+
+
+def _partition_table(partitions: list[dict[str, Any]]) -> str:
+    head = ("PARTITION", "WORKER", "LEADER", "EPOCH", "APPLIED", "DURABLE", "TAIL", "LAG", "IN FLIGHT", "")
+    rows: list[tuple[str, ...]] = [head]
+    for row in partitions:
+        numbers = (row[name] for name in ("epoch", "applied_lsn", "durable_lsn", "tail_lsn", "lag", "inflight"))
+        doing = "" if row["leader"] else row["doing"]
+        rows.append((str(row["partition"]), str(row["worker"]), row["leader"] or "-", *map(str, numbers), doing))
+    return show.table(rows)
+
+
 def _text(report: dict[str, Any]) -> str:
     rows = [("PROGRAM", "STATE", "READY", "PID", "UPTIME", "RESTARTS", "LAST EXIT")]
     for row in report["programs"]:
@@ -112,7 +145,8 @@ def _text(report: dict[str, Any]) -> str:
     where = "\n".join(f"  {name:<8} {address}" for name, address in report["addresses"].items())
     if report["request_identity"] is not None:
         where += f"\n  identity {report['request_identity']}"
-    return f"{head}\n{where}\n\n{show.table(rows)}"
+    partitions = f"\n\n{_partition_table(report['partitions'])}" if report["partitions"] else ""
+    return f"{head}\n{where}\n\n{show.table(rows)}{partitions}"
 
 
 def _common(row: dict[str, Any]) -> tuple[str, str, str]:

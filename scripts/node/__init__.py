@@ -14,6 +14,7 @@ Modules, in the order of a start:
     offline     what is asked of the data of a stopped node
     exporting   a snapshot of a node, running or stopped
     importing   a data directory out of a snapshot
+    partitions  how each partition stands, asked of the workers
     logfiles    tails of the programs' logs
     procfs      what /proc tells about processes and ports
     version     the version of this Everlog

@@ -19,6 +19,7 @@ from scripts.node.ports import check_ports
 from scripts.node.procfs import command_line
 from scripts.node.programs import Program
 from scripts.node.readiness import fetch_health, program_answers
+from shared.api.partition import REPLAYS
 from shared.config import Settings, write_settings
 from shared.errors import ConfigError, EverlogError, UnavailableError
 from shared.transport.outbound import Outbound
@@ -126,9 +127,12 @@ class StartReporter(Protocol):
 def wait_ready(node: Node, reporter: StartReporter, *, within_s: float) -> bool:
     """Wait for /health and for every program; False when the reporter ended it.
 
-    Raises StartError when a program cannot start, or after `within_s`; DamagedError when the rest is ready.
+    Raises StartError when a program cannot start, or after `within_s`, which a log that is being replayed does not
+    count in: ended before its end, it would begin again. DamagedError when the rest is ready.
     """
     waiting = list(node.programs)
+    deadline = node.started_at + within_s
+    progress = ""
     ask_at = node.started_at + _ASK_AFTER_S
     tell_at = node.started_at + _TELL_EVERY_S
     while not reporter.stopping():
@@ -146,8 +150,11 @@ def wait_ready(node: Node, reporter: StartReporter, *, within_s: float) -> bool:
             _raise_if_failing(node)
         if now >= tell_at:
             tell_at = now + _TELL_EVERY_S
-            reporter.still_waiting(_missing(node, waiting))
-        if now > node.started_at + within_s:
+            missing = _missing(node, waiting)
+            reporter.still_waiting(missing)
+            if REPLAYS in missing and missing != progress:
+                progress, deadline = missing, now + within_s
+        if now > deadline:
             missing = _missing(node, waiting)
             named = next((program.name for program in node.programs if missing.startswith(program.name)), "metad")
             raise StartError(_with_log(node, f"not ready after {within_s:.0f} s: {missing}", named))

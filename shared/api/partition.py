@@ -15,6 +15,7 @@ __all__ = [
     "KEEP",
     "LARGE_BYTES",
     "LATEST",
+    "REPLAYS",
     "AttachRequest",
     "AwakeableReply",
     "AwakeableRequest",
@@ -45,6 +46,8 @@ __all__ = [
 #: Choices of a deployment beside an id: where it is pinned, and that of new invocations.
 KEEP = "keep"
 LATEST = "latest"
+#: A partition that cannot serve yet says so, in /health too.
+REPLAYS = "replays"
 
 
 #: Inputs and results over this go to a worker by a connection of their own.
@@ -265,6 +268,18 @@ class PartitionStatus(_Message):
     durable_lsn: int
     tail_lsn: int
     inflight: int
+    #: How much of the log is applied that was there when the worker began to replay it; 100: all. Since 0.4.
+    replayed_percent: int = 100
+    #: Seconds that the rest of the replay takes; -1: not known. Since 0.4.
+    replay_left_s: float = 0.0
+
+    @property
+    def replay(self) -> str:
+        """`replays, 42 %, 12 s left`; empty when it does not."""
+        if self.replayed_percent >= 100:
+            return ""
+        left = f", {self.replay_left_s:.0f} s left" if self.replay_left_s >= 0 else ""
+        return f"{REPLAYS}, {self.replayed_percent} %{left}"
 
 
 class WorkerStatusReply(_Message, tag=71):

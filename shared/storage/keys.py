@@ -31,6 +31,7 @@ __all__ = [
     "QUEUE",
     "RING",
     "RULES",
+    "RUNNING",
     "SCOPED",
     "SCOPED_INBOX",
     "SCOPED_LOCK",
@@ -62,6 +63,7 @@ __all__ = [
     "queue_key",
     "retry_timer_key",
     "ring_key",
+    "running_key",
     "scope_prefix",
     "state_key",
     "timer_key",
@@ -90,6 +92,8 @@ QUEUE = b"\x1a"
 WAITER = b"\x1b"
 #: Since 0.3.
 DROPPED = b"\x1c"
+#: Since 0.4.
+RUNNING = b"\x1d"
 TIMER = b"\x20"
 OUTBOX = b"\x21"
 DEDUP = b"\x22"
@@ -274,6 +278,11 @@ def dedup_key(sender: int) -> bytes:
 def dropped_key(invocation_id: bytes) -> bytes:
     """How an invocation ended that never began, for the request that made it: kind, id."""
     return DROPPED + invocation_id
+
+
+def running_key(invocation_id: bytes) -> bytes:
+    """An invocation that may run, see `partitiond.machine.running`: kind, id. The value is empty."""
+    return RUNNING + invocation_id
 
 
 def prefix_end(prefix: bytes) -> bytes:

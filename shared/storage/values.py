@@ -43,6 +43,7 @@ __all__ = [
     "decode_queue",
     "decode_rules",
     "encode",
+    "may_run",
 ]
 
 #: Since 0.1.
@@ -280,7 +281,12 @@ class PartitionMeta(msgspec.Struct, array_like=True):
     rules_digest: bytes = b""
     #: Until when the last DROPPED row is kept. Since 0.3.
     dropped_until_ms: int = 0
+    #: The newest invocations that may run; those before them have RUNNING rows. None: written by a build that did not
+    #: keep them. Since 0.4.
+    fresh: list[bytes] | None = None
 
+
+_STATUS_AT = 3
 
 encode = msgspec.msgpack.Encoder().encode
 decode_invocation = msgspec.msgpack.Decoder(InvocationRow).decode
@@ -295,6 +301,13 @@ decode_rules = msgspec.msgpack.Decoder(list[tuple[str, int | None]]).decode
 decode_promise = msgspec.msgpack.Decoder(PromiseRow).decode
 decode_outbox_row = msgspec.msgpack.Decoder(OutboxRow).decode
 decode_meta = msgspec.msgpack.Decoder(PartitionMeta).decode
+
+
+def may_run(value: bytes) -> bool:
+    """Of a stored InvocationRow, see there. Others than those INVOKED are not decoded."""
+    # It has 16 or more fields, so its msgpack begins with 0xdc and a 2-byte count; then the status.
+    assert value[0] == 0xDC
+    return value[_STATUS_AT] == Status.INVOKED and decode_invocation(value).may_run
 
 
 def decode_inbox(value: bytes) -> bytes:

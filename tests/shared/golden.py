@@ -11,7 +11,7 @@ from pathlib import Path
 
 __all__ = ["NEWEST", "RELEASES", "read_golden"]
 
-RELEASES = ["0.1", "0.2", "0.3"]
+RELEASES = ["0.1", "0.2", "0.3", "0.4"]
 NEWEST = RELEASES[-1]
 FOLDER = Path(__file__).parent
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from partitiond.machine.context import Context
+from partitiond.machine.running import index_all
 from shared.wal.commands import AnnounceLeader
 
 __all__ = ["on_announce_leader"]
@@ -14,3 +15,4 @@ def on_announce_leader(ctx: Context, command: AnnounceLeader) -> None:
     meta.epoch = ctx.lsn
     meta.leader_uid = command.uid
     meta.seq = 0
+    index_all(ctx.txn)

@@ -16,9 +16,12 @@ from shared.api.sql import SqlRequest
 from tests.metad.harness import DEADLINE_S, FakePeer, Node, new_settings
 
 
-def _worker(*ready: int, behind: tuple[int, ...] = ()) -> Callable[[Any], list[msgspec.Struct]]:
+def _worker(
+    *ready: int, behind: tuple[int, ...] = (), replaying: tuple[int, ...] = ()
+) -> Callable[[Any], list[msgspec.Struct]]:
     def answer(request: Any) -> list[msgspec.Struct]:
         rows = [PartitionStatus(each, 0, 0, each in ready, 1, 1, 1, 1, 0) for each in (*ready, *behind)]
+        rows += [PartitionStatus(each, 0, 0, False, 0, 50, 0, 90, 0, 42, 12.3) for each in replaying]
         return [WorkerStatusReply(request.request_id, rows)]
 
     return answer
@@ -61,6 +64,9 @@ def test_health_is_200_when_all_are_there_and_names_what_is_not(tmp_path: Path) 
             behind = await start("partitiond-1", PartitionRequest, _worker(1, behind=(3,)))
             assert await missing(without="partition 1") == ["partition 3: no ready leader"]
             await behind.__aexit__()
+            late = await start("partitiond-1", PartitionRequest, _worker(1, replaying=(3,)))
+            assert await missing(without="no ready leader") == ["partition 3: replays, 42 %, 12 s left"]
+            await late.__aexit__()
             await start("partitiond-1", PartitionRequest, _worker(1, 3))
             assert await missing(without="partition") == []
             await node.logd.close()

@@ -43,7 +43,8 @@ def test_a_newer_format_is_refused_and_the_text_names_version_and_remedy(tmp_pat
 
 def test_fields_of_a_newer_build_do_not_hide_the_format(tmp_path: Path) -> None:
     store = RocksStore(tmp_path)
-    store.commit({keys.META_KEY: encode([STORE_FORMAT + 1, 0, 0, 9, 5, 0, 0, b"", 0, 0, 0, b"", 0, "a new field", 7])})
+    newer = [STORE_FORMAT + 1, 0, 0, 9, 5, 0, 0, b"", 0, 0, 0, b"", 0, None, "a new field", 7]
+    store.commit({keys.META_KEY: encode(newer)})
     store.close()
     with pytest.raises(ConfigError, match="use a newer build"):
         RocksStore(tmp_path)
@@ -132,3 +133,19 @@ def test_a_killed_writer_leaves_whole_commits(tmp_path: Path, checkpoint_every: 
         store = RocksStore(path)
         check(store, at_least=seen)
         store.close()
+
+
+def test_what_tables_need_in_memory_does_not_grow_with_what_is_stored(tmp_path: Path) -> None:
+    """rocksdict opens a store that exists with the options that it was made with, unless its column is named: each
+    had a cache of its own, and the indexes of all its tables beside it."""
+    for first in (0, 10_000):
+        store = RocksStore(tmp_path)
+        for number in range(first, first + 10_000, 100):
+            store.commit({b"%024d" % each: b"v" * 20 for each in range(number, number + 100)})
+        store.checkpoint()
+        store.close()
+    store = RocksStore(tmp_path)
+    assert store.get(b"%024d" % 7) == b"v" * 20
+    assert int(store._db.property_value("rocksdb.block-cache-capacity")) == 32 * 1024 * 1024
+    assert int(store._db.property_value("rocksdb.estimate-table-readers-mem")) < 20_000
+    store.close()

@@ -59,6 +59,8 @@ KEYS: dict[str, bytes] = {
     "scoped-lock": keys.lock_key(PLACE, "Counter", "c1", scope="tenant-1"),
     "scoped-inbox": keys.inbox_key(PLACE, "Counter", "c1", 258, scope="tenant-1"),
     "scoped-promise": keys.promise_key(PLACE, "SignUp", "w1", "clicked", scope="tenant-1"),
+    # Since 0.4.
+    "running": keys.running_key(ID),
 }
 
 _INVOCATION = InvocationRow(
@@ -133,6 +135,10 @@ _ROWS: dict[str, msgspec.Struct] = {
     "queue": QueueRow(2, 3, 6, 5, 7, 9, 8),
     "meta-0.3": PartitionMeta(
         STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9, 7, b"digest-of-16-byt"
+    ),
+    # Since 0.4.
+    "meta-0.4": PartitionMeta(
+        STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9, fresh=[ID, CALLER_ID]
     ),
 }
 

@@ -49,7 +49,7 @@ def test_key_kinds_are_never_given_to_something_else() -> None:
         "INBOX": b"\x06", "PROMISE": b"\x07", "EVENT": b"\x08", "TIMER": b"\x20", "OUTBOX": b"\x21",
         "DEDUP": b"\x22", "META": b"\x30", "SCOPED_STATE": b"\x14", "SCOPED_LOCK": b"\x15",
         "SCOPED_INBOX": b"\x16", "SCOPED_PROMISE": b"\x17", "COUNTER": b"\x18", "RING": b"\x19", "QUEUE": b"\x1a",
-        "WAITER": b"\x1b", "DROPPED": b"\x1c", "RULES": b"\x31",
+        "WAITER": b"\x1b", "DROPPED": b"\x1c", "RUNNING": b"\x1d", "RULES": b"\x31",
     }  # fmt: skip
     assert {status.name: status.value for status in Status} == {
         "SCHEDULED": 1, "INBOXED": 2, "INVOKED": 3, "SUSPENDED": 4, "PAUSED": 5, "COMPLETED": 6,
