@@ -89,9 +89,9 @@ class Chain:
     """Runs, waits for a slot, to retry, or for what becomes of its suspension. Implements Waiter and AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_claim", "_counter", "_known_entries", "_on_gone", "_pin", "_reported", "_row", "_shared",
-        "_suspending", "_target", "_timer", "attempts", "awaiting_on", "debug_id", "deployment_id", "failure",
-        "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
+        "_attempt", "_claim", "_counter", "_known_entries", "_on_gone", "_pin", "_refused", "_reported", "_row",
+        "_shared", "_suspending", "_target", "_timer", "attempts", "awaiting_on", "debug_id", "deployment_id",
+        "failure", "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
     )  # fmt: skip
 
     def __init__(
@@ -118,6 +118,8 @@ class Chain:
         #: Entries of the journal that the last attempt began with, or would have.
         self._known_entries = 0
         self._timer: asyncio.TimerHandle | None = None
+        #: The last failure was that a service did not begin, and it was sent again at once.
+        self._refused = False
         #: A Suspend was proposed and its fate is not known.
         self._suspending = False
         #: The failure that was reported last.
@@ -425,6 +427,12 @@ class Chain:
 
     def _plan(self, failure: AttemptFailure) -> None:
         """The next attempt is planned, or the chain gives up."""
+        if failure.unprocessed and not self._refused:
+            # As when a server ends a connection after so many requests. A second time in a row waits: no hot loop.
+            self._refused = True
+            self._retry_due()
+            return
+        self._refused = failure.unprocessed
         shared = self._shared
         self.failure = failure
         detail = failure.as_detail()
