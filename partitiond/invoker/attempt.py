@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Protocol
 
 from partitiond.invoker.failure import AttemptFailure
-from partitiond.invoker.http2.errors import ErrorKind, StreamError
+from partitiond.invoker.http2.errors import StreamError
 from partitiond.invoker.http2.message import Headers
 from partitiond.invoker.http2.request import RequestHead
 from partitiond.invoker.memory import FREE_BYTES, Claim, Memory
@@ -251,7 +251,7 @@ class Attempt:
             self._leave()
             if phase is not _Phase.LINGERING:
                 failure = AttemptFailure("RT0010", f"connection to the service: {error.message}")
-                failure.unprocessed = error.kind is ErrorKind.REFUSED
+                failure.blameless = error.blameless
                 self._owner.on_over(failure)
         except Exception as crash:
             self._crash(crash)

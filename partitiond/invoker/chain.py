@@ -118,7 +118,7 @@ class Chain:
         #: Entries of the journal that the last attempt began with, or would have.
         self._known_entries = 0
         self._timer: asyncio.TimerHandle | None = None
-        #: The last failure was that a service did not begin, and it was sent again at once.
+        #: The last failure was blameless, and nothing was stored since.
         self._refused = False
         #: A Suspend was proposed and its fate is not known.
         self._suspending = False
@@ -229,6 +229,7 @@ class Chain:
         assert not self.gone
         self.awaiting_on = None
         if type(effects[0]) not in _LAST_EFFECTS:
+            self._refused = False
             self._counter.on_stored(self._shared.clock.now_ms())
         last = effects[-1]
         self._suspending = isinstance(last, Suspend | SuspendOn)
@@ -427,12 +428,12 @@ class Chain:
 
     def _plan(self, failure: AttemptFailure) -> None:
         """The next attempt is planned, or the chain gives up."""
-        if failure.unprocessed and not self._refused:
+        if failure.blameless and not self._refused:
             # As when a server ends a connection after so many requests. A second time in a row waits: no hot loop.
             self._refused = True
             self._retry_due()
             return
-        self._refused = failure.unprocessed
+        self._refused = failure.blameless
         shared = self._shared
         self.failure = failure
         detail = failure.as_detail()

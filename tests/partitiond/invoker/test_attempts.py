@@ -171,7 +171,7 @@ def test_retry_waits_until_what_was_proposed_is_applied() -> None:
     play(scene)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind is not ErrorKind.REFUSED])
+@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind not in (ErrorKind.REFUSED, ErrorKind.LEFT)])
 def test_broken_connection_is_a_failure(kind: ErrorKind) -> None:
     async def scene(stage: Stage) -> None:
         call, stream = await stage.start()
