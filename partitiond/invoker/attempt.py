@@ -64,9 +64,9 @@ class AttemptOwner(Protocol):
 
 
 class Ticker(Protocol):
-    """Calls `on_tick` of what was added, about once a second."""
+    """Calls `on_tick` of what was added, about once a second, and when it is due if `shortest_s` is less than that."""
 
-    def add(self, watched: Attempt) -> None: ...
+    def add(self, watched: Attempt, shortest_s: float) -> None: ...
 
     def discard(self, watched: Attempt) -> None: ...
 
@@ -144,7 +144,8 @@ class Attempt:
         self._stream: RequestStream = endpoint.request(head, self, first, end=end)
         # Bytes of the service are given back to its window when they are applied: it cannot outrun the log.
         self._stream.auto_consume = False
-        self._ticker.add(self)
+        options = self._route.options
+        self._ticker.add(self, min(options.inactivity_timeout_ms, options.abort_timeout_ms) / 1000)
         if not self._stream.writable:
             return
         if whole:
@@ -263,6 +264,16 @@ class Attempt:
             self._pump()
         except Exception as error:
             self._crash(error)
+
+    @property
+    def due(self) -> float:
+        """When `on_tick` has something to do, if nothing moves until then."""
+        options = self._route.options
+        if self._phase is _Phase.LINGERING:
+            return self.active_at + _LINGER_S
+        if self._phase is _Phase.OPEN and self._outbound.replayed:
+            return self.active_at + options.inactivity_timeout_ms / 1000
+        return self.active_at + options.abort_timeout_ms / 1000
 
     def on_tick(self, now: float) -> None:
         """See `deadlines`."""

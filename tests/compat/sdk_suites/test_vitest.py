@@ -20,7 +20,6 @@ CONFIGURATIONS = ("default",)
 _KNOWN = {
     "preview encode/decode endpoints": "the admin API has no route for previews of serdes",
     "invocation pause requested in the middle of a run": "it fails on 1.7.12 with virtual queues too",
-    "abort timeout before first command": "1.7.12 passes it: ours to find out why not here",
 }
 
 

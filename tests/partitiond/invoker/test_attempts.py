@@ -251,7 +251,12 @@ def test_request_response_sends_all_and_closes() -> None:
     play(scene, known=catalog(deployment(**REQUEST_RESPONSE), retry=FAST))
 
 
-def test_inactivity_closes_the_request_then_abort_times_out() -> None:
+#: Before a tick of such a length, only timers of their own end short time-outs.
+TICKS = pytest.mark.parametrize("tick_s", [0.005, 3600.0])
+
+
+@TICKS
+def test_inactivity_closes_the_request_then_abort_times_out(tick_s: float) -> None:
     async def scene(stage: Stage) -> None:
         _, stream = await stage.start()
         stream.answer()
@@ -261,10 +266,11 @@ def test_inactivity_closes_the_request_then_abort_times_out() -> None:
         (state,) = stage.invoker.states()
         assert state.last_failure_error_code == "RT0001"
 
-    play(scene, known=catalog(retry=FAST, inactivity_timeout_ms=20, abort_timeout_ms=30))
+    play(scene, known=catalog(retry=FAST, inactivity_timeout_ms=20, abort_timeout_ms=30), tick_s=tick_s)
 
 
-def test_messages_keep_an_attempt_alive() -> None:
+@TICKS
+def test_messages_keep_an_attempt_alive(tick_s: float) -> None:
     async def scene(stage: Stage) -> None:
         _, stream = await stage.start()
         stream.answer()
@@ -273,7 +279,7 @@ def test_messages_keep_an_attempt_alive() -> None:
             stream.say(RUN)
         assert not stream.closed
 
-    play(scene, known=catalog(retry=FAST, inactivity_timeout_ms=150))
+    play(scene, known=catalog(retry=FAST, inactivity_timeout_ms=150), tick_s=tick_s)
 
 
 def test_closed_request_takes_no_notifications_and_the_suspension_finds_them() -> None:
@@ -291,13 +297,45 @@ def test_closed_request_takes_no_notifications_and_the_suspension_finds_them() -
     play(scene, known=catalog(retry=FAST, inactivity_timeout_ms=20))
 
 
-def test_request_response_has_no_inactivity_but_an_abort_timeout() -> None:
+@TICKS
+def test_request_response_has_no_inactivity_but_an_abort_timeout(tick_s: float) -> None:
     async def scene(stage: Stage) -> None:
         _, stream = await stage.start()
         await until(lambda: stream.was_reset)
         assert stage.invoker.states()[0].last_failure_error_code == "RT0001"
 
-    play(scene, known=catalog(deployment(**REQUEST_RESPONSE), retry=FAST, abort_timeout_ms=20))
+    play(scene, known=catalog(deployment(**REQUEST_RESPONSE), retry=FAST, abort_timeout_ms=20), tick_s=tick_s)
+
+
+def test_an_abort_timeout_of_a_millisecond_without_inactivity() -> None:
+    """The service is aborted before its handler has run its first step a second later."""
+
+    async def scene(stage: Stage) -> None:
+        began = asyncio.get_running_loop().time()
+        _, stream = await stage.start()
+        await until(lambda: stream.was_reset)
+        assert asyncio.get_running_loop().time() - began < 0.5
+
+    known = catalog(retry=RetryPolicy(initial_interval_ms=3_600_000), inactivity_timeout_ms=0, abort_timeout_ms=1)
+    play(scene, known=known, tick_s=1.0)
+
+
+def test_memory_that_is_waited_for_puts_off_a_short_timeout() -> None:
+    """What makes it wait is ours: the attempt lives, and the timer comes back."""
+
+    async def scene(stage: Stage) -> None:
+        _, stream = await stage.start()
+        waiting: list[Callable[[], None]] = []
+        stage.host.when_applied = waiting.append  # type: ignore[method-assign]
+        stream.answer().say((T.RUN, pb.RunCommand(result_completion_id=1, name="x" * 70_000).SerializeToString()))
+        assert waiting
+        await asyncio.sleep(0.2)
+        assert not stream.was_reset
+        waiting.pop()()
+        await until(lambda: stream.was_reset)
+
+    known = catalog(retry=RetryPolicy(initial_interval_ms=3_600_000), inactivity_timeout_ms=0, abort_timeout_ms=20)
+    play(scene, known=known, tick_s=3600.0)
 
 
 def test_kill_resets_the_stream_at_once() -> None:

@@ -221,7 +221,7 @@ def test_killed_service_goes_on_from_the_journal(tmp_path: Path, mode: str) -> N
 
 
 def test_calls_on_connections_that_end_after_so_many_requests_are_made_again_at_once(tmp_path: Path) -> None:
-    """Hypercorn by its default after 1000. It refuses what came behind, and what it took it leaves without an answer."""
+    """Hypercorn by its default after 1000. It refuses what came behind, and leaves unanswered what it took."""
     server = SdkServer(tmp_path, keep_alive_max_requests=20)
     turns = asyncio.Semaphore(6)
 
