@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from partitiond.invoker import attempt
 from partitiond.invoker.http2.errors import ErrorKind
 from partitiond.invoker.invoker import Invoker
 from shared.catalog.deployments import ProtocolMode
@@ -251,11 +252,18 @@ def test_request_response_sends_all_and_closes() -> None:
     play(scene, known=catalog(deployment(**REQUEST_RESPONSE), retry=FAST))
 
 
+ONCE = catalog(retry=RetryPolicy(initial_interval_ms=3_600_000), inactivity_timeout_ms=0, abort_timeout_ms=1)
 #: Before a tick of such a length, only timers of their own end short time-outs.
 TICKS = pytest.mark.parametrize("tick_s", [0.005, 3600.0])
 
 
+@pytest.fixture
+def short_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "_FAREWELL_S", 0.02)
+
+
 @TICKS
+@pytest.mark.usefixtures("short_farewell")
 def test_inactivity_closes_the_request_then_abort_times_out(tick_s: float) -> None:
     async def scene(stage: Stage) -> None:
         _, stream = await stage.start()
@@ -298,6 +306,7 @@ def test_closed_request_takes_no_notifications_and_the_suspension_finds_them() -
 
 
 @TICKS
+@pytest.mark.usefixtures("short_farewell")
 def test_request_response_has_no_inactivity_but_an_abort_timeout(tick_s: float) -> None:
     async def scene(stage: Stage) -> None:
         _, stream = await stage.start()
@@ -307,6 +316,7 @@ def test_request_response_has_no_inactivity_but_an_abort_timeout(tick_s: float) 
     play(scene, known=catalog(deployment(**REQUEST_RESPONSE), retry=FAST, abort_timeout_ms=20), tick_s=tick_s)
 
 
+@pytest.mark.usefixtures("short_farewell")
 def test_an_abort_timeout_of_a_millisecond_without_inactivity() -> None:
     """The service is aborted before its handler has run its first step a second later."""
 
@@ -316,10 +326,39 @@ def test_an_abort_timeout_of_a_millisecond_without_inactivity() -> None:
         await until(lambda: stream.was_reset)
         assert asyncio.get_running_loop().time() - began < 0.5
 
-    known = catalog(retry=RetryPolicy(initial_interval_ms=3_600_000), inactivity_timeout_ms=0, abort_timeout_ms=1)
-    play(scene, known=known, tick_s=1.0)
+    play(scene, known=ONCE, tick_s=1.0)
 
 
+def test_a_service_that_was_too_slow_may_end_its_response_and_is_not_heard() -> None:
+    """Its handler goes on a while: what it does is not torn, but belongs to a failed attempt. As in Restate."""
+
+    async def scene(stage: Stage) -> None:
+        call, stream = await stage.start()
+        # Longer than the abort timeout, shorter than the farewell.
+        await asyncio.sleep(0.05)
+        assert stage.invoker.states()[0].in_flight
+        stream.answer().say(RUN, OUTPUT, END).end()
+        assert not stream.was_reset
+        (state,) = stage.invoker.states()
+        assert (state.in_flight, state.last_failure_error_code) == (False, "RT0001")
+        assert len(stage.host.journal(call.id)) == 1
+        assert stream.given_back > 0
+
+    play(scene, known=ONCE, tick_s=3600.0)
+
+
+def test_a_service_that_was_too_slow_and_breaks_is_told_of_as_too_slow() -> None:
+    async def scene(stage: Stage) -> None:
+        _, stream = await stage.start()
+        await asyncio.sleep(0.05)
+        stream.answer(500).fail(ErrorKind.CLOSED)
+        (state,) = stage.invoker.states()
+        assert (state.in_flight, state.last_failure_error_code) == (False, "RT0001")
+
+    play(scene, known=ONCE, tick_s=3600.0)
+
+
+@pytest.mark.usefixtures("short_farewell")
 def test_memory_that_is_waited_for_puts_off_a_short_timeout() -> None:
     """What makes it wait is ours: the attempt lives, and the timer comes back."""
 
@@ -334,7 +373,7 @@ def test_memory_that_is_waited_for_puts_off_a_short_timeout() -> None:
         waiting.pop()()
         await until(lambda: stream.was_reset)
 
-    known = catalog(retry=RetryPolicy(initial_interval_ms=3_600_000), inactivity_timeout_ms=0, abort_timeout_ms=20)
+    known = catalog(retry=RetryPolicy(initial_interval_ms=3_600_000), inactivity_timeout_ms=0, abort_timeout_ms=100)
     play(scene, known=known, tick_s=3600.0)
 
 
