@@ -29,8 +29,8 @@ __all__ = ["Attempt", "AttemptOwner", "Ticker"]
 
 #: How long a service may take to close its response once its conversation is over.
 _LINGER_S = 30.0
-#: How long a service may take to end its response once it was too slow, as in Restate: its handler may come to an end,
-#: and what it still does is not torn. Nothing of it is heard.
+#: How long a service may take to end its response once the attempt has failed, as in Restate: its handler comes to its
+#: end before the next attempt begins. Nothing of it is heard.
 _FAREWELL_S = 5.0
 #: How long what a service does not read, or does not end, may hold memory that others wait for.
 _STALLED_S = 10.0
@@ -80,7 +80,7 @@ class _Phase(Enum):
     CLOSED = 2
     #: The conversation is over, the response is not.
     LINGERING = 3
-    #: It was too slow: the attempt has failed, and ends with its response.
+    #: The attempt has failed, and ends with its response.
     LEAVING = 4
     DONE = 5
 
@@ -410,6 +410,11 @@ class Attempt:
             self._owner.on_mishap("the service sent bytes behind its last message")
         if conversation.trailing or conversation.refused:
             self.abort()
+        elif conversation.failure is not None and not known:
+            # The next attempt begins when the handler of this one has come to its end.
+            self._stream.close_request()
+            self._say_farewell(conversation.failure, self._time())
+            return
         else:
             # SDKs wait for the end of the request before they end the response.
             self._phase = _Phase.LINGERING
@@ -451,7 +456,7 @@ class Attempt:
                 self._break_off(failure)
 
     def _say_farewell(self, failure: AttemptFailure, now: float) -> None:
-        """The service was told to finish, and did not in time."""
+        """The service said why it fails, or was told to finish and did not in time."""
         self._phase = _Phase.LEAVING
         self._failure = failure
         self.active_at = now

@@ -215,8 +215,8 @@ def test_exhausted_retries(verdict: str, effect: type) -> None:
 
     async def scene(stage: Stage) -> None:
         call, stream = await stage.start()
-        stream.answer().say(BOOM)
-        (await stage.stream()).answer().say(BOOM)
+        stream.answer().say(BOOM).end()
+        (await stage.stream()).answer().say(BOOM).end()
         assert stage.invoker.states() == []
         assert stage.host.proposed[-1].effects[0].failure == Failure(500, "boom")  # type: ignore[union-attr]
         assert getattr(stage.host.proposed[-1].effects[0], "known_entries", 1) == 1
@@ -327,6 +327,26 @@ def test_an_abort_timeout_of_a_millisecond_without_inactivity() -> None:
         assert asyncio.get_running_loop().time() - began < 0.5
 
     play(scene, known=ONCE, tick_s=1.0)
+
+
+@pytest.mark.usefixtures("short_farewell")
+@pytest.mark.parametrize("hangs", [False, True])
+def test_the_next_attempt_begins_when_the_response_of_the_failed_one_has_ended(hangs: bool) -> None:
+    """Else the handler of the one could still clean up while that of the other begins; but a handler that hangs is not
+    waited for."""
+
+    async def scene(stage: Stage) -> None:
+        _, stream = await stage.start()
+        stream.answer().say(BOOM)
+        await stage.settle()
+        assert stream.closed
+        assert len(stage.endpoint.streams) == 1
+        if not hangs:
+            stream.end()
+        await stage.stream()
+        assert stream.was_reset == hangs
+
+    play(scene)
 
 
 def test_a_service_that_was_too_slow_may_end_its_response_and_is_not_heard() -> None:
