@@ -14,7 +14,7 @@ Modules, in the order of an invocation's way:
     response    what the head of a response says
     failure     why an attempt failed
     retry       delays and limits
-    deadlines   one coarse timer for all attempts
+    deadlines   one coarse timer for all attempts, exact ones for short time-outs
     endpoints   one endpoint an authority
     connect     opens an endpoint
     http1       HTTP/1.1 behind the face of the HTTP/2 pool

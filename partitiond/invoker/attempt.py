@@ -29,6 +29,9 @@ __all__ = ["Attempt", "AttemptOwner", "Ticker"]
 
 #: How long a service may take to close its response once its conversation is over.
 _LINGER_S = 30.0
+#: How long a service may take to end its response once the attempt has failed, as in Restate: its handler comes to its
+#: end before the next attempt begins. Nothing of it is heard.
+_FAREWELL_S = 5.0
 #: How long what a service does not read, or does not end, may hold memory that others wait for.
 _STALLED_S = 10.0
 #: So many bytes of a service are given back to its window together. Invariant: at most half the window.
@@ -64,9 +67,9 @@ class AttemptOwner(Protocol):
 
 
 class Ticker(Protocol):
-    """Calls `on_tick` of what was added, about once a second."""
+    """Calls `on_tick` of what was added, about once a second, and when it is due if `shortest_s` is less than that."""
 
-    def add(self, watched: Attempt) -> None: ...
+    def add(self, watched: Attempt, shortest_s: float) -> None: ...
 
     def discard(self, watched: Attempt) -> None: ...
 
@@ -77,16 +80,18 @@ class _Phase(Enum):
     CLOSED = 2
     #: The conversation is over, the response is not.
     LINGERING = 3
-    DONE = 4
+    #: The attempt has failed, and ends with its response.
+    LEAVING = 4
+    DONE = 5
 
 
 class Attempt:
     """Handler of one stream; see http2.stream.StreamHandler."""
 
     __slots__ = (
-        "_claim", "_claim_number", "_claimant", "_conversation", "_direct", "_mark", "_memory", "_moved_at", "_now_ms",
-        "_outbound", "_owner", "_phase", "_reads", "_received", "_returning", "_route", "_stream", "_ticker", "_time",
-        "_wide", "_windows", "active_at",
+        "_claim", "_claim_number", "_claimant", "_conversation", "_direct", "_failure", "_mark", "_memory", "_moved_at",
+        "_now_ms", "_outbound", "_owner", "_phase", "_reads", "_received", "_returning", "_route", "_stream", "_ticker",
+        "_time", "_wide", "_windows", "active_at",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +119,8 @@ class Attempt:
         #: For a wider window, once the service has sent much; not granted: there were no more.
         self._wide: Claim | None = None
         self._claimant = claimant
+        #: Why it is LEAVING.
+        self._failure: AttemptFailure | None = None
         #: All was sent and written: what comes next may go straight to the stream.
         self._direct = False
         #: Bytes of the service that are not given back to its window; those that are as soon as they are applied.
@@ -144,7 +151,8 @@ class Attempt:
         self._stream: RequestStream = endpoint.request(head, self, first, end=end)
         # Bytes of the service are given back to its window when they are applied: it cannot outrun the log.
         self._stream.auto_consume = False
-        self._ticker.add(self)
+        options = self._route.options
+        self._ticker.add(self, min(options.inactivity_timeout_ms, options.abort_timeout_ms) / 1000)
         if not self._stream.writable:
             return
         if whole:
@@ -186,6 +194,8 @@ class Attempt:
 
     def on_response(self, status: int, headers: Headers) -> None:
         try:
+            if self._phase is _Phase.LEAVING:
+                return
             self.active_at = self._time()
             server = headers.get("x-restate-server")
             if server is not None:
@@ -207,6 +217,9 @@ class Attempt:
 
     def on_data(self, data: bytes) -> None:
         try:
+            if self._phase is _Phase.LEAVING:
+                self._stream.consumed(len(data))
+                return
             self.active_at = self._time()
             conversation = self._conversation
             effects = conversation.receive(data)
@@ -239,7 +252,9 @@ class Attempt:
             phase = self._phase
             self._leave()
             self._stream.close_request()
-            if phase is not _Phase.LINGERING:
+            if phase is _Phase.LEAVING:
+                self._owner.on_over(self._failure)
+            elif phase is not _Phase.LINGERING:
                 self._conversation.end_of_response()
                 self._owner.on_over(self._conversation.failure)
         except Exception as error:
@@ -249,8 +264,12 @@ class Attempt:
         try:
             phase = self._phase
             self._leave()
-            if phase is not _Phase.LINGERING:
-                self._owner.on_over(AttemptFailure("RT0010", f"connection to the service: {error.message}"))
+            if phase is _Phase.LEAVING:
+                self._owner.on_over(self._failure)
+            elif phase is not _Phase.LINGERING:
+                failure = AttemptFailure("RT0010", f"connection to the service: {error.message}")
+                failure.blameless = error.blameless
+                self._owner.on_over(failure)
         except Exception as crash:
             self._crash(crash)
 
@@ -261,6 +280,18 @@ class Attempt:
             self._pump()
         except Exception as error:
             self._crash(error)
+
+    @property
+    def due(self) -> float:
+        """When `on_tick` has something to do, if nothing moves until then."""
+        options = self._route.options
+        if self._phase is _Phase.LINGERING:
+            return self.active_at + _LINGER_S
+        if self._phase is _Phase.LEAVING:
+            return self.active_at + _FAREWELL_S
+        if self._phase is _Phase.OPEN and self._outbound.replayed:
+            return self.active_at + options.inactivity_timeout_ms / 1000
+        return self.active_at + options.abort_timeout_ms / 1000
 
     def on_tick(self, now: float) -> None:
         """See `deadlines`."""
@@ -379,6 +410,11 @@ class Attempt:
             self._owner.on_mishap("the service sent bytes behind its last message")
         if conversation.trailing or conversation.refused:
             self.abort()
+        elif conversation.failure is not None and not known:
+            # The next attempt begins when the handler of this one has come to its end.
+            self._stream.close_request()
+            self._say_farewell(conversation.failure, self._time())
+            return
         else:
             # SDKs wait for the end of the request before they end the response.
             self._phase = _Phase.LINGERING
@@ -391,6 +427,10 @@ class Attempt:
         self._owner.on_over(failure)
 
     def _check_deadline(self, now: float) -> None:
+        if self._phase is _Phase.LEAVING:
+            if self._failure is not None and now - self.active_at >= _FAREWELL_S:
+                self._break_off(self._failure)
+            return
         if self._outbound.waits or self._returning or self._received >= _RETURN_BYTES:
             # We make it wait, for memory or for the log.
             self.active_at = now
@@ -409,7 +449,22 @@ class Attempt:
                 self._stream.close_request()
         elif self._phase is not _Phase.DONE and idle_ms >= options.abort_timeout_ms:
             seconds = options.abort_timeout_ms / 1000
-            self._break_off(AttemptFailure("RT0001", f"no message from the service for {seconds:g} s (abort timeout)"))
+            failure = AttemptFailure("RT0001", f"no message from the service for {seconds:g} s (abort timeout)")
+            if self._phase is _Phase.CLOSED:
+                self._say_farewell(failure, now)
+            else:
+                self._break_off(failure)
+
+    def _say_farewell(self, failure: AttemptFailure, now: float) -> None:
+        """The service said why it fails, or was told to finish and did not in time."""
+        self._phase = _Phase.LEAVING
+        self._failure = failure
+        self.active_at = now
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
+        count, self._received = self._received, 0
+        self._stream.consumed(count)
 
     def _check_stall(self, now: float) -> None:
         """Others wait for memory that this attempt holds: it may, as long as anything moves."""

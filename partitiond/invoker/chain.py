@@ -92,9 +92,9 @@ class Chain:
     """Runs, waits for a slot, to retry, or for what becomes of its suspension. Implements Waiter and AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_claim", "_counter", "_known_entries", "_on_gone", "_pin", "_reported", "_row", "_shared",
-        "_suspending", "_target", "_timer", "attempts", "awaiting_on", "debug_id", "deployment_id", "failure",
-        "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
+        "_attempt", "_claim", "_counter", "_known_entries", "_on_gone", "_pin", "_refused", "_reported", "_row",
+        "_shared", "_suspending", "_target", "_timer", "attempts", "awaiting_on", "debug_id", "deployment_id",
+        "failure", "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
     )  # fmt: skip
 
     def __init__(
@@ -121,6 +121,8 @@ class Chain:
         #: Entries of the journal that the last attempt began with, or would have.
         self._known_entries = 0
         self._timer: asyncio.TimerHandle | None = None
+        #: The last failure was blameless, and nothing was stored since.
+        self._refused = False
         #: A Suspend was proposed and its fate is not known.
         self._suspending = False
         #: The failure that was reported last.
@@ -233,6 +235,7 @@ class Chain:
         assert not self.gone
         self.awaiting_on = None
         if type(effects[0]) not in _LAST_EFFECTS:
+            self._refused = False
             self._counter.on_stored(self._shared.time())
         last = effects[-1]
         self._suspending = isinstance(last, Suspend | SuspendOn)
@@ -427,6 +430,12 @@ class Chain:
 
     def _plan(self, failure: AttemptFailure) -> None:
         """The next attempt is planned, or the chain gives up."""
+        if failure.blameless and not self._refused:
+            # As when a server ends a connection after so many requests. A second time in a row waits: no hot loop.
+            self._refused = True
+            self._retry_due()
+            return
+        self._refused = failure.blameless
         shared = self._shared
         self.failure = failure
         detail = failure.as_detail()

@@ -57,6 +57,8 @@ class AttemptFailure(msgspec.Struct):
     #: What the service asked for: this delay instead of the policy's, for the next retry only.
     next_retry_delay_ms: int | None = None
     behavior: Behavior = Behavior.RETRY
+    #: The service only ended its connection, or took no request: it is sent again at once, unless that happens again.
+    blameless: bool = False
 
     @property
     def text(self) -> str:

@@ -43,6 +43,8 @@ class Proposer:
         self._commands: list[Command] = []
         self._scheduled = False
         self._callbacks: deque[tuple[int, Callable[[], None]]] = deque()
+        #: Those that wait for what is in `_commands`.
+        self._unsent: list[Callable[[], None]] = []
 
     @property
     def epoch(self) -> int:
@@ -65,6 +67,7 @@ class Proposer:
         self._applied_seq = 0
         self._commands.clear()
         self._callbacks.clear()
+        self._unsent.clear()
 
     def propose(self, command: Command) -> None:
         """Send this with the next batch. Without leadership it is dropped: whoever asked will ask the new leader."""
@@ -83,8 +86,10 @@ class Proposer:
             self._loop.call_soon(self._call_if, self._epoch, callback)
             return
         if self._commands:
-            self.flush()
-        self._callbacks.append((self._seq, callback))
+            # Not sent at once: each who asks would make a batch of its own.
+            self._unsent.append(callback)
+        else:
+            self._callbacks.append((self._seq, callback))
 
     def _call_if(self, epoch: int, callback: Callable[[], None]) -> None:
         if self._epoch == epoch:
@@ -102,6 +107,9 @@ class Proposer:
         commands, self._commands = self._commands, []
         for at in range(0, len(commands), BATCH_COMMANDS_MAX):
             self._send(commands[at : at + BATCH_COMMANDS_MAX])
+        if self._unsent:
+            self._callbacks.extend((self._seq, callback) for callback in self._unsent)
+            self._unsent.clear()
 
     def _send(self, commands: list[Command]) -> None:
         payload = encode_batch(Batch(self._epoch, self._seq + 1, self._clock.now_ms(), commands))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from partitiond.invoker.http2.errors import ErrorKind, StreamError
+from partitiond.invoker.http2.frames import REFUSED_STREAM
 from partitiond.invoker.http2.message import Headers
 from partitiond.invoker.http2.request import RequestHead
 from partitiond.invoker.http2.stream import StreamHandler
@@ -90,9 +91,11 @@ class FakeStream:
         if not self.was_reset:
             self.handler.on_end()
 
-    def fail(self, kind: ErrorKind = ErrorKind.CLOSED, message: str = "gone") -> None:
+    def fail(self, kind: ErrorKind = ErrorKind.CLOSED, message: str = "gone", code: int | None = None) -> None:
+        if kind is ErrorKind.REFUSED and code is None:
+            code = REFUSED_STREAM
         if not self.was_reset:
-            self.handler.on_error(StreamError(kind, message, sent=True))
+            self.handler.on_error(StreamError(kind, message, code=code, sent=True))
 
 
 class FakeEndpoint:

@@ -20,6 +20,8 @@ from tests.processes.misbehaver import Act, Exchange
 
 __all__ = ["ALONE", "HTTP1", "SHARED", "Row"]
 
+#: REFUSED_STREAM.
+_REFUSED = 7
 #: The table says nothing of the oracle, where it cannot be asked or answers at random.
 _SAME = "same"
 
@@ -84,6 +86,10 @@ def reset(code: int) -> Act:
         exchange.wire.reset(exchange.stream_id, code)  # type: ignore[attr-defined]
 
     return act
+
+
+async def refuse(exchange: Exchange) -> None:
+    exchange.wire.reset(exchange.stream_id, _REFUSED)  # type: ignore[attr-defined]
 
 
 async def hang(exchange: Exchange) -> None:
@@ -233,7 +239,10 @@ SHARED: list[Row] = [
     # Silence, and the end of a stream.
     Row("silence", hang, "RT0001", _LATE, options=_SHORT),
     Row("silence_in_a_frame", hang_after_head, "RT0001", _LATE, options=_SHORT),
-    *(Row(f"reset_{code}", reset(code), "RT0010", "reset") for code in (*range(14), 0xDEAD)),
+    *(Row(f"reset_{code}", reset(code), "RT0010", "reset") for code in (*range(14), 0xDEAD) if code != _REFUSED),
+    # It is sent again at once: that is no failed attempt (RFC 9113 section 8.7).
+    Row("refused", refuse, None, again=True, oracle="RT0010"),
+    Row(f"reset_{_REFUSED}", reset(_REFUSED), None, again=True, oracle="RT0010"),
 ]  # fmt: skip
 
 
@@ -264,11 +273,19 @@ async def drop_in_a_frame(exchange: Exchange) -> None:
     exchange.wire.drop()
 
 
+async def leave(exchange: Exchange) -> None:
+    """As Hypercorn after 1000 requests: it takes the request, says that it will end the connection, and does."""
+    exchange.head()
+    exchange.wire.socket(h2_frame(7, 0, 0, exchange.stream_id.to_bytes(4, "big") + bytes(4)))
+    exchange.wire.transport.close()
+
+
 _GOAWAY_ALL = h2_frame(7, 0, 0, bytes(8))
 ALONE: list[Row] = [
     Row("closed", close, "RT0010", "connection was lost"),
     Row("dropped", drop_in_a_frame, "RT0010", "connection was lost"),
-    Row("goaway", wire(lambda _: _GOAWAY_ALL), "RT0010", "going away"),
+    Row("goaway", wire(lambda _: _GOAWAY_ALL), None, again=True, oracle="RT0010"),
+    Row("left", leave, None, again=True, oracle="RT0010"),
     Row("goaway_with_code", wire(lambda _: h2_frame(7, 0, 0, bytes(7) + b"\x0bcalm")), "RT0010", "ENHANCE_YOUR_CALM"),
     Row("socket_garbage", wire(lambda _: b"\xff" * 100), "RT0010", "FRAME_SIZE_ERROR"),
     Row("push", wire(lambda x: h2_frame(5, 4, x.stream_id, bytes(4))), "RT0010", "PUSH_PROMISE"),

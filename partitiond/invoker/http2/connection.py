@@ -76,8 +76,12 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._cancel_timer()
-        where = " in the middle of a frame" if self.receiver.inside_frame else ""
-        self.receiver.fail(ErrorKind.CLOSED, f"the connection was lost{where}: {exc or 'closed by the peer'}")
+        receiver = self.receiver
+        if receiver.leaving and not receiver.inside_frame:
+            receiver.fail(ErrorKind.LEFT, "the peer ended the connection, as it had said, without an answer")
+        else:
+            where = " in the middle of a frame" if receiver.inside_frame else ""
+            receiver.fail(ErrorKind.CLOSED, f"the connection was lost{where}: {exc or 'closed by the peer'}")
         if not self.gone.done():
             self.gone.set_result(None)
         self._changed()

@@ -17,12 +17,14 @@ __all__ = ["Control"]
 class Control:
     """Acts on the steering frames of one connection; raises ConnectionFault and StreamFault for breaches."""
 
-    __slots__ = ("_of_connection", "_of_stream", "_sender", "settled")
+    __slots__ = ("_of_connection", "_of_stream", "_sender", "leaving", "settled")
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
         #: The peer's first SETTINGS have come.
         self.settled = False
+        #: The peer will end the connection, and nothing is wrong with it.
+        self.leaving = False
         # Frames of other types, unknown ones among them, are dropped (RFC 9113 section 4.1).
         self._of_connection: dict[int, Callable[[int, bytes], None]] = {
             f.SETTINGS: self._on_settings,
@@ -107,6 +109,9 @@ class Control:
         debug = f", {payload[8:208]!r}" if len(payload) > 8 else ""
         message = f"the peer is going away without processing the request ({f.error_name(code)}{debug})"
         self._sender.stop()
+        if code == f.NO_ERROR:
+            # Hypercorn says PROTOCOL_ERROR behind it, about whatever was on its way.
+            self.leaving = True
         for stream in list(self._sender.streams.values()):
             if stream.id > last and stream.port is not NOWHERE:
                 self._sender.fail(stream, StreamError(ErrorKind.REFUSED, message, code=code, sent=True))

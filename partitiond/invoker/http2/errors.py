@@ -5,7 +5,7 @@ Pure: no I/O.
 
 from enum import Enum
 
-from partitiond.invoker.http2.frames import error_name
+from partitiond.invoker.http2.frames import NO_ERROR, REFUSED_STREAM, error_name
 
 __all__ = ["ConnectionFault", "ErrorKind", "StreamError", "StreamFault"]
 
@@ -21,6 +21,9 @@ class ErrorKind(Enum):
     RESET = "reset"
     #: The peer states that it did not process the request: a retry is safe, even if bytes were sent.
     REFUSED = "refused"
+    #: The peer said that it would end the connection, in order (GOAWAY, NO_ERROR), and closed it before it answered a
+    #: request that it had taken. It may have been processed in part.
+    LEFT = "left"
     #: The peer broke RFC 9113, on this stream or on its connection.
     PROTOCOL = "protocol"
     #: The peer stopped answering PING on an established connection.
@@ -41,6 +44,14 @@ class StreamError(Exception):
         self.message = message
         self.code = code
         self.sent = sent
+
+    @property
+    def blameless(self) -> bool:
+        """Nothing is wrong with the request or the service: it was refused unread, or a server ends its connections
+        after so many requests (RFC 9113 section 8.7). Not so when the peer gives a reason."""
+        if self.kind is ErrorKind.REFUSED:
+            return self.code in (REFUSED_STREAM, NO_ERROR)
+        return self.kind is ErrorKind.LEFT
 
     def __repr__(self) -> str:
         return f"StreamError({self.kind.name}, {self.message!r}, code={self.code}, sent={self.sent})"

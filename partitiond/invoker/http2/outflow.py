@@ -25,6 +25,8 @@ __all__ = ["Outflow"]
 
 #: Body bytes gathered before they are handed to the socket: bounds memory where the peer's windows are huge.
 BUDGET_BYTES: Final = 262_144
+#: See `Outflow.piece_bytes`: little against the windows of all peers, so that no peer waits for us with so little.
+PIECE_BYTES: Final = 4096
 #: Answers to PING and SETTINGS held for a peer that does not read them.
 _REPLIES_MAX: Final = 1000
 
@@ -32,7 +34,7 @@ _REPLIES_MAX: Final = 1000
 class Outflow:
     """See the module. The base of `Sender`, which adds the table of streams."""
 
-    __slots__ = ("_parts", "_replies", "_scheduled", "_wake", "blocked", "budget", "frame_bytes", "window")
+    __slots__ = ("_parts", "_replies", "_scheduled", "_wake", "blocked", "budget", "frame_bytes", "piece_bytes", "window")
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
@@ -46,6 +48,8 @@ class Outflow:
         self.budget = BUDGET_BYTES
         #: The largest DATA payload.
         self.frame_bytes = FRAME_BYTES_MAX
+        #: The smallest part of a body that is sent while more of it waits.
+        self.piece_bytes = PIECE_BYTES
 
     def forget(self, stream: Stream) -> None:
         """Both sides of the stream are done."""
@@ -125,14 +129,17 @@ class Outflow:
                 self.forget(stream)
 
     def _write_piece(self, stream: Stream) -> bool:
-        """One DATA frame from the backlog; False if a window is shut."""
+        """One DATA frame from the backlog; False if a window is shut, or hardly open: a peer that gives back frame by
+        frame what it reads would be sent ever smaller ones (the silly window of RFC 9293 section 3.8.6.2)."""
         backlog = stream.backlog
         assert backlog
         piece = backlog[0]
         size = len(piece)
-        room = max(0, min(stream.send_window, self.window, self.budget, self.frame_bytes))
+        room = max(0, min(stream.send_window, self.window, self.frame_bytes))
+        if self.budget < (size if size < room else room):
+            return False  # A whole frame, once the socket has taken what is before it.
         if size > room:
-            if not room:
+            if room < self.piece_bytes:
                 return False
             view = memoryview(piece)
             backlog[0] = view[room:]

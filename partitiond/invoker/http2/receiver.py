@@ -104,6 +104,11 @@ class Receiver:
         return self._control.settled
 
     @property
+    def leaving(self) -> bool:
+        """Whether the peer said that it will end the connection, with nothing wrong."""
+        return self._control.leaving
+
+    @property
     def inside_frame(self) -> bool:
         """Whether what came so far stops in the middle of a frame or a header block."""
         return bool(self._frames.tail) or self._block is not None

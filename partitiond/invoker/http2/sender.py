@@ -26,7 +26,7 @@ from partitiond.invoker.http2.frames import (
     settings,
     window_update,
 )
-from partitiond.invoker.http2.outflow import Outflow
+from partitiond.invoker.http2.outflow import PIECE_BYTES, Outflow
 from partitiond.invoker.http2.settings import (
     ENABLE_PUSH,
     HEADER_TABLE_SIZE,
@@ -198,6 +198,7 @@ class Sender(Outflow):
             elif key == INITIAL_WINDOW_SIZE:
                 self._resize_windows(value - self._initial_window)
                 self._initial_window = value
+                self.piece_bytes = max(1, min(PIECE_BYTES, value // 4))
 
     def settle(self) -> None:
         """The peer's first SETTINGS have come: streams may open, by our limit until `apply` has another."""

@@ -19,8 +19,11 @@ _FOLDER = Path(__file__).parent
 class SdkServer:
     """HTTP/1.1 and h2c on one port. `traces`: what handlers note there outlives the process."""
 
-    def __init__(self, traces: Path) -> None:
+    def __init__(self, traces: Path, **options: object) -> None:
+        """`options`: hypercorn's configuration."""
         self.traces = traces
+        self._file = traces / "hypercorn.toml"
+        self._file.write_text("".join(f"{name} = {value}\n" for name, value in options.items()))
         (self.port,) = free_ports(1)
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
@@ -33,7 +36,7 @@ class SdkServer:
         command = [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{self.port}", "--workers", "0"]
         with (self.traces / "hypercorn.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "sdk_services:app"],
+                [*command, "--config", str(self._file), "sdk_services:app"],
                 cwd=_FOLDER,
                 env=os.environ | {"TRACES": str(self.traces)},
                 stderr=log,

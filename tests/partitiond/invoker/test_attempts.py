@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import uvloop
 
+from partitiond.invoker import attempt
 from partitiond.invoker.http2.errors import ErrorKind
 from partitiond.invoker.invoker import Invoker
 from shared.catalog.deployments import ProtocolMode
@@ -171,7 +172,7 @@ def test_retry_waits_until_what_was_proposed_is_applied() -> None:
     play(scene)
 
 
-@pytest.mark.parametrize("kind", list(ErrorKind))
+@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind not in (ErrorKind.REFUSED, ErrorKind.LEFT)])
 def test_broken_connection_is_a_failure(kind: ErrorKind) -> None:
     async def scene(stage: Stage) -> None:
         call, stream = await stage.start()
@@ -214,8 +215,8 @@ def test_exhausted_retries(verdict: str, effect: type) -> None:
 
     async def scene(stage: Stage) -> None:
         call, stream = await stage.start()
-        stream.answer().say(BOOM)
-        (await stage.stream()).answer().say(BOOM)
+        stream.answer().say(BOOM).end()
+        (await stage.stream()).answer().say(BOOM).end()
         assert stage.invoker.states() == []
         assert stage.host.proposed[-1].effects[0].failure == Failure(500, "boom")  # type: ignore[union-attr]
         assert getattr(stage.host.proposed[-1].effects[0], "known_entries", 1) == 1
@@ -251,7 +252,19 @@ def test_request_response_sends_all_and_closes() -> None:
     play(scene, known=catalog(deployment(**REQUEST_RESPONSE), retry=FAST))
 
 
-def test_inactivity_closes_the_request_then_abort_times_out() -> None:
+ONCE = catalog(retry=RetryPolicy(initial_interval_ms=3_600_000), inactivity_timeout_ms=0, abort_timeout_ms=1)
+#: Before a tick of such a length, only timers of their own end short time-outs.
+TICKS = pytest.mark.parametrize("tick_s", [0.005, 3600.0])
+
+
+@pytest.fixture
+def short_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "_FAREWELL_S", 0.02)
+
+
+@TICKS
+@pytest.mark.usefixtures("short_farewell")
+def test_inactivity_closes_the_request_then_abort_times_out(tick_s: float) -> None:
     async def scene(stage: Stage) -> None:
         _, stream = await stage.start()
         stream.answer()
@@ -261,10 +274,11 @@ def test_inactivity_closes_the_request_then_abort_times_out() -> None:
         (state,) = stage.invoker.states()
         assert state.last_failure_error_code == "RT0001"
 
-    play(scene, known=catalog(retry=FAST, inactivity_timeout_ms=20, abort_timeout_ms=30))
+    play(scene, known=catalog(retry=FAST, inactivity_timeout_ms=20, abort_timeout_ms=30), tick_s=tick_s)
 
 
-def test_messages_keep_an_attempt_alive() -> None:
+@TICKS
+def test_messages_keep_an_attempt_alive(tick_s: float) -> None:
     async def scene(stage: Stage) -> None:
         _, stream = await stage.start()
         stream.answer()
@@ -273,7 +287,7 @@ def test_messages_keep_an_attempt_alive() -> None:
             stream.say(RUN)
         assert not stream.closed
 
-    play(scene, known=catalog(retry=FAST, inactivity_timeout_ms=150))
+    play(scene, known=catalog(retry=FAST, inactivity_timeout_ms=150), tick_s=tick_s)
 
 
 def test_closed_request_takes_no_notifications_and_the_suspension_finds_them() -> None:
@@ -291,13 +305,96 @@ def test_closed_request_takes_no_notifications_and_the_suspension_finds_them() -
     play(scene, known=catalog(retry=FAST, inactivity_timeout_ms=20))
 
 
-def test_request_response_has_no_inactivity_but_an_abort_timeout() -> None:
+@TICKS
+@pytest.mark.usefixtures("short_farewell")
+def test_request_response_has_no_inactivity_but_an_abort_timeout(tick_s: float) -> None:
     async def scene(stage: Stage) -> None:
         _, stream = await stage.start()
         await until(lambda: stream.was_reset)
         assert stage.invoker.states()[0].last_failure_error_code == "RT0001"
 
-    play(scene, known=catalog(deployment(**REQUEST_RESPONSE), retry=FAST, abort_timeout_ms=20))
+    play(scene, known=catalog(deployment(**REQUEST_RESPONSE), retry=FAST, abort_timeout_ms=20), tick_s=tick_s)
+
+
+@pytest.mark.usefixtures("short_farewell")
+def test_an_abort_timeout_of_a_millisecond_without_inactivity() -> None:
+    """The service is aborted before its handler has run its first step a second later."""
+
+    async def scene(stage: Stage) -> None:
+        began = asyncio.get_running_loop().time()
+        _, stream = await stage.start()
+        await until(lambda: stream.was_reset)
+        assert asyncio.get_running_loop().time() - began < 0.5
+
+    play(scene, known=ONCE, tick_s=1.0)
+
+
+@pytest.mark.usefixtures("short_farewell")
+@pytest.mark.parametrize("hangs", [False, True])
+def test_the_next_attempt_begins_when_the_response_of_the_failed_one_has_ended(hangs: bool) -> None:
+    """Else the handler of the one could still clean up while that of the other begins; but a handler that hangs is not
+    waited for."""
+
+    async def scene(stage: Stage) -> None:
+        _, stream = await stage.start()
+        stream.answer().say(BOOM)
+        await stage.settle()
+        assert stream.closed
+        assert len(stage.endpoint.streams) == 1
+        if not hangs:
+            stream.end()
+        await stage.stream()
+        assert stream.was_reset == hangs
+
+    play(scene)
+
+
+def test_a_service_that_was_too_slow_may_end_its_response_and_is_not_heard() -> None:
+    """Its handler goes on a while: what it does is not torn, but belongs to a failed attempt. As in Restate."""
+
+    async def scene(stage: Stage) -> None:
+        call, stream = await stage.start()
+        # Longer than the abort timeout, shorter than the farewell.
+        await asyncio.sleep(0.05)
+        assert stage.invoker.states()[0].in_flight
+        stream.answer().say(RUN, OUTPUT, END).end()
+        assert not stream.was_reset
+        (state,) = stage.invoker.states()
+        assert (state.in_flight, state.last_failure_error_code) == (False, "RT0001")
+        assert len(stage.host.journal(call.id)) == 1
+        assert stream.given_back > 0
+
+    play(scene, known=ONCE, tick_s=3600.0)
+
+
+def test_a_service_that_was_too_slow_and_breaks_is_told_of_as_too_slow() -> None:
+    async def scene(stage: Stage) -> None:
+        _, stream = await stage.start()
+        await asyncio.sleep(0.05)
+        stream.answer(500).fail(ErrorKind.CLOSED)
+        (state,) = stage.invoker.states()
+        assert (state.in_flight, state.last_failure_error_code) == (False, "RT0001")
+
+    play(scene, known=ONCE, tick_s=3600.0)
+
+
+@pytest.mark.usefixtures("short_farewell")
+def test_memory_that_is_waited_for_puts_off_a_short_timeout() -> None:
+    """What makes it wait is ours: the attempt lives, and the timer comes back."""
+
+    async def scene(stage: Stage) -> None:
+        _, stream = await stage.start()
+        waiting: list[Callable[[], None]] = []
+        stage.host.when_applied = waiting.append  # type: ignore[method-assign]
+        stream.answer().say((T.RUN, pb.RunCommand(result_completion_id=1, name="x" * 70_000).SerializeToString()))
+        assert waiting
+        await asyncio.sleep(0.2)
+        assert not stream.was_reset
+        waiting.pop()()
+        await until(lambda: stream.was_reset)
+
+    known = catalog(retry=RetryPolicy(initial_interval_ms=3_600_000), inactivity_timeout_ms=0, abort_timeout_ms=100)
+    play(scene, known=known, tick_s=3600.0)
 
 
 def test_kill_resets_the_stream_at_once() -> None:

@@ -79,6 +79,8 @@ def test_each_message(message_type: int, kind: HandlerKind, mode: ProtocolMode, 
             stream.say(OUTPUT)
         before = sum(len(effects.effects) for effects in stage.host.proposed)
         stream.say((message_type, RAW.get(message_type, b"")))
+        if message_type == T.ERROR:
+            stream.end()
         told = [effect for effects in stage.host.proposed for effect in effects.effects][before:]
         failures = [effect.detail for effect in told if isinstance(effect, Failed)]
         told = [effect for effect in told if not isinstance(effect, Pin | Failed)]

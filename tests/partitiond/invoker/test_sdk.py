@@ -20,7 +20,7 @@ from shared.config import Settings
 from shared.ids import decode_signal_id
 from shared.protocol.message_types import MessageType as T
 from shared.storage.values import Status
-from shared.wal.commands import CompleteAwakeable, Failure, Invoke, Result
+from shared.wal.commands import CompleteAwakeable, Failed, Failure, Invoke, Result
 from tests.fakes.invoker_host import MemoryCatalog, MemoryHost
 from tests.partitiond.invoker.builders import catalog, deployment, invoke, value
 from tests.partitiond.invoker.sdk import SdkServer
@@ -67,7 +67,7 @@ class Runtime:
 
 def run(sdk: SdkServer, mode: str, scene: Callable[[Runtime], Awaitable[None]], **options: Any) -> None:
     async def main() -> None:
-        runtime = Runtime(catalog(deployment(sdk.uri, **MODES[mode]), retry=RETRY, **options))
+        runtime = Runtime(catalog(deployment(sdk.uri, **MODES[mode]), **{"retry": RETRY, **options}))
         try:
             await scene(runtime)
         finally:
@@ -216,6 +216,29 @@ def test_killed_service_goes_on_from_the_journal(tmp_path: Path, mode: str) -> N
 
     try:
         run(server, mode, scene)
+    finally:
+        server.close()
+
+
+def test_calls_on_connections_that_end_after_so_many_requests_are_made_again_at_once(tmp_path: Path) -> None:
+    """Hypercorn by its default after 1000. It refuses what came behind, and leaves unanswered what it took."""
+    server = SdkServer(tmp_path, keep_alive_max_requests=20)
+    turns = asyncio.Semaphore(6)
+
+    async def scene(runtime: Runtime) -> None:
+        async def call(name: str) -> None:
+            async with turns:
+                await runtime.call("Steps/run_twice", name)
+            # What it left it did begin.
+            assert server.count(f"{name}-first") <= 2
+
+        await asyncio.gather(*(call(f"{number}") for number in range(150)))
+        failed = [effect for p in runtime.host.proposed for effect in p.effects if isinstance(effect, Failed)]
+        assert failed == []
+
+    hour_ms = 3_600_000
+    try:
+        run(server, "bidi", scene, retry=RetryPolicy(initial_interval_ms=hour_ms, max_interval_ms=hour_ms))
     finally:
         server.close()
 

@@ -161,12 +161,12 @@ def test_deadlines_tick_only_while_something_is_watched() -> None:
     async def scene() -> None:
         deadlines = Deadlines(0.001)
         watched = _Ticked(deadlines)
-        deadlines.add(cast(Attempt, watched))
+        deadlines.add(cast(Attempt, watched), 60.0)
         await until(lambda: watched.ticks == 3)
         await asyncio.sleep(0.02)
         assert watched.ticks == 3
-        deadlines.add(cast(Attempt, watched))
-        deadlines.add(cast(Attempt, watched))
+        deadlines.add(cast(Attempt, watched), 60.0)
+        deadlines.add(cast(Attempt, watched), 60.0)
         await until(lambda: watched.ticks == 4)
         deadlines.close()
         await asyncio.sleep(0.02)

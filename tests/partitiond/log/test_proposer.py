@@ -133,6 +133,7 @@ def test_callbacks_come_in_order_once_their_batches_are_applied() -> None:
         bench.propose(1)
         proposer.when_applied(lambda: called.append("first"))
         proposer.when_applied(lambda: called.append("also first"))
+        await turn()
         bench.propose(1)
         proposer.when_applied(lambda: called.append("second"))
         await turn()
@@ -143,6 +144,25 @@ def test_callbacks_come_in_order_once_their_batches_are_applied() -> None:
         proposer.when_applied(lambda: called.append("third"))
         proposer.on_applied(2)
         assert called[3:] == ["second", "third"]
+
+    simulate(scenario())
+
+
+def test_who_waits_makes_no_batch_of_its_own() -> None:
+    """Each 64 KiB of a service that sends much waits so: the log would have one sync for each."""
+
+    async def scenario() -> None:
+        bench = Bench()
+        bench.proposer.begin(1)
+        called: list[int] = []
+        for number in range(4):
+            bench.propose(1)
+            bench.proposer.when_applied(lambda number=number: called.append(number))  # type: ignore[misc]
+        await turn()
+        assert bench.shape == [(1, 1, 4)]
+        assert called == []
+        bench.proposer.on_applied(1)
+        assert called == [0, 1, 2, 3]
 
     simulate(scenario())
 
@@ -170,12 +190,15 @@ def test_stop_drops_commands_and_callbacks() -> None:
         bench.proposer.when_applied(lambda: called.append(1))
         bench.propose(3)
         bench.proposer.when_applied(lambda: called.append(2))
+        await turn()
+        called.clear()
         bench.propose(3)
+        bench.proposer.when_applied(lambda: called.append(3))
         bench.proposer.stop()
         await turn()
         bench.proposer.on_applied(5)
         bench.propose(1)
-        bench.proposer.when_applied(lambda: called.append(3))
+        bench.proposer.when_applied(lambda: called.append(4))
         await turn()
         assert bench.shape == [(1, 1, 3)], "only what had left before"
         assert called == []
@@ -193,6 +216,7 @@ def test_a_repeated_begin_starts_a_new_sequence_and_forgets_the_old_one() -> Non
         await turn()
         bench.propose(1)
         bench.proposer.when_applied(lambda: called.append(1))
+        bench.proposer.flush()
         bench.proposer.begin(9)
         bench.propose(1)
         bench.proposer.when_applied(lambda: called.append(9))

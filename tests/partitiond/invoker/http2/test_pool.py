@@ -241,6 +241,27 @@ def test_goaway_in_the_middle_moves_new_requests_to_a_new_connection(run: Run) -
     run(main)
 
 
+@pytest.mark.parametrize(
+    ("code", "kind"), [(NO_ERROR, ErrorKind.LEFT), (INTERNAL_ERROR, ErrorKind.CLOSED)], ids=["in order", "broken"]
+)
+def test_a_peer_that_goes_away_from_a_request_that_it_took(run: Run, code: int, kind: ErrorKind) -> None:
+    """Hypercorn, after its GOAWAY, answers no more."""
+
+    async def main() -> None:
+        async with serving(silent) as (port, peers), pool_for(port) as pool:
+            told = Recorder()
+            pool.request(HEAD, told, end=True)
+            await heard(peers, RequestReceived)
+            peers[0].transport.write(GoAwayFrame(0, last_stream_id=1, error_code=code).serialize())
+            peers[0].transport.close()
+            await told.done()
+            assert told.error is not None
+            assert (told.error.kind, told.error.sent) == (kind, True)
+            assert told.error.blameless == (code == NO_ERROR)
+
+    run(main)
+
+
 @pytest.mark.parametrize(("code", "kind"), [(REFUSED_STREAM, ErrorKind.REFUSED), (INTERNAL_ERROR, ErrorKind.RESET)])
 def test_a_stream_reset_by_the_peer(run: Run, code: int, kind: ErrorKind) -> None:
     def on_event(peer: Peer, event: Event) -> None:

@@ -1,5 +1,7 @@
 """Our frames: within the peer's windows, in order, fair, and none after the end."""
 
+from collections import deque
+
 import pytest
 from hyperframe.frame import (
     ContinuationFrame,
@@ -72,15 +74,37 @@ def test_bodies_stop_at_the_stream_window_and_go_on_after_an_update() -> None:
     assert not stream.writable
     assert bodies(client) == [(1, 5, False), (1, 5, False)]
     client.receive(WindowUpdateFrame(1, window_increment=4))
-    assert bodies(client) == [(1, 3, False), (1, 1, False)]
+    assert bodies(client) == [(1, 3, False)]
     assert told.calls == []
     client.receive(WindowUpdateFrame(1, window_increment=1))
     assert told.calls == ["writable"]
     assert stream.writable
     client.receive(WindowUpdateFrame(1, window_increment=1))
     stream.close_request()
-    assert bodies(client) == [(1, 1, False), (1, 0, True)]
+    assert bodies(client) == [(1, 2, False), (1, 0, True)]
     assert told.calls == ["writable"]
+
+
+def test_a_peer_that_gives_back_frame_by_frame_is_not_sent_ever_smaller_ones() -> None:
+    """Each tail of a message would make a small frame, and each small frame a small window, for good."""
+    client = PureClient()
+    client.receive(WindowUpdateFrame(0, window_increment=1 << 24))
+    stream, _ = client.open()
+    sizes: list[int] = []
+    unread: deque[int] = deque()
+    for _ in range(100):
+        stream.send(bytes(100_008))
+        while True:
+            sent = [size for _, size, _ in bodies(client)]
+            client.sender.refill()
+            sizes += sent
+            unread += sent
+            if stream.writable:
+                break
+            client.receive(WindowUpdateFrame(1, window_increment=unread.popleft()))
+    assert sum(sizes) == 100 * 100_008
+    # Seven whole frames a message would do; without care it is more than eighty.
+    assert len(sizes) <= 100 * 14
 
 
 def test_the_end_rides_on_the_last_piece_that_waited() -> None:
