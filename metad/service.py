@@ -7,10 +7,12 @@ import logging
 from typing import Any
 
 from metad.admin.app import AdminServer, make_app
+from metad.admin.batches import BatchRoutes
 from metad.admin.deployments import DeploymentRoutes
 from metad.admin.health import HealthRoutes
 from metad.admin.invocations import InvocationRoutes
 from metad.admin.limits import LimitRoutes
+from metad.admin.operator import Operator
 from metad.admin.query import QueryRoutes
 from metad.admin.services import ServiceRoutes
 from metad.admin.version import VersionRoutes
@@ -46,11 +48,13 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
 
     meta_log = MetaLog(settings, on_change=on_change)
     readiness = Readiness(settings, meta_log)
+    operator = Operator(settings, meta_log)
     resources = (
         DeploymentRoutes(meta_log, SystemClock(), outbound, defaults),
         ServiceRoutes(meta_log, defaults),
         LimitRoutes(meta_log, SystemClock()),
-        InvocationRoutes(settings, meta_log),
+        InvocationRoutes(operator),
+        BatchRoutes(operator),
         QueryRoutes(settings),
         HealthRoutes(readiness),
         VersionRoutes(settings),

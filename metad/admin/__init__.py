@@ -8,6 +8,8 @@ Modules, in path order:
     services        show services and handlers
     limits          change the rule book
     invocations     cancel, kill, purge, pause, resume and restart
+    batches         the same for up to a thousand at once
+    operator        asks the leader of an invocation's partition
     outcomes        what a worker says of such a request -> status and text
     query           SQL, streamed from sqld
     health          can this node serve

@@ -11,7 +11,9 @@ from aiohttp import web
 from metad.admin.errors import AdminError, FormError
 
 __all__ = [
+    "BatchBody",
     "MatchesBody",
+    "MovableBatchBody",
     "NotThereBody",
     "QueryBody",
     "RegisterBody",
@@ -83,6 +85,19 @@ class RuleDeleteBody(msgspec.Struct, frozen=True):
 
     pattern: str
     expected_version: _Version | None = None
+
+
+class BatchBody(msgspec.Struct, frozen=True):
+    """POST /internal/invocations_batch_operations/{cancel,kill,purge,purge-journal,pause}."""
+
+    invocation_ids: list[str]
+
+
+class MovableBatchBody(msgspec.Struct, frozen=True):
+    """Likewise /resume and /restart-as-new. `deployment`: Keep, Latest or an id; None: the verb's default."""
+
+    invocation_ids: list[str]
+    deployment: str | None = None
 
 
 async def read_json(request: web.Request, kind: type[_Body]) -> _Body:
