@@ -4,8 +4,8 @@ Modules, in path order:
     app             the routes under all API versions, and the server
     versions        which API version a request speaks
     bodies          request bodies: shape, types and ranges
-    deployments     register, list, show and remove deployments
-    services        show services and handlers
+    deployments     register, list, show, update and remove deployments
+    services        show services and handlers, change a service's options
     limits          change the rule book
     invocations     cancel, kill, purge, pause, resume and restart
     batches         the same for up to a thousand at once
