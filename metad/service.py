@@ -15,7 +15,7 @@ from metad.admin.limits import LimitRoutes
 from metad.admin.operator import Operator
 from metad.admin.query import QueryRoutes
 from metad.admin.services import ServiceRoutes
-from metad.admin.version import VersionRoutes
+from metad.admin.version import VersionRoutes, ingress_endpoint
 from metad.cluster.readiness import Readiness
 from metad.meta_log import MetaLog
 from metad.publisher import Publisher
@@ -51,7 +51,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     operator = Operator(settings, meta_log)
     resources = (
         DeploymentRoutes(meta_log, SystemClock(), outbound, defaults),
-        ServiceRoutes(meta_log, defaults),
+        ServiceRoutes(meta_log, defaults, ingress=ingress_endpoint(settings)),
         LimitRoutes(meta_log, SystemClock()),
         InvocationRoutes(operator),
         BatchRoutes(operator),

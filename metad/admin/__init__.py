@@ -6,6 +6,7 @@ Modules, in path order:
     bodies          request bodies: shape, types and ranges
     deployments     register, list, show, update and remove deployments
     services        show services and handlers, change a service's options
+    service_openapi     a service -> OpenAPI of its routes at the ingress (pure)
     limits          change the rule book
     invocations     cancel, kill, purge, pause, resume and restart
     batches         the same for up to a thousand at once

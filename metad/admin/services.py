@@ -8,6 +8,7 @@ from metad.admin.bodies import ModifyBody, read_json
 from metad.admin.deployments import PROPOSE_TIMEOUT_S
 from metad.admin.errors import AdminError, FormError, json_response, rejected
 from metad.admin.render import handler_json, service_json
+from metad.admin.service_openapi import service_openapi
 from metad.meta_log import MetaLog
 from metad.registry.commands import ModifyService
 from metad.registry.manifest import DURATION_MS_LIMIT
@@ -32,8 +33,10 @@ _DURATIONS = (
 class ServiceRoutes:
     """/services and below."""
 
-    def __init__(self, meta_log: MetaLog, defaults: Defaults) -> None:
+    def __init__(self, meta_log: MetaLog, defaults: Defaults, *, ingress: str) -> None:
+        """`ingress`: the URL by which clients reach it."""
         self._meta_log = meta_log
+        self._ingress = ingress
         self._defaults = defaults
 
     def routes(self) -> list[web.RouteDef]:
@@ -41,6 +44,7 @@ class ServiceRoutes:
             web.get("/services", self.list_services),
             web.get("/services/{service}", self.get_service),
             web.patch("/services/{service}", self.modify_service),
+            web.get("/services/{service}/openapi", self.openapi),
             web.get("/services/{service}/handlers", self.list_handlers),
             web.get("/services/{service}/handlers/{handler}", self.get_handler),
         ]
@@ -71,6 +75,10 @@ class ServiceRoutes:
             raise rejected(outcome)
         assert isinstance(outcome, Modified)
         return json_response(service_json(outcome.service, outcome.deployment, self._defaults))
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        service, _ = await self._service(request)
+        return json_response(service_openapi(service, self._ingress))
 
     async def list_handlers(self, request: web.Request) -> web.Response:
         service, deployment = await self._service(request)

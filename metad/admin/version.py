@@ -8,7 +8,7 @@ from metad.admin.errors import json_response
 from metad.admin.versions import MAX_API_VERSION, MIN_API_VERSION
 from shared.config import Settings
 
-__all__ = ["VERSION", "VersionRoutes"]
+__all__ = ["VERSION", "VersionRoutes", "ingress_endpoint"]
 
 #: As in pyproject.toml; a test compares them.
 VERSION = "0.1.0"
@@ -45,13 +45,14 @@ class VersionRoutes:
                 "version": VERSION,
                 "min_admin_api_version": MIN_API_VERSION,
                 "max_admin_api_version": MAX_API_VERSION,
-                "ingress_endpoint": _ingress_endpoint(self._settings),
+                "ingress_endpoint": ingress_endpoint(self._settings),
                 "features": _FEATURES,
             }
         )
 
 
-def _ingress_endpoint(settings: Settings) -> str:
+def ingress_endpoint(settings: Settings) -> str:
+    """The URL by which clients reach the ingress."""
     if settings.advertised_ingress:
         return settings.advertised_ingress
     # Listening everywhere is no address to call.
