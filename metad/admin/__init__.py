@@ -15,6 +15,7 @@ Modules, in path order:
     query           SQL, streamed from sqld
     health          can this node serve
     version         what this server is
+    openapi         the admin API described as OpenAPI
     render          catalog -> the JSON of the API
     friendly        durations and times as the API prints them
     errors          failures -> status and body

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from metad.admin.errors import json_response
+from metad.admin.openapi import admin_openapi
 from metad.admin.versions import MAX_API_VERSION, MIN_API_VERSION
 from shared.config import Settings
 
@@ -37,7 +38,10 @@ class VersionRoutes:
         self._settings = settings
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/version", self.version)]
+        return [web.get("/version", self.version), web.get("/openapi", self.openapi)]
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        return json_response(admin_openapi(VERSION))
 
     async def version(self, request: web.Request) -> web.Response:
         return json_response(
