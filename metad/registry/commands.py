@@ -109,7 +109,7 @@ class DeleteRules(msgspec.Struct, array_like=True, frozen=True, tag=5):
     rules: list[RuleDelete]
 
 
-class ModifyService(msgspec.Struct, array_like=True, frozen=True, tag=6):
+class ModifyService(msgspec.Struct, array_like=True, frozen=True, tag=7):
     """Change options of a service's newest revision; None: as it is. Proposed by PATCH /services/{service}. Since 0.4.
 
     Durations in milliseconds. The next registration says again what the deployment says.
@@ -124,7 +124,7 @@ class ModifyService(msgspec.Struct, array_like=True, frozen=True, tag=6):
     abort_timeout_ms: int | None = None
 
 
-class UpdateDeployment(msgspec.Struct, array_like=True, frozen=True, tag=7):
+class UpdateDeployment(msgspec.Struct, array_like=True, frozen=True, tag=8):
     """Reach a deployment in another way. Proposed by PATCH /deployments/{id}. Since 0.4.
 
     What was discovered there has the protocol versions of before. `overwrite`: take its services, too; without it,

@@ -82,11 +82,11 @@ _GOLDEN: dict[str, tuple[MetaCommand, str]] = {
 _GOLDEN |= {
     "modify service": (
         ModifyService("S", public=False, journal_retention_ms=1000),
-        "0192c410000102030405060708090a0b0c0d0e0f9806a153c2c0c0cd03e8c0c0",
+        "0192c410000102030405060708090a0b0c0d0e0f9807a153c2c0c0cd03e8c0c0",
     ),
     "update deployment": (
         UpdateDeployment("dp_1", "http://h/", ProtocolMode.BIDI_STREAM, "HTTP/2.0", 5, 6, [], {"a": "b"}, "s", True),
-        "0192c410000102030405060708090a0b0c0d0e0f9b07a464705f31a9687474703a2f2f682faa4269646953747265616da848"
+        "0192c410000102030405060708090a0b0c0d0e0f9b08a464705f31a9687474703a2f2f682faa4269646953747265616da848"
         "5454502f322e3005069081a161a162a173c3",
     ),
 }
