@@ -7,13 +7,15 @@ import logging
 from typing import Any
 
 from metad.admin.app import AdminServer, make_app
+from metad.admin.batches import BatchRoutes
 from metad.admin.deployments import DeploymentRoutes
 from metad.admin.health import HealthRoutes
 from metad.admin.invocations import InvocationRoutes
 from metad.admin.limits import LimitRoutes
+from metad.admin.operator import Operator
 from metad.admin.query import QueryRoutes
 from metad.admin.services import ServiceRoutes
-from metad.admin.version import VersionRoutes
+from metad.admin.version import VersionRoutes, ingress_endpoint
 from metad.cluster.readiness import Readiness
 from metad.meta_log import MetaLog
 from metad.publisher import Publisher
@@ -46,11 +48,13 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
 
     meta_log = MetaLog(settings, on_change=on_change)
     readiness = Readiness(settings, meta_log)
+    operator = Operator(settings, meta_log)
     resources = (
         DeploymentRoutes(meta_log, SystemClock(), outbound, defaults),
-        ServiceRoutes(meta_log, defaults),
+        ServiceRoutes(meta_log, defaults, ingress=ingress_endpoint(settings)),
         LimitRoutes(meta_log, SystemClock()),
-        InvocationRoutes(settings, meta_log),
+        InvocationRoutes(operator),
+        BatchRoutes(operator),
         QueryRoutes(settings),
         HealthRoutes(readiness),
         VersionRoutes(settings),

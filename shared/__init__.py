@@ -5,6 +5,7 @@ Modules, from the words to the wires:
     clock       time as a port
     ids         invocation, deployment and awakeable ids; keys of the key space
     limits      scopes, limit keys and the rules that bound them
+    durations   texts such as `1m 30s` -> milliseconds
     config      the one settings file
     logs        structured logging
     disk        is there room, and may it be written

@@ -11,14 +11,19 @@ from aiohttp import web
 from metad.admin.errors import AdminError, FormError
 
 __all__ = [
+    "BatchBody",
     "MatchesBody",
+    "ModifyBody",
+    "MovableBatchBody",
     "NotThereBody",
     "QueryBody",
     "RegisterBody",
     "RuleDeleteBody",
     "RuleUpsertBody",
+    "UpdateBody",
     "read_json",
     "read_register_body",
+    "read_update_body",
 ]
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -40,6 +45,27 @@ class RegisterBody(msgspec.Struct, frozen=True):
     dry_run: bool = False
     #: Google ID tokens: known, and refused by us.
     auth: dict[str, Any] | None = None
+
+
+class UpdateBody(msgspec.Struct, frozen=True):
+    """PATCH /deployments/{id}. None: as it is."""
+
+    uri: str | None = None
+    additional_headers: dict[str, str] | None = None
+    use_http_11: bool | None = None
+    overwrite: bool = False
+    dry_run: bool = False
+
+
+class ModifyBody(msgspec.Struct, frozen=True):
+    """PATCH /services/{service}. None: as it is. Durations are texts such as `10m` or `PT10M`."""
+
+    public: bool | None = None
+    idempotency_retention: str | None = None
+    workflow_completion_retention: str | None = None
+    journal_retention: str | None = None
+    inactivity_timeout: str | None = None
+    abort_timeout: str | None = None
 
 
 class QueryBody(msgspec.Struct, frozen=True):
@@ -85,6 +111,19 @@ class RuleDeleteBody(msgspec.Struct, frozen=True):
     expected_version: _Version | None = None
 
 
+class BatchBody(msgspec.Struct, frozen=True):
+    """POST /internal/invocations_batch_operations/{cancel,kill,purge,purge-journal,pause}."""
+
+    invocation_ids: list[str]
+
+
+class MovableBatchBody(msgspec.Struct, frozen=True):
+    """Likewise /resume and /restart-as-new. `deployment`: Keep, Latest or an id; None: the verb's default."""
+
+    invocation_ids: list[str]
+    deployment: str | None = None
+
+
 async def read_json(request: web.Request, kind: type[_Body]) -> _Body:
     """Raises FormError: 415 no JSON by its type, 400 no JSON by its text, 422 JSON of another form."""
     return _convert(await _read_object(request), kind)
@@ -96,10 +135,24 @@ async def read_register_body(request: web.Request) -> RegisterBody:
     if isinstance(value, dict) and "arn" in value and "uri" not in value:
         raise AdminError(400, "field 'arn': AWS Lambda deployments are not supported, register one by its 'uri'")
     body = _convert(value, RegisterBody)
-    for name, header in (body.additional_headers or {}).items():
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(header):
-            raise FormError(422, f"field 'additional_headers': {name!r} is no valid header")
+    _check_headers(body.additional_headers or {})
     return body
+
+
+async def read_update_body(request: web.Request) -> UpdateBody:
+    """Likewise, for a change of one."""
+    value = await _read_object(request)
+    if isinstance(value, dict) and {"arn", "assume_role_arn"} & value.keys() and "uri" not in value:
+        raise AdminError(400, "field 'arn': AWS Lambda deployments are not supported, give a 'uri'")
+    body = _convert(value, UpdateBody)
+    _check_headers(body.additional_headers or {})
+    return body
+
+
+def _check_headers(headers: dict[str, str]) -> None:
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise FormError(422, f"field 'additional_headers': {name!r} is no valid header")
 
 
 async def _read_object(request: web.Request) -> object:

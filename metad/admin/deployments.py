@@ -1,35 +1,25 @@
-"""Register, list, show and remove deployments. Owns: nothing; proposes to group `meta`."""
+"""Register, list, show, update and remove deployments. Owns: nothing; proposes to group `meta`."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import assert_never
 
 from aiohttp import web
 
-from metad.admin.bodies import RegisterBody, read_register_body
+from metad.admin.bodies import RegisterBody, UpdateBody, read_register_body, read_update_body
 from metad.admin.errors import AdminError, FormError, json_response, rejected
 from metad.admin.render import deployment_json, registered_json
 from metad.admin.versions import api_version
 from metad.meta_log import MetaLog
 from metad.registry.address import Address, parse_address
-from metad.registry.commands import RegisterDeployment, RemoveDeployment
+from metad.registry.commands import RegisterDeployment, RemoveDeployment, UpdateDeployment
 from metad.registry.discovery import discover
 from metad.registry.errors import AddressError
-from metad.registry.outcomes import (
-    Outcome,
-    PartitionTableCreated,
-    PartitionTableExists,
-    Registered,
-    Rejected,
-    Removed,
-    RulesDeleted,
-    RulesUpserted,
-    Unchanged,
-)
+from metad.registry.outcomes import Outcome, Registered, Rejected, Removed, Unchanged, Updated
 from metad.registry.registry import decide, deployment_at
 from shared.catalog.defaults import Defaults
+from shared.catalog.deployments import Deployment
 from shared.clock import Clock
 from shared.ids import encode_deployment_id
 from shared.transport.outbound import Outbound
@@ -55,6 +45,8 @@ class DeploymentRoutes:
             web.post("/deployments", self.register),
             web.get("/deployments", self.list_deployments),
             web.get("/deployments/{deployment}", self.get_deployment),
+            web.patch("/deployments/{deployment}", self.update),
+            web.put("/deployments/{deployment}", self.put),
             web.delete("/deployments/{deployment}", self.remove),
         ]
 
@@ -75,9 +67,7 @@ class DeploymentRoutes:
         return _registration_response(outcome, self._defaults, version_2=version_2)
 
     async def _discover(self, address: Address, body: RegisterBody, *, force: bool) -> RegisterDeployment:
-        given = sorted((body.additional_headers or {}).items())
-        # Blanks at the ends are no part of a value (RFC 9110 section 5.5), and HTTP/2 allows none.
-        headers = {name.lower(): value.strip(" \t") for name, value in given}
+        headers = _sent_headers(body.additional_headers or {})
         now_ms = self._clock.now_ms()
         found = await discover(
             address, additional_headers=headers, use_http_11=body.use_http_11, outbound=self._outbound, now_ms=now_ms
@@ -100,6 +90,57 @@ class DeploymentRoutes:
             breaking=body.breaking or force,
         )
 
+    async def update(self, request: web.Request) -> web.Response:
+        """Move a deployment, or send it other headers; what it serves changes only with `overwrite`."""
+        body = await read_update_body(request)
+        known = await self._known(request)
+        if body.uri is None and body.additional_headers is None and body.use_http_11 is None:
+            return json_response(deployment_json(known, self._defaults, detailed=True))
+        command = await self._rediscover(known, body)
+        if body.dry_run:
+            _, outcome = decide(self._meta_log.state, command)
+        else:
+            outcome = await self._meta_log.propose(command, timeout_s=PROPOSE_TIMEOUT_S)
+        if isinstance(outcome, Rejected):
+            raise rejected(outcome)
+        assert isinstance(outcome, Updated)
+        return json_response(deployment_json(outcome.deployment, self._defaults, detailed=True))
+
+    async def put(self, request: web.Request) -> web.Response:
+        """The old method of `update`."""
+        if api_version(request) > 2:
+            raise AdminError(405, "PUT of a deployment is of admin API version 2: use PATCH")
+        return await self.update(request)
+
+    async def _rediscover(self, known: Deployment, body: UpdateBody) -> UpdateDeployment:
+        address = _parsed(known.uri if body.uri is None else body.uri)
+        headers = (
+            known.additional_headers if body.additional_headers is None else _sent_headers(body.additional_headers)
+        )
+        use_http_11 = body.use_http_11
+        if use_http_11 is None:
+            # Where it moves to is asked anew how it can be spoken to.
+            use_http_11 = body.uri is None and known.http_version == "HTTP/1.1"
+        found = await discover(
+            address,
+            additional_headers=headers,
+            use_http_11=use_http_11,
+            outbound=self._outbound,
+            now_ms=self._clock.now_ms(),
+        )
+        return UpdateDeployment(
+            id=known.id,
+            uri=address.uri,
+            protocol_mode=found.manifest.protocol_mode,
+            http_version=found.http_version,
+            min_protocol_version=found.manifest.min_protocol_version,
+            max_protocol_version=found.manifest.max_protocol_version,
+            services=found.manifest.services,
+            additional_headers=headers,
+            sdk_version=found.sdk_version,
+            overwrite=body.overwrite,
+        )
+
     async def list_deployments(self, request: web.Request) -> web.Response:
         deployments = (await self._meta_log.known_state()).deployments.values()
         return json_response(
@@ -107,11 +148,14 @@ class DeploymentRoutes:
         )
 
     async def get_deployment(self, request: web.Request) -> web.Response:
+        return json_response(deployment_json(await self._known(request), self._defaults, detailed=True))
+
+    async def _known(self, request: web.Request) -> Deployment:
         deployment_id = _deployment_id(request)
         deployment = (await self._meta_log.known_state()).deployments.get(deployment_id)
         if deployment is None:
             raise AdminError(404, f"there is no deployment '{deployment_id}'")
-        return json_response(deployment_json(deployment, self._defaults, detailed=True))
+        return deployment
 
     async def remove(self, request: web.Request) -> web.Response:
         deployment_id = _deployment_id(request)
@@ -128,13 +172,22 @@ class DeploymentRoutes:
         return web.Response(status=202)
 
 
-def _address(body: RegisterBody) -> Address:
+def _sent_headers(given: dict[str, str]) -> dict[str, str]:
+    """Blanks at the ends are no part of a value (RFC 9110 section 5.5), and HTTP/2 allows none."""
+    return {name.lower(): value.strip(" \t") for name, value in sorted(given.items())}
+
+
+def _parsed(uri: str) -> Address:
     try:
-        address = parse_address(body.uri)
+        return parse_address(uri)
     except AddressError as error:
         if error.malformed:
             raise FormError(422, f"field 'uri': {error}") from error
         raise AdminError(400, f"field 'uri': {error}") from error
+
+
+def _address(body: RegisterBody) -> Address:
+    address = _parsed(body.uri)
     if body.auth is not None:
         raise AdminError(400, "field 'auth': Google ID tokens are not supported")
     return address
@@ -157,10 +210,8 @@ def _registration_response(outcome: Outcome, defaults: Defaults, *, version_2: b
             status = 200
         case Rejected():
             raise rejected(outcome)
-        case Removed() | PartitionTableCreated() | PartitionTableExists() | RulesUpserted() | RulesDeleted():
-            raise AssertionError(f"a registration led to {outcome}")
         case _:
-            assert_never(outcome)
+            raise AssertionError(f"a registration led to {outcome}")
     return json_response(
         registered_json(deployment, defaults), status=status, headers={"Location": f"deployments/{deployment.id}"}
     )

@@ -27,6 +27,9 @@ _REJECTIONS: dict[Rejection, tuple[int, str | None]] = {
     Rejection.DEPLOYMENT_UNKNOWN: (404, None),
     Rejection.RESERVED_NAME: (400, "META0005"),
     Rejection.TYPE_CHANGED: (409, "META0006"),
+    Rejection.SERVICE_UNKNOWN: (404, None),
+    Rejection.NOT_A_WORKFLOW: (400, None),
+    Rejection.PROTOCOL_DIFFERS: (400, "META0016"),
     Rejection.RULE_DIFFERS: (409, None),
     Rejection.RULE_BOOK_FULL: (422, None),
 }

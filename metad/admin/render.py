@@ -67,7 +67,7 @@ def service_json(service: Service, deployment: Deployment, defaults: Defaults) -
     return _set(
         name=service.name,
         ty=service.kind.value,
-        handlers=[handler_json(handler, deployment) for handler in service.handlers.values()],
+        handlers=[handler_json(handler, service, deployment) for handler in service.handlers.values()],
         documentation=service.documentation,
         metadata=service.metadata or None,
         deployment_id=service.deployment_id,
@@ -87,8 +87,8 @@ def service_json(service: Service, deployment: Deployment, defaults: Defaults) -
     )
 
 
-def handler_json(handler: Handler, deployment: Deployment) -> dict[str, Any]:
-    """HandlerMetadata."""
+def handler_json(handler: Handler, service: Service, deployment: Deployment) -> dict[str, Any]:
+    """HandlerMetadata. No handler of a private service is public."""
     unary = deployment.protocol_mode is ProtocolMode.REQUEST_RESPONSE
     shown = _set(
         name=handler.name,
@@ -100,7 +100,7 @@ def handler_json(handler: Handler, deployment: Deployment) -> dict[str, Any]:
         inactivity_timeout=None if unary else _duration(handler.inactivity_timeout_ms),
         abort_timeout=_duration(handler.abort_timeout_ms),
         enable_lazy_state=handler.enable_lazy_state,
-        public=handler.public,
+        public=service.public and handler.public,
         input_description=_input_description(handler.input),
         output_description=_output_description(handler.output),
         retry_policy=_handler_retry_json(handler.retry_policy),

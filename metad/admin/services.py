@@ -1,30 +1,50 @@
-"""Services and handlers. Owns: nothing; reads the registry's state."""
+"""Show services and handlers, change a service's options. Owns: nothing; proposes to group `meta`."""
 
 from __future__ import annotations
 
 from aiohttp import web
 
-from metad.admin.errors import AdminError, json_response
+from metad.admin.bodies import ModifyBody, read_json
+from metad.admin.deployments import PROPOSE_TIMEOUT_S
+from metad.admin.errors import AdminError, FormError, json_response, rejected
 from metad.admin.render import handler_json, service_json
+from metad.admin.service_openapi import service_openapi
 from metad.meta_log import MetaLog
+from metad.registry.commands import ModifyService
+from metad.registry.manifest import DURATION_MS_LIMIT
+from metad.registry.outcomes import Modified, Rejected
 from shared.catalog.defaults import Defaults
 from shared.catalog.deployments import Deployment
 from shared.catalog.services import Service
+from shared.durations import parse_duration
 
 __all__ = ["ServiceRoutes"]
 
+#: In the order of ModifyService's fields.
+_DURATIONS = (
+    "idempotency_retention",
+    "workflow_completion_retention",
+    "journal_retention",
+    "inactivity_timeout",
+    "abort_timeout",
+)
+
 
 class ServiceRoutes:
-    """GET /services and below."""
+    """/services and below."""
 
-    def __init__(self, meta_log: MetaLog, defaults: Defaults) -> None:
+    def __init__(self, meta_log: MetaLog, defaults: Defaults, *, ingress: str) -> None:
+        """`ingress`: the URL by which clients reach it."""
         self._meta_log = meta_log
+        self._ingress = ingress
         self._defaults = defaults
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/services", self.list_services),
             web.get("/services/{service}", self.get_service),
+            web.patch("/services/{service}", self.modify_service),
+            web.get("/services/{service}/openapi", self.openapi),
             web.get("/services/{service}/handlers", self.list_handlers),
             web.get("/services/{service}/handlers/{handler}", self.get_handler),
         ]
@@ -41,9 +61,29 @@ class ServiceRoutes:
         service, deployment = await self._service(request)
         return json_response(service_json(service, deployment, self._defaults))
 
+    async def modify_service(self, request: web.Request) -> web.Response:
+        body = await read_json(request, ModifyBody)
+        command = ModifyService(
+            request.match_info["service"],
+            body.public,
+            *(_duration_ms(name, getattr(body, name)) for name in _DURATIONS),
+        )
+        if command == ModifyService(command.name):
+            return await self.get_service(request)
+        outcome = await self._meta_log.propose(command, timeout_s=PROPOSE_TIMEOUT_S)
+        if isinstance(outcome, Rejected):
+            raise rejected(outcome)
+        assert isinstance(outcome, Modified)
+        return json_response(service_json(outcome.service, outcome.deployment, self._defaults))
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        service, _ = await self._service(request)
+        return json_response(service_openapi(service, self._ingress))
+
     async def list_handlers(self, request: web.Request) -> web.Response:
         service, deployment = await self._service(request)
-        return json_response({"handlers": [handler_json(handler, deployment) for handler in service.handlers.values()]})
+        shown = [handler_json(handler, service, deployment) for handler in service.handlers.values()]
+        return json_response({"handlers": shown})
 
     async def get_handler(self, request: web.Request) -> web.Response:
         service, deployment = await self._service(request)
@@ -51,7 +91,7 @@ class ServiceRoutes:
         handler = service.handlers.get(name)
         if handler is None:
             raise AdminError(404, f"service '{service.name}' has no handler '{name}'")
-        return json_response(handler_json(handler, deployment))
+        return json_response(handler_json(handler, service, deployment))
 
     async def _service(self, request: web.Request) -> tuple[Service, Deployment]:
         """The newest revision and the deployment that serves it."""
@@ -61,3 +101,12 @@ class ServiceRoutes:
         if service is None:
             raise AdminError(404, f"there is no service '{name}'")
         return service, state.deployments[service.deployment_id]
+
+
+def _duration_ms(field: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return min(parse_duration(text), DURATION_MS_LIMIT)
+    except ValueError as error:
+        raise FormError(422, f"field '{field}' is {text!r}: {error}") from error

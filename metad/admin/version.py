@@ -5,10 +5,11 @@ from __future__ import annotations
 from aiohttp import web
 
 from metad.admin.errors import json_response
+from metad.admin.openapi import admin_openapi
 from metad.admin.versions import MAX_API_VERSION, MIN_API_VERSION
 from shared.config import Settings
 
-__all__ = ["VERSION", "VersionRoutes"]
+__all__ = ["VERSION", "VersionRoutes", "ingress_endpoint"]
 
 #: As in pyproject.toml; a test compares them.
 VERSION = "0.1.0"
@@ -37,7 +38,10 @@ class VersionRoutes:
         self._settings = settings
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/version", self.version)]
+        return [web.get("/version", self.version), web.get("/openapi", self.openapi)]
+
+    async def openapi(self, request: web.Request) -> web.Response:
+        return json_response(admin_openapi(VERSION))
 
     async def version(self, request: web.Request) -> web.Response:
         return json_response(
@@ -45,13 +49,14 @@ class VersionRoutes:
                 "version": VERSION,
                 "min_admin_api_version": MIN_API_VERSION,
                 "max_admin_api_version": MAX_API_VERSION,
-                "ingress_endpoint": _ingress_endpoint(self._settings),
+                "ingress_endpoint": ingress_endpoint(self._settings),
                 "features": _FEATURES,
             }
         )
 
 
-def _ingress_endpoint(settings: Settings) -> str:
+def ingress_endpoint(settings: Settings) -> str:
+    """The URL by which clients reach the ingress."""
     if settings.advertised_ingress:
         return settings.advertised_ingress
     # Listening everywhere is no address to call.

@@ -10,6 +10,7 @@ Modules, in path order:
     codec       a proposal <-> bytes, with its format version
     state       the registry's state and the catalog made of it
     rules       the rule book: changes of many rules at once
+    changes     changes of what is registered: a service's options, a deployment's address
     registry    apply(state, proposal) -> new state and outcome
     outcomes    what a proposal led to
     errors      why a deployment cannot be registered

@@ -18,6 +18,7 @@ __all__ = [
     "DeleteRules",
     "IsAbsent",
     "MetaCommand",
+    "ModifyService",
     "Precondition",
     "Proposal",
     "RegisterDeployment",
@@ -25,6 +26,7 @@ __all__ = [
     "RuleDelete",
     "RuleUpsert",
     "Snapshot",
+    "UpdateDeployment",
     "UpsertRules",
 ]
 
@@ -109,7 +111,49 @@ class DeleteRules(msgspec.Struct, array_like=True, frozen=True, tag=5):
     rules: list[RuleDelete]
 
 
-MetaCommand = CreatePartitionTable | RegisterDeployment | RemoveDeployment | UpsertRules | DeleteRules
+class ModifyService(msgspec.Struct, array_like=True, frozen=True, tag=7):
+    """Change options of a service's newest revision; None: as it is. Proposed by PATCH /services/{service}. Since 0.4.
+
+    Durations in milliseconds. The next registration says again what the deployment says.
+    """
+
+    name: str
+    public: bool | None = None
+    idempotency_retention_ms: int | None = None
+    workflow_completion_retention_ms: int | None = None
+    journal_retention_ms: int | None = None
+    inactivity_timeout_ms: int | None = None
+    abort_timeout_ms: int | None = None
+
+
+class UpdateDeployment(msgspec.Struct, array_like=True, frozen=True, tag=8):
+    """Reach a deployment in another way. Proposed by PATCH /deployments/{id}. Since 0.4.
+
+    What was discovered there has the protocol versions of before. `overwrite`: take its services, too; without it,
+    they stay as they were. `services` as in RegisterDeployment.
+    """
+
+    id: str
+    uri: str
+    protocol_mode: ProtocolMode
+    http_version: str
+    min_protocol_version: int
+    max_protocol_version: int
+    services: list[Service]
+    additional_headers: dict[str, str]
+    sdk_version: str | None
+    overwrite: bool
+
+
+MetaCommand = (
+    CreatePartitionTable
+    | RegisterDeployment
+    | RemoveDeployment
+    | UpsertRules
+    | DeleteRules
+    | ModifyService
+    | UpdateDeployment
+)
 
 
 class Snapshot(msgspec.Struct, array_like=True, frozen=True, tag=6):

@@ -18,13 +18,13 @@ from shared.catalog.services import Handler, InputRules, OutputRules, RetryPolic
 from shared.protocol.versions import MIN_SERVICE_PROTOCOL
 from shared.wal.commands import HandlerKind
 
-__all__ = ["Manifest", "read_manifest"]
+__all__ = ["DURATION_MS_LIMIT", "Manifest", "read_manifest"]
 
 #: A deployment that speaks nothing older than this may be registered (admin_api.md, A2), though we may speak less.
 _MAX_REGISTERED_PROTOCOL = 7
 _MAX_PROTOCOL = 2**31 - 1
 #: 7000 years: a time now plus this still is a date that RFC 3339 can write.
-_DURATION_MS_LIMIT = 7000 * 365 * 24 * 60 * 60 * 1000
+DURATION_MS_LIMIT = 7000 * 365 * 24 * 60 * 60 * 1000
 
 _HEADER_VALUE = re.compile(r"[\t -~\x80-\U0010ffff]*")
 _PROTOCOL_MODES = {"BIDI_STREAM": ProtocolMode.BIDI_STREAM, "REQUEST_RESPONSE": ProtocolMode.REQUEST_RESPONSE}
@@ -184,7 +184,7 @@ def _json_schema(place: str, schema: Any) -> str | None:
 
 
 def _duration(value_ms: int | None) -> int | None:
-    return None if value_ms is None else min(value_ms, _DURATION_MS_LIMIT)
+    return None if value_ms is None else min(value_ms, DURATION_MS_LIMIT)
 
 
 def _retry_policy(answer: ServiceAnswer | HandlerAnswer) -> RetryPolicy:

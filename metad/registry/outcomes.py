@@ -7,9 +7,11 @@ from enum import Enum
 import msgspec
 
 from shared.catalog.deployments import Deployment
+from shared.catalog.services import Service
 from shared.limits import Rule
 
 __all__ = [
+    "Modified",
     "Outcome",
     "PartitionTableCreated",
     "PartitionTableExists",
@@ -20,6 +22,7 @@ __all__ = [
     "RulesDeleted",
     "RulesUpserted",
     "Unchanged",
+    "Updated",
 ]
 
 
@@ -33,6 +36,19 @@ class Registered(msgspec.Struct, frozen=True):
 class Unchanged(msgspec.Struct, frozen=True):
     """A deployment of this address was there and was not to be replaced."""
 
+    deployment: Deployment
+
+
+class Updated(msgspec.Struct, frozen=True):
+    """The deployment is reached as it was asked for."""
+
+    deployment: Deployment
+
+
+class Modified(msgspec.Struct, frozen=True):
+    """The service's newest revision as it is now, and the deployment that has it."""
+
+    service: Service
     deployment: Deployment
 
 
@@ -68,6 +84,9 @@ class Rejection(Enum):
     DEPLOYMENT_UNKNOWN = "deployment unknown"
     RESERVED_NAME = "reserved name"
     TYPE_CHANGED = "type changed"
+    SERVICE_UNKNOWN = "service unknown"
+    NOT_A_WORKFLOW = "not a workflow"
+    PROTOCOL_DIFFERS = "protocol differs"
     RULE_DIFFERS = "rule differs"
     RULE_BOOK_FULL = "rule book full"
 
@@ -87,5 +106,7 @@ Outcome = (
     | PartitionTableExists
     | RulesUpserted
     | RulesDeleted
+    | Modified
+    | Updated
     | Rejected
 )

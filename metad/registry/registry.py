@@ -15,14 +15,17 @@ from typing import assert_never
 import msgspec
 
 from metad.registry.address import identity_of
+from metad.registry.changes import is_reserved, modify_service, next_revision, reserved_name, update_deployment
 from metad.registry.commands import (
     CreatePartitionTable,
     DeleteRules,
     MetaCommand,
+    ModifyService,
     Proposal,
     RegisterDeployment,
     RemoveDeployment,
     Snapshot,
+    UpdateDeployment,
     UpsertRules,
 )
 from metad.registry.outcomes import (
@@ -39,9 +42,8 @@ from metad.registry.rules import delete_rules, upsert_rules
 from metad.registry.state import PROPOSALS_REMEMBERED, RegistryState
 from shared.catalog.deployments import Deployment
 from shared.catalog.partitions import PartitionTable, even_partitions
-from shared.catalog.services import Service
 
-__all__ = ["adopt", "apply", "decide", "deployment_at", "is_reserved"]
+__all__ = ["adopt", "apply", "decide", "deployment_at"]
 
 
 def apply(state: RegistryState, proposal: Proposal) -> tuple[RegistryState, Outcome | None]:
@@ -72,20 +74,19 @@ def decide(state: RegistryState, command: MetaCommand) -> tuple[RegistryState, O
             return upsert_rules(state, command)
         case DeleteRules():
             return delete_rules(state, command)
+        case ModifyService():
+            return modify_service(state, command)
+        case UpdateDeployment():
+            return update_deployment(state, command)
         case _:
             assert_never(command)
 
 
 def deployment_at(state: RegistryState, uri: str) -> Deployment | None:
-    """The deployment of this address."""
+    """The deployment of this address; of several, the newest."""
     identity = identity_of(uri)
-    return next((held for held in state.deployments.values() if identity_of(held.uri) == identity), None)
-
-
-def is_reserved(service: str) -> bool:
-    """Names that the runtime's own routes use."""
-    name = service.lower()
-    return name.startswith("restate") or name == "openapi"
+    found = [held for held in state.deployments.values() if identity_of(held.uri) == identity]
+    return max(found, key=lambda held: (held.created_at_ms, held.id), default=None)
 
 
 def _create_partition_table(state: RegistryState, command: CreatePartitionTable) -> tuple[RegistryState, Outcome]:
@@ -113,24 +114,20 @@ def _register(state: RegistryState, command: RegisterDeployment) -> tuple[Regist
         max_protocol_version=command.max_protocol_version,
         created_at_ms=command.at_ms,
         services={
-            service.name: _next_revision(state, service, deployment_id=deployment_id) for service in command.services
+            service.name: next_revision(state, service, deployment_id=deployment_id) for service in command.services
         },
         additional_headers=command.additional_headers,
         metadata=command.metadata,
         sdk_version=command.sdk_version,
     )
-    changed = _with_deployments(state, {**state.deployments, deployment_id: deployment})
+    changed = state.with_deployments({**state.deployments, deployment_id: deployment})
     return changed, Registered(deployment, created=existing is None)
 
 
 def _refuse(state: RegistryState, command: RegisterDeployment) -> Rejected | None:
     for service in command.services:
         if is_reserved(service.name):
-            return Rejected(
-                Rejection.RESERVED_NAME,
-                f"service '{service.name}' cannot be registered: names that begin with 'restate', and 'openapi', "
-                "are reserved",
-            )
+            return reserved_name(service.name)
         known = state.services.get(service.name)
         if known is not None and known.kind != service.kind and not (command.breaking or command.force):
             return Rejected(
@@ -141,32 +138,10 @@ def _refuse(state: RegistryState, command: RegisterDeployment) -> Rejected | Non
     return None
 
 
-def _next_revision(state: RegistryState, service: Service, *, deployment_id: str) -> Service:
-    known = state.services.get(service.name)
-    revision = 1 if known is None else known.revision + 1
-    return msgspec.structs.replace(service, revision=revision, deployment_id=deployment_id)
-
-
 def _remove(state: RegistryState, command: RemoveDeployment) -> tuple[RegistryState, Outcome]:
     if command.id not in state.deployments:
         return state, Rejected(
             Rejection.DEPLOYMENT_UNKNOWN, f"there is no deployment '{command.id}', so it cannot be removed"
         )
     rest = {key: held for key, held in state.deployments.items() if key != command.id}
-    return _with_deployments(state, rest), Removed(command.id)
-
-
-def _with_deployments(state: RegistryState, deployments: dict[str, Deployment]) -> RegistryState:
-    """The state that follows from these deployments: each service at its greatest revision."""
-    services: dict[str, Service] = {}
-    for deployment in deployments.values():
-        for name, service in deployment.services.items():
-            assert service.deployment_id == deployment.id
-            newest = services.get(name)
-            # Two deployments never share a revision of one service, so that the order of `deployments` has no say.
-            assert newest is None or newest.revision != service.revision
-            if newest is None or service.revision > newest.revision:
-                services[name] = service
-    return msgspec.structs.replace(
-        state, version=state.version + 1, deployments=deployments, services=dict(sorted(services.items()))
-    )
+    return state.with_deployments(rest), Removed(command.id)

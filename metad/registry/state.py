@@ -21,7 +21,7 @@ class RegistryState(msgspec.Struct, frozen=True):
     """Everything that group `meta` decides. A value: `apply` returns a new one.
 
     Invariant: `services[name]` is the greatest revision of `name` in any deployment.
-    Invariant: no two deployments have one identity (see `address.identity_of`).
+    Two deployments have one identity (see `address.identity_of`) only if one was moved there by an update.
     """
 
     #: Grows with every change.
@@ -48,6 +48,21 @@ class RegistryState(msgspec.Struct, frozen=True):
             rules=self.rules,
             rules_version=self.rules_version,
             defaults=defaults,
+        )
+
+    def with_deployments(self, deployments: dict[str, Deployment]) -> RegistryState:
+        """The state that follows from these deployments: each service at its greatest revision."""
+        services: dict[str, Service] = {}
+        for deployment in deployments.values():
+            for name, service in deployment.services.items():
+                assert service.deployment_id == deployment.id
+                newest = services.get(name)
+                # Two deployments never share a revision of one service: the order of `deployments` has no say.
+                assert newest is None or newest.revision != service.revision
+                if newest is None or service.revision > newest.revision:
+                    services[name] = service
+        return msgspec.structs.replace(
+            self, version=self.version + 1, deployments=deployments, services=dict(sorted(services.items()))
         )
 
 

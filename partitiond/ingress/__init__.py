@@ -10,7 +10,6 @@ Modules, in the order of a request's path:
     paths           method and path -> route (pure)
     names           ids and keys as they are written in a path (pure)
     directory       the catalog in the form that a request needs (pure)
-    durations       texts such as `1m 30s` -> milliseconds (pure)
     validation      what a handler's input may be (pure)
     requests        route, headers and body -> Invoke command (pure)
     targets         JSON bodies of attach, output and lookup -> invocation id (pure)

@@ -12,11 +12,11 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes
 
 from partitiond.ingress.directory import Retention
-from partitiond.ingress.durations import parse_duration
 from partitiond.ingress.errors import IngressError, bad_header, bad_scope, method_not_allowed
 from partitiond.ingress.names import idempotent_invocation_id, workflow_invocation_id
 from partitiond.ingress.paths import CallRoute
 from partitiond.ingress.validation import check_input
+from shared.durations import parse_duration
 from shared.ids import encode_ulid, target_partition_key
 from shared.limits import check_scope, normal_limit_key
 from shared.protocol.input import encode_input

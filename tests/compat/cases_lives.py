@@ -67,9 +67,14 @@ _TELLS_WHY = Difference(
     theirs=('event Paused .*{"ty": "Paused"}',),
     ours=("event (Paused|TransientError)",),
 )
+_KILLED_BEFORE_IT_TOLD = Difference(
+    "the oracle shows `ready` a moment before it stores the failure, and a kill in that moment comes first",
+    ours=("event TransientError",),
+    sometimes=True,
+)
 _DIFFERENCES = {
     ("backing off", verb): _STILL_BACKING_OFF for verb in ("cancel", "purge", "purge-journal", "restart-as-new")
-} | {("backing off", "pause"): _TELLS_WHY}
+} | {("backing off", "pause"): _TELLS_WHY, ("backing off", "kill"): _KILLED_BEFORE_IT_TOLD}
 
 
 def _in_status(status: str, verb: str) -> Case:

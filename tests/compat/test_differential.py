@@ -9,6 +9,7 @@ import difflib
 import json
 import os
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -43,17 +44,41 @@ RUNS = {run.name: run for run in (Run(*pair, number) for number, pair in enumera
 
 #: Only runs whose name has this text, such as `promise` or `[Ts r6]`.
 _CHOSEN = os.environ.get("EVERLOG_CASES", "")
+#: More than so many at once are no accident.
+_AGAIN_MAX = 12
 
 pytestmark = [pytest.mark.slow, pytest.mark.processes, pytest.mark.timeout(480)]
 
 
+@pytest.mark.filterwarnings("default:differed once:UserWarning")
 def test_both_runtimes_do_the_same(tmp_path: Path) -> None:
-    """One test, since starting the oracle is what takes the time, and the runs take turns on both sides at once."""
+    """One test, since starting the oracle is what takes the time, and the runs take turns on both sides at once.
+
+    A run that differs is played again on a fresh stage, with little beside it: under load, the oracle may be seen in
+    a passing state (`ready` before the failure of an attempt is stored), and what is then done to it is another story.
+    A difference of the runtimes shows both times.
+    """
     runs = [run for run in RUNS.values() if _CHOSEN in run.name]
-    with running_stage(tmp_path) as stage:
+    first = _problems(tmp_path / "first", runs)
+    again = [run for run in runs if run.name in first]
+    if not again:
+        return
+    assert len(again) <= _AGAIN_MAX, _report(first, len(runs))
+    second = _problems(tmp_path / "again", again)
+    assert not second, _report(second, len(runs))
+    warnings.warn(f"differed once, and not when played again: {_report(first, len(runs))}", stacklevel=1)
+
+
+def _problems(folder: Path, runs: list[Run]) -> dict[str, str]:
+    """Play on a fresh stage. -> what differs, by the run's name."""
+    folder.mkdir()
+    with running_stage(folder) as stage:
         told = play(stage, runs)
-    problems = [problem for run in runs if (problem := _problem(run, *told[run.name]))]
-    assert not problems, f"{len(problems)} of {len(runs)} differ:\n" + "\n\n".join(problems)
+    return {run.name: problem for run in runs if (problem := _problem(run, *told[run.name]))}
+
+
+def _report(problems: dict[str, str], of: int) -> str:
+    return f"{len(problems)} of {of} differ:\n" + "\n\n".join(problems.values())
 
 
 def _problem(run: Run, everlog: Told, oracle: Told) -> str:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 import uvloop
 
-import metad.admin.invocations
+import metad.admin.operator
 from shared.api.partition import (
     Moved,
     PartitionRequest,
@@ -114,7 +114,7 @@ def test_requests_that_do_not_fit(tmp_path: Path, method: str, path: str, status
 
 
 def test_moved_is_retried_and_an_absent_worker_is_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metad.admin.invocations, "_WHOLE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(metad.admin.operator, "_WHOLE_TIMEOUT_S", 0.3)
 
     async def main() -> None:
         settings = new_settings(tmp_path, partitions=4)

@@ -12,12 +12,14 @@ from metad.registry.commands import (
     DeleteRules,
     IsAbsent,
     MetaCommand,
+    ModifyService,
     Proposal,
     RegisterDeployment,
     RemoveDeployment,
     RuleDelete,
     RuleUpsert,
     Snapshot,
+    UpdateDeployment,
     UpsertRules,
 )
 from metad.registry.registry import apply
@@ -77,6 +79,18 @@ _GOLDEN: dict[str, tuple[MetaCommand, str]] = {
     "delete rules": (
         DeleteRules([RuleDelete("s"), RuleDelete("t/a/b", AtVersion(1))]),
         "0192c410000102030405060708090a0b0c0d0e0f92059292a173c092a5742f612f62920101",
+    ),
+}
+#: Commands since 0.4, in the same format.
+_GOLDEN |= {
+    "modify service": (
+        ModifyService("S", public=False, journal_retention_ms=1000),
+        "0192c410000102030405060708090a0b0c0d0e0f9807a153c2c0c0cd03e8c0c0",
+    ),
+    "update deployment": (
+        UpdateDeployment("dp_1", "http://h/", ProtocolMode.BIDI_STREAM, "HTTP/2.0", 5, 6, [], {"a": "b"}, "s", True),
+        "0192c410000102030405060708090a0b0c0d0e0f9b08a464705f31a9687474703a2f2f682faa4269646953747265616da848"
+        "5454502f322e3005069081a161a162a173c3",
     ),
 }
 

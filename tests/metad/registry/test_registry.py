@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from metad.registry.changes import is_reserved
 from metad.registry.commands import CreatePartitionTable, MetaCommand, Proposal, RegisterDeployment, RemoveDeployment
 from metad.registry.outcomes import (
     Outcome,
@@ -16,7 +17,7 @@ from metad.registry.outcomes import (
     Removed,
     Unchanged,
 )
-from metad.registry.registry import apply, deployment_at, is_reserved
+from metad.registry.registry import apply, deployment_at
 from metad.registry.state import EMPTY, PROPOSALS_REMEMBERED, RegistryState
 from shared.catalog.defaults import Defaults
 from shared.catalog.deployments import ProtocolMode

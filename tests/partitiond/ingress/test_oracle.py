@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from partitiond.ingress.durations import parse_duration
 from shared.api.partition import InvokeRequest
+from shared.durations import parse_duration
 from shared.ids import encode_invocation_id
 from shared.protocol.input import input_headers, input_payload
 from shared.wal.commands import Failure, Invoke, Result
@@ -19,7 +19,7 @@ from tests.partitiond.ingress.catalogs import discovered
 from tests.partitiond.ingress.harness import Ingress, Reply, fetch
 from tests.partitiond.ingress.oracle import Oracle, running_oracle
 from tests.partitiond.ingress.oracle_requests import REQUESTS, Request
-from tests.partitiond.ingress.test_durations import BAD, GOOD
+from tests.shared.test_durations import BAD, GOOD
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

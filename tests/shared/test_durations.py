@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from partitiond.ingress.durations import parse_duration
+from shared.durations import parse_duration
 
 S, M, H, D = 1000, 60_000, 3_600_000, 86_400_000
 

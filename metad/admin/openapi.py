@@ -1,0 +1,399 @@
+"""The admin API described as OpenAPI 3.1. Owns: nothing.
+
+Bodies of requests are described by the structs that read them, so that they cannot drift apart; a test holds the
+table of operations to the routes that are served. What only consoles use (`/internal`) and old forms are left out.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from metad.admin.bodies import ModifyBody, QueryBody, RegisterBody, RuleDeleteBody, RuleUpsertBody, UpdateBody
+
+__all__ = ["admin_openapi"]
+
+_Json = dict[str, Any]
+
+_TAGS = {
+    "deployment": "Where services run: register, move and remove them",
+    "service": "What is registered: services and their handlers",
+    "invocation": "Cancel, kill, pause, resume, restart and forget invocations",
+    "limits": "How many invocations of a scope run at once",
+    "introspection": "What there is to see: SQL, health, version",
+}
+
+
+class _Operation(NamedTuple):
+    """`answers`: status -> what it means; of 2xx, `shape` is the body's schema, if there is one."""
+
+    method: str
+    path: str
+    id: str
+    tag: str
+    summary: str
+    answers: dict[int, str]
+    shape: _Json | None = None
+    body: Any = None
+    query: tuple[str, ...] = ()
+
+
+def _named(name: str) -> _Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _listed(field: str, name: str) -> _Json:
+    return {"type": "object", "properties": {field: {"type": "array", "items": _named(name)}}, "required": [field]}
+
+
+_NO_BODY = {400: "A field or parameter is wrong", 503: "The log or the partition cannot be reached now: ask again"}
+_NOT_FOUND = {404: "There is none of this name or id"}
+_CHANGES = {400: "A field is wrong", 415: "The body is no JSON by its type", 422: "The body does not fit"} | {
+    503: "The log cannot be reached now: ask again"
+}
+_DISCOVERS = {500: "The deployment cannot be asked, or does not fit this runtime (META0003, META0012 to META0014)"}
+_VERB = _NO_BODY | _NOT_FOUND | {409: "Its status does not allow this"}
+
+_OPERATIONS = (
+    _Operation(
+        "post",
+        "/deployments",
+        "create_deployment",
+        "deployment",
+        "Register the services of a deployment",
+        {200: "It was there before, or is replaced", 201: "Registered", 409: "A service would change its type"}
+        | _CHANGES
+        | _DISCOVERS,
+        _named("RegisteredDeployment"),
+        RegisterBody,
+    ),
+    _Operation(
+        "get",
+        "/deployments",
+        "list_deployments",
+        "deployment",
+        "All deployments",
+        {200: "With the names and revisions of their services"},
+        _listed("deployments", "Deployment"),
+    ),
+    _Operation(
+        "get",
+        "/deployments/{deployment}",
+        "get_deployment",
+        "deployment",
+        "One deployment, its services whole",
+        {200: "The deployment", 400: "No id of a deployment"} | _NOT_FOUND,
+        _named("Deployment"),
+    ),
+    _Operation(
+        "patch",
+        "/deployments/{deployment}",
+        "update_deployment",
+        "deployment",
+        "Move a deployment, or change what is sent to it",
+        {200: "As it is now"} | _NOT_FOUND | _CHANGES | _DISCOVERS,
+        _named("Deployment"),
+        UpdateBody,
+    ),
+    _Operation(
+        "delete",
+        "/deployments/{deployment}",
+        "delete_deployment",
+        "deployment",
+        "Forget a deployment; its services fall back to their next older revision",
+        {202: "It is gone", 501: "Only `force=true` is supported"} | _NO_BODY | _NOT_FOUND,
+        query=("force",),
+    ),
+    _Operation(
+        "get",
+        "/services",
+        "list_services",
+        "service",
+        "All services at their newest revision",
+        {200: "The services"},
+        _listed("services", "Service"),
+    ),
+    _Operation(
+        "get",
+        "/services/{service}",
+        "get_service",
+        "service",
+        "One service at its newest revision",
+        {200: "The service"} | _NOT_FOUND,
+        _named("Service"),
+    ),
+    _Operation(
+        "patch",
+        "/services/{service}",
+        "modify_service",
+        "service",
+        "Change a service's options, until it is registered again",
+        {200: "As it is now"} | _NOT_FOUND | _CHANGES,
+        _named("Service"),
+        ModifyBody,
+    ),
+    _Operation(
+        "get",
+        "/services/{service}/openapi",
+        "get_service_openapi",
+        "service",
+        "OpenAPI of its routes at the ingress",
+        {200: "The document"} | _NOT_FOUND,
+        {"type": "object"},
+    ),
+    _Operation(
+        "get",
+        "/services/{service}/handlers",
+        "list_service_handlers",
+        "service",
+        "Its handlers",
+        {200: "The handlers"} | _NOT_FOUND,
+        _listed("handlers", "Handler"),
+    ),
+    _Operation(
+        "get",
+        "/services/{service}/handlers/{handler}",
+        "get_service_handler",
+        "service",
+        "One handler",
+        {200: "The handler"} | _NOT_FOUND,
+        _named("Handler"),
+    ),
+    *(
+        _Operation("patch", f"/invocations/{{invocation}}/{verb}", name, "invocation", summary, answers | _VERB)
+        for verb, name, summary, answers in (
+            (
+                "cancel",
+                "cancel_invocation",
+                "Tell the handler to stop and clean up",
+                {200: "It had not begun, and is gone", 202: "The handler is told"},
+            ),
+            ("kill", "kill_invocation", "End it at once, with all that it has called", {200: "It has ended"}),
+            ("purge", "purge_invocation", "Forget one that has ended", {200: "It is forgotten"}),
+            ("purge-journal", "purge_journal", "Forget the journal of one that has ended", {200: "It is forgotten"}),
+            (
+                "pause",
+                "pause_invocation",
+                "Stop it where it is",
+                {200: "It is paused already", 202: "It is paused at its next step"},
+            ),
+        )
+    ),
+    _Operation(
+        "patch",
+        "/invocations/{invocation}/resume",
+        "resume_invocation",
+        "invocation",
+        "Let a paused one go on, or one that backs off try again now",
+        {200: "It goes on", 425: "It has not begun"} | _VERB,
+        query=("deployment",),
+    ),
+    _Operation(
+        "patch",
+        "/invocations/{invocation}/restart-as-new",
+        "restart_as_new_invocation",
+        "invocation",
+        "Do one that has ended again, from its input or from an entry of its journal",
+        {200: "The new one", 410: "Its input was not kept", 422: "A workflow, or of an old protocol", 425: "Not begun"}
+        | _VERB,
+        _named("Restarted"),
+        query=("from", "deployment"),
+    ),
+    _Operation(
+        "delete",
+        "/invocations/{invocation}",
+        "delete_invocation",
+        "invocation",
+        "The old form of cancel, kill and purge",
+        {202: "Accepted, whatever becomes of it"} | _NO_BODY,
+        query=("mode",),
+    ),
+    _Operation(
+        "put",
+        "/limits/rules",
+        "upsert_rules",
+        "limits",
+        "Make or change rules, all of them or none",
+        {200: "The rules as they are now", 409: "A precondition does not hold"} | _CHANGES,
+        {"type": "array", "items": _named("Rule")},
+        list[RuleUpsertBody],
+    ),
+    _Operation(
+        "post",
+        "/limits/rules/bulk-delete",
+        "bulk_delete_rules",
+        "limits",
+        "Remove rules, all of them or none",
+        {200: "The patterns of those that were there", 409: "A precondition does not hold"} | _CHANGES,
+        {"type": "array", "items": {"type": "string"}},
+        list[RuleDeleteBody],
+    ),
+    _Operation(
+        "post",
+        "/query",
+        "query",
+        "introspection",
+        "SQL over the state of the runtime",
+        {200: "Rows, as JSON or as an Arrow stream by `accept`", 500: "The query failed"} | _CHANGES,
+        {"type": "object", "properties": {"rows": {"type": "array", "items": {"type": "object"}}}},
+        QueryBody,
+    ),
+    _Operation("get", "/health", "health", "introspection", "Can it serve", {200: "It can", 503: "What is missing"}),
+    _Operation("get", "/version", "version", "introspection", "What is this", {200: "Versions"}, _named("Version")),
+    _Operation(
+        "get", "/openapi", "openapi", "introspection", "This document", {200: "The document"}, {"type": "object"}
+    ),
+)
+_QUERY: dict[str, _Json] = {
+    "force": {"schema": {"type": "boolean", "default": False}, "description": "Do not wait until nothing uses it"},
+    "mode": {"schema": {"enum": ["cancel", "kill", "purge"], "default": "cancel"}},
+    "from": {
+        "schema": {"type": "integer", "minimum": 0, "maximum": (1 << 32) - 1, "default": 0},
+        "description": "The last entry of the journal that is kept",
+    },
+    "deployment": {"schema": {"type": "string"}, "description": "`keep`, `latest` or the id of a deployment"},
+}
+
+
+def admin_openapi(version: str) -> _Json:
+    """`version`: of this server."""
+    bodies = [each.body for each in _OPERATIONS if each.body is not None]
+    shapes, components = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
+    schema_of = iter(shapes)
+    paths: dict[str, _Json] = {}
+    for each in _OPERATIONS:
+        body = None if each.body is None else next(schema_of)
+        paths.setdefault(each.path, {})[each.method] = _described(each, body)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Everlog admin API", "version": version},
+        "paths": paths,
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
+        "components": {"schemas": components | _SHAPES},
+    }
+
+
+def _described(each: _Operation, body: _Json | None) -> _Json:
+    names = [part[1:-1] for part in each.path.split("/") if part.startswith("{")]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    parameters += [{"name": name, "in": "query", "required": False} | _QUERY[name] for name in each.query]
+    described: _Json = {
+        "operationId": each.id,
+        "summary": each.summary,
+        "tags": [each.tag],
+        "responses": {str(status): _response(each, status) for status in sorted(each.answers)},
+    }
+    if parameters:
+        described["parameters"] = parameters
+    if body is not None:
+        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    return described
+
+
+def _response(each: _Operation, status: int) -> _Json:
+    response: _Json = {"description": each.answers[status]}
+    if status < 300 and each.shape is not None:
+        response["content"] = {"application/json": {"schema": each.shape}}
+    if status >= 400 and status not in (415, 501):
+        # What does not fit the route's form is told in plain text.
+        error = {"application/json": {"schema": _named("Error")}, "text/plain": {"schema": {"type": "string"}}}
+        response["content"] = error
+    return response
+
+
+def _object(required: str, **properties: _Json) -> _Json:
+    return {"type": "object", "properties": properties, "required": required.split()}
+
+
+_TEXT: _Json = {"type": "string"}
+_NUMBER: _Json = {"type": "integer", "minimum": 0}
+_FLAG: _Json = {"type": "boolean"}
+_MAP: _Json = {"type": "object", "additionalProperties": _TEXT}
+_DURATION: _Json = {"type": "string", "description": "As in `1m 30s`"}
+_TIME: _Json = {"type": "string", "format": "date-time"}
+_SHAPES: _Json = {
+    "Error": _object("message", message=_TEXT, restate_code={"type": ["string", "null"]}),
+    "RegisteredDeployment": _object(
+        "id services min_protocol_version max_protocol_version",
+        id=_TEXT,
+        services={"type": "array", "items": _named("Service")},
+        min_protocol_version=_NUMBER,
+        max_protocol_version=_NUMBER,
+        sdk_version=_TEXT,
+    ),
+    "Deployment": _object(
+        "id uri protocol_type http_version created_at min_protocol_version max_protocol_version services",
+        id=_TEXT,
+        uri=_TEXT,
+        protocol_type={"enum": ["BidiStream", "RequestResponse"]},
+        http_version={"enum": ["HTTP/1.1", "HTTP/2.0"]},
+        additional_headers=_MAP,
+        metadata=_MAP,
+        created_at=_TIME,
+        min_protocol_version=_NUMBER,
+        max_protocol_version=_NUMBER,
+        sdk_version=_TEXT,
+        services={
+            "type": "array",
+            "description": "Names and revisions in a list of deployments, whole of a single one",
+            "items": _object("name revision", name=_TEXT, revision=_NUMBER),
+        },
+    ),
+    "Service": _object(
+        "name ty handlers deployment_id revision public idempotency_retention inactivity_timeout abort_timeout",
+        name=_TEXT,
+        ty={"enum": ["Service", "VirtualObject", "Workflow"]},
+        handlers={"type": "array", "items": _named("Handler")},
+        documentation=_TEXT,
+        metadata=_MAP,
+        deployment_id=_TEXT,
+        revision=_NUMBER,
+        public=_FLAG,
+        idempotency_retention=_DURATION,
+        workflow_completion_retention=_DURATION,
+        journal_retention=_DURATION,
+        inactivity_timeout=_DURATION,
+        abort_timeout=_DURATION,
+        enable_lazy_state=_FLAG,
+        retry_policy={"type": "object"},
+        info={"type": "array", "items": {"type": "object"}},
+    ),
+    "Handler": _object(
+        "name public input_description output_description",
+        name=_TEXT,
+        ty={"enum": ["Exclusive", "Shared", "Workflow"]},
+        documentation=_TEXT,
+        metadata=_MAP,
+        idempotency_retention=_DURATION,
+        journal_retention=_DURATION,
+        inactivity_timeout=_DURATION,
+        abort_timeout=_DURATION,
+        enable_lazy_state=_FLAG,
+        public=_FLAG,
+        input_description=_TEXT,
+        output_description=_TEXT,
+        input_json_schema={},
+        output_json_schema={},
+        retry_policy={"type": "object"},
+        info={"type": "array", "items": {"type": "object"}},
+    ),
+    "Restarted": _object("new_invocation_id", new_invocation_id=_TEXT),
+    "Rule": _object(
+        "pattern limits disabled version last_modified_millis_since_epoch",
+        pattern=_TEXT,
+        limits=_object("", concurrency=_NUMBER),
+        description=_TEXT,
+        disabled=_FLAG,
+        version=_NUMBER,
+        last_modified_millis_since_epoch=_NUMBER,
+    ),
+    "Version": _object(
+        "version min_admin_api_version max_admin_api_version features",
+        version=_TEXT,
+        min_admin_api_version=_NUMBER,
+        max_admin_api_version=_NUMBER,
+        ingress_endpoint=_TEXT,
+        features={"type": "object", "additionalProperties": _FLAG},
+    ),
+}
