@@ -17,6 +17,7 @@ from rocksdict import DBCompressionType, Options, Rdict, WriteBatch, WriteOption
 
 from shared import bounded_scan
 from shared.errors import ConfigError, CorruptionError, EverlogError
+from shared.formats import check_format
 
 __all__ = ["STORE_FORMAT", "RocksStore", "Store", "StoreError"]
 
@@ -181,9 +182,9 @@ def _check_format(path: Path) -> None:
         temporary.rename(file)
         return
     if text != str(STORE_FORMAT):
-        raise ConfigError(
-            f"{file} says format {text}, this build knows {STORE_FORMAT}: start the newer Everlog that wrote it"
-        )
+        if not text.isdecimal():
+            raise ConfigError(f"{file} is damaged: restore it from a backup (it holds `{STORE_FORMAT}`)")
+        check_format(f"the log {path}", int(text), newest=STORE_FORMAT)
 
 
 def _store_error(what: str, error: Exception) -> EverlogError:

@@ -14,7 +14,7 @@ from partitiond.machine.tables import Tables
 from partitiond.machine.txn import Txn
 from shared.api.log import Committed, Following, Leadership, LogError
 from shared.api.partition import PartitionStatus
-from shared.errors import CorruptionError
+from shared.errors import CorruptionError, FormatError
 from shared.storage.values import PartitionMeta
 from shared.wal.batch import Batch, decode_batch
 
@@ -95,7 +95,10 @@ class Processor:
         while at < len(batches) and txn.put_bytes < _COMMIT_BYTES:
             message = batches[at]
             at += 1
-            batch = decode_batch(message.payload)
+            try:
+                batch = decode_batch(message.payload)
+            except (CorruptionError, FormatError) as error:
+                raise type(error)(f"{self.group} lsn={message.lsn}: {error}") from error
             if batch.epoch == 0 and own_actions < 0:
                 # What follows is asked for by another leader, or by this one in its next epoch.
                 own_actions = len(actions)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from scripts.node.conf import checkout_path, supervisord_conf
-from scripts.node.layout import NodeLock, lock_holder, open_data_dir
+from scripts.node.layout import NodeLock, lock_holder, open_data_dir, raise_format
 from scripts.node.logfiles import tail
 from scripts.node.ports import check_ports
 from scripts.node.procfs import command_line
@@ -69,6 +69,9 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
         write_settings(settings, settings.run_path / "settings.json")
         conf = settings.run_path / "supervisord.conf"
         conf.write_text(supervisord_conf(settings, programs))
+        # Counters of the workers of the last run, in whatever layout its build had.
+        (settings.run_path / "slots").unlink(missing_ok=True)
+        raise_format(settings.data_path)
         process = _spawn(settings, conf, lock, detach=detach)
     finally:
         lock.close()

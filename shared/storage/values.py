@@ -45,8 +45,8 @@ __all__ = [
     "encode",
 ]
 
-#: Since 0.1.
-STORE_FORMAT = 1
+#: A store is given the newest one as soon as it is opened to be written to. 1: up to 0.3.
+STORE_FORMAT = 2
 
 
 class Status(IntEnum):

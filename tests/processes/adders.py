@@ -56,7 +56,9 @@ class Adders:
         while True:
             try:
                 async with session.post(
-                    f"{self._ingress}/{self._service}/{counter}/add", json=1, headers={"idempotency-key": idempotency_key}
+                    f"{self._ingress}/{self._service}/{counter}/add",
+                    json=1,
+                    headers={"idempotency-key": idempotency_key},
                 ) as response:
                     if response.status == 200:
                         return int(await response.json())

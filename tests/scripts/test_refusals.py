@@ -47,11 +47,12 @@ def test_directory_in_use_names_the_node(make_node: NodeMaker) -> None:
 
 def test_newer_format_is_refused_and_nothing_is_touched(node: StubNode) -> None:
     node.data_dir.mkdir()
-    (node.data_dir / "FORMAT").write_text('{"format": 2, "created_by": "everlog 9.0.0"}')
+    (node.data_dir / "FORMAT").write_text('{"format": 3, "created_by": "everlog 9.0.0"}')
     (node.data_dir / "logd").mkdir()
-    assert "has format 2, this version of Everlog knows up to 1: run the version that made it" in _refused(node)
+    text = _refused(node)
+    assert "has format 3, this version of Everlog knows up to 2: run the version that wrote it (everlog 9.0.0)" in text
     assert sorted(path.name for path in node.data_dir.iterdir()) == ["FORMAT", "logd"]
-    assert json.loads((node.data_dir / "FORMAT").read_text())["format"] == 2
+    assert json.loads((node.data_dir / "FORMAT").read_text())["format"] == 3
 
 
 def test_damaged_format_is_refused(node: StubNode) -> None:
