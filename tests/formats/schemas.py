@@ -114,21 +114,16 @@ def _batch() -> list[str]:
 def _store() -> list[str]:
     values, keys = shared.storage.values, shared.storage.keys
     kinds = [*_constants(keys, lambda name, value: name.isupper() and isinstance(value, bytes) and name != "META_KEY")]
-    decoders = [
-        value.__self__ for name, value in vars(values).items() if isinstance(_decoder(value), msgspec.msgpack.Decoder)
-    ]
-    return [*sorted(kinds), *_structs(*(decoder.type for decoder in decoders))]
-
-
-def _decoder(value: Any) -> Any:
-    return getattr(value, "__self__", None)
+    bound = {name: getattr(value, "__self__", None) for name, value in vars(values).items()}
+    rows = {name: each.type for name, each in bound.items() if isinstance(each, msgspec.msgpack.Decoder)}
+    decoders = [f"constant {name} of {_type(kind)}" for name, kind in sorted(rows.items())]
+    return [*sorted(kinds), *decoders, *_structs(*rows.values())]
 
 
 def _log() -> list[str]:
     entry = logd.entry
-    layouts = [
-        f"layout {name} = {getattr(entry, name).format}" for name in ("_entry_head", "_entry_place", "_value_head")
-    ]
+    heads = ("_entry_head", "_entry_place", "_value_head")
+    layouts = [f"layout {name} = {getattr(entry, name).format}" for name in heads]
     kinds = _constants(logd.keys, lambda name, value: name.isupper() and isinstance(value, int))
     return [*sorted(kinds), *layouts, *_structs(entry.HardState)]
 
@@ -188,7 +183,7 @@ def schema_of(name: str, version: int) -> list[str]:
 
 
 def write() -> list[str]:
-    """Bring the files of today's versions up to date. Returns what is refused: a version of an older release is closed."""
+    """Bring the files of today's versions up to date. Returns what is refused: versions of older releases are closed."""
     refused = []
     for name, (version, describe) in FORMATS.items():
         lines = describe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -51,7 +52,7 @@ def _members(lines: list[str]) -> set[str]:
 def test_a_newer_version_has_all_of_the_older_one(name: str) -> None:
     """Only then is what the older one wrote read by today's decoders."""
     versions = versions_of(name)
-    for older, newer in zip(versions, versions[1:], strict=False):
+    for older, newer in itertools.pairwise(versions):
         assert _members(schema_of(name, older)) - _members(schema_of(name, newer)) == set()
 
 
