@@ -183,7 +183,7 @@ def schema_of(name: str, version: int) -> list[str]:
 
 
 def write() -> list[str]:
-    """Bring the files of today's versions up to date. Returns what is refused: versions of older releases are closed."""
+    """Bring the files of today's versions up to date. Returns what is refused: closed versions."""
     refused = []
     for name, (version, describe) in FORMATS.items():
         lines = describe()
