@@ -49,6 +49,8 @@ class Node:
     programs: Sequence[Program]
     supervisord: subprocess.Popen[bytes]
     started_at: float
+    #: The format of the data directory before this build raised it, None when it had not to.
+    raised_from: int | None = None
 
     @property
     def log_path(self) -> Path:
@@ -71,11 +73,11 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
         conf.write_text(supervisord_conf(settings, programs))
         # Counters of the workers of the last run, in whatever layout its build had.
         (settings.run_path / "slots").unlink(missing_ok=True)
-        raise_format(settings.data_path)
+        raised_from = raise_format(settings.data_path)
         process = _spawn(settings, conf, lock, detach=detach)
     finally:
         lock.close()
-    return Node(settings, programs, process, started_at)
+    return Node(settings, programs, process, started_at, raised_from)
 
 
 def _spawn(settings: Settings, conf: Path, lock: NodeLock, *, detach: bool) -> subprocess.Popen[bytes]:
