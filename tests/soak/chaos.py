@@ -15,7 +15,7 @@ __all__ = ["Chaos"]
 
 _PROGRAMS = ["logd", "metad", "partitiond", "ingress", "sqld"]
 _EVERYTHING = "everything"
-_PAUSE_S = (0.5, 5.0)
+_PAUSE_S = (0.2, 3.0)
 #: So many calls must be answered between two kills, within so long.
 _PROGRESS = 20
 _PROGRESS_WITHIN_S = 90.0
