@@ -9,5 +9,7 @@ Modules:
     restart     restart one program
     config      the merged settings
     logs        the programs' logs
+    checkpoint  a checkpoint now
+    snapshot    export and import
     show        text for people: tables, durations
 """

@@ -23,6 +23,8 @@ VERBS: dict[str, str] = {
     "restart": "restart one program of the node",
     "config": "print the merged settings and what they mean",
     "logs": "print the programs' logs",
+    "checkpoint": "make a checkpoint of the node's partitions now",
+    "snapshot": "write the node's whole state somewhere else, or make a node of it",
 }
 
 _EPILOG = "Settings come from --config FILE (TOML), EVERLOG_* variables and flags; `everlog config` lists all."

@@ -34,6 +34,9 @@ import shared.api.sql
 import shared.config
 import shared.formats
 import shared.rpc.frames
+import shared.snapshots.checkpoint_file
+import shared.snapshots.log_file
+import shared.snapshots.manifest
 import shared.storage.keys
 import shared.storage.values
 import shared.wal.batch
@@ -145,9 +148,21 @@ def _interfaces() -> list[str]:
     return [f"frame of {shared.rpc.frames.FRAME_BYTES_LIMIT} bytes", *_structs(shared.config.Settings, *unions)]
 
 
+def _checkpoint() -> list[str]:
+    return [f"store {shared.storage.values.STORE_FORMAT}", *_structs(shared.snapshots.checkpoint_file.CheckpointInfo)]
+
+
+def _snapshot() -> list[str]:
+    """One that cannot be read in some part is refused by its manifest."""
+    parts = [f"{name} {FORMATS[name].version()}" for name in ("batch", "store", "meta", "snapshot-log")]
+    return [*parts, *_structs(shared.snapshots.manifest.SnapshotManifest)]
+
+
 def _data() -> list[str]:
     """A data directory needs a build that reads all that is in it."""
-    return [f"{name} {FORMATS[name].version()}" for name in FORMATS if name not in ("data", "peers", "interfaces")]
+    return [
+        f"{name} {FORMATS[name].version()}" for name in ("batch", "store", "meta", "log", "log-folder", "checkpoint")
+    ]
 
 
 FORMATS: dict[str, Format] = {
@@ -156,6 +171,15 @@ FORMATS: dict[str, Format] = {
     "meta": Format(lambda: metad.registry.codec.FORMAT_VERSION, lambda: _structs(metad.registry.commands.Proposal)),
     "log": Format(lambda: logd.entry.FORMAT_VERSION, _log),
     "log-folder": Format(lambda: logd.store.STORE_FORMAT, lambda: ["one RocksDB, and FORMAT: the number as text"]),
+    "checkpoint": Format(lambda: shared.snapshots.checkpoint_file.FORMAT, _checkpoint),
+    "snapshot-log": Format(
+        lambda: shared.snapshots.log_file.FORMAT,
+        lambda: [
+            f"layout {shared.snapshots.log_file._frame_head.format}, {shared.snapshots.log_file._lsn.format}",
+            *_structs(shared.snapshots.log_file.LogHead),
+        ],
+    ),
+    "snapshot": Format(lambda: shared.snapshots.manifest.FORMAT, _snapshot),
     "data": Format(lambda: shared.formats.DATA_FORMAT, _data),
     "peers": Format(lambda: logd.peers.handshake.WIRE_VERSION, _peers),
     "interfaces": Format(lambda: shared.formats.INTERFACES, _interfaces),
