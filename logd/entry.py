@@ -13,6 +13,7 @@ from zlib import crc32
 import msgspec
 
 from shared.errors import CorruptionError
+from shared.formats import check_format
 
 __all__ = ["FORMAT_VERSION", "HardState", "StoredEntry", "decode_entry", "decode_value", "encode_entry", "encode_value"]
 
@@ -51,14 +52,13 @@ def encode_entry(*, group_id: int, index: int, term: int, position: int, command
 
 
 def decode_entry(value: bytes, *, group: str, group_id: int, index: int) -> StoredEntry:
-    """Raises CorruptionError that names group and index for anything but what `encode_entry` made for them."""
+    """Raises CorruptionError that names group and index for anything but what `encode_entry` made for them, FormatError
+    for a whole one of another version."""
     if len(value) < _entry_head.size:
         raise CorruptionError(f"log entry group={group} index={index} is cut: {len(value)} bytes")
     version, checksum, term, position = _entry_head.unpack_from(value)
     if version != FORMAT_VERSION:
-        raise CorruptionError(
-            f"log entry group={group} index={index} has format version {version}; this build reads {FORMAT_VERSION}"
-        )
+        check_format(f"log entry group={group} index={index}", version, newest=FORMAT_VERSION)
     command = value[_entry_head.size :]
     if crc32(command, crc32(_entry_place.pack(group_id, index, term, position))) != checksum:
         raise CorruptionError(f"log entry group={group} index={index} is damaged: its checksum does not match")
@@ -72,10 +72,14 @@ def encode_value(value: HardState | int, *, key: bytes) -> bytes:
 
 
 def decode_value(data: bytes, kind: type[_T], *, key: bytes, what: str) -> _T:
-    """Raises CorruptionError that names `what` for damaged bytes."""
+    """Raises CorruptionError that names `what` for damaged bytes, FormatError for another version."""
     body = data[_value_head.size :]
-    if len(data) <= _value_head.size or _value_head.unpack_from(data) != (FORMAT_VERSION, crc32(body, crc32(key))):
-        raise CorruptionError(f"{what} is damaged: its checksum or format version does not match")
+    if len(data) <= _value_head.size:
+        raise CorruptionError(f"{what} is cut: {len(data)} bytes")
+    version, checksum = _value_head.unpack_from(data)
+    check_format(what, version, newest=FORMAT_VERSION)
+    if checksum != crc32(body, crc32(key)):
+        raise CorruptionError(f"{what} is damaged: its checksum does not match")
     try:
         return msgspec.msgpack.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

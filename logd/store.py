@@ -19,6 +19,7 @@ from rocksdict import DBCompressionType, DBRecoveryMode, Options, Rdict, WriteBa
 from shared import bounded_scan
 from shared.descriptors import store_files_max
 from shared.errors import ConfigError, StoreError, store_error
+from shared.formats import check_format
 from shared.wal_guard import check_synced, open_error, sync_folders
 
 __all__ = ["STORE_FORMAT", "RocksStore", "Store", "StoreError"]
@@ -206,6 +207,6 @@ def _check_format(path: Path) -> None:
         sync_folders(path)
         return
     if text != str(STORE_FORMAT):
-        raise ConfigError(
-            f"{file} says format {text}, this build knows {STORE_FORMAT}: start the newer Everlog that wrote it"
-        )
+        if not text.isdecimal():
+            raise ConfigError(f"{file} is damaged: restore it from a backup (it holds `{STORE_FORMAT}`)")
+        check_format(f"the log {path}", int(text), newest=STORE_FORMAT)

@@ -40,7 +40,7 @@ from shared.api.log import (
     Trimmed,
 )
 from shared.config import Settings
-from shared.errors import CorruptionError, UnavailableError
+from shared.errors import CorruptionError, FormatError, UnavailableError
 from shared.rpc.client import RpcCaller
 from shared.rpc.connection import Connection
 
@@ -261,8 +261,8 @@ class MetaLog:
             return
         try:
             self._apply(batch)
-        except CorruptionError as error:
-            self._fail(CorruptionError(f"lsn={batch.lsn}: {error}"))
+        except (CorruptionError, FormatError) as error:
+            self._fail(type(error)(f"lsn={batch.lsn}: {error}"))
         except Exception as error:
             # A bug of ours. Going on after a record that could not be applied would fork the state.
             error.add_note(f"applying lsn={batch.lsn} of group meta")

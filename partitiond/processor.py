@@ -16,7 +16,7 @@ from partitiond.machine.txn import Txn
 from partitiond.replay import Replay
 from shared.api.log import Committed, Following, Leadership, LogError
 from shared.api.partition import PartitionStatus
-from shared.errors import CorruptionError
+from shared.errors import CorruptionError, FormatError
 from shared.storage.values import PartitionMeta
 from shared.wal.batch import Batch, decode_batch
 
@@ -126,6 +126,8 @@ class Processor:
                 unreadable = f"the record at lsn={message.lsn} of {self.group} cannot be read: {error}"
                 at = len(batches)
                 break
+            except FormatError as error:
+                raise FormatError(f"{self.group} lsn={message.lsn}: {error}") from error
             at += 1
             if batch.epoch == 0 and own_actions < 0:
                 # What follows is asked for by another leader, or by this one in its next epoch.

@@ -42,7 +42,7 @@ from shared.api.partition import (
 from shared.catalog.partitions import Partition
 from shared.catalog_client import CatalogClient
 from shared.clock import SystemClock
-from shared.config import Settings, read_settings
+from shared.config import Settings, read_own_settings
 from shared.descriptors import store_files_max
 from shared.disk import DiskGuard, store_guard
 from shared.errors import ConfigError, StoreError
@@ -264,7 +264,11 @@ def _shares(index: int, settings: Settings) -> Shares | None:
 
 def main(index: int, data_dir: str) -> None:
     """Entry of the worker process."""
-    settings = read_settings(Path(data_dir) / "run" / "settings.json")
+    try:
+        settings = read_own_settings(Path(data_dir) / "run" / "settings.json")
+    except ConfigError as error:
+        print(f"partitiond-{index}: {error}", file=sys.stderr)
+        sys.exit(EXIT_CONFIG)
     setup_logging(f"partitiond-{index}", settings.log_level)
     try:
         uvloop.run(_run(index, settings))

@@ -2,6 +2,7 @@
 
 Modules, from the words to the wires:
     errors      the error families
+    formats     versions of a node as a whole, and how an unknown one is refused
     clock       time as a port
     ids         invocation, deployment and awakeable ids; keys of the key space
     limits      scopes, limit keys and the rules that bound them

@@ -18,9 +18,10 @@ from typing import Any
 import msgspec
 
 from shared.catalog.defaults import Defaults
-from shared.errors import ConfigError
+from shared.errors import ConfigError, FormatError
+from shared.formats import INTERFACES
 
-__all__ = ["SETTING_DOCS", "Settings", "load_settings", "read_settings", "write_settings"]
+__all__ = ["SETTING_DOCS", "Settings", "load_settings", "read_own_settings", "read_settings", "write_settings"]
 
 #: One line a setting; `everlog config` and the README's table print these.
 SETTING_DOCS: dict[str, str] = {
@@ -80,6 +81,9 @@ _FROM_ZERO = (
     "retry_max_interval_s",
     "retry_max_attempts",
 )
+
+#: Stands in `run/settings.json` beside the settings, see `shared.formats.INTERFACES`.
+_INTERFACES = "interfaces"
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -241,16 +245,46 @@ def _validate(settings: Settings) -> None:
 
 def write_settings(settings: Settings, path: Path) -> None:
     """Leave the merged settings for the daemons: all of them, or the file stays as it was. Raises OSError."""
+    values = {_INTERFACES: INTERFACES, **msgspec.to_builtins(settings)}
     new = path.with_suffix(".new")
-    new.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2))
+    new.write_bytes(msgspec.json.format(msgspec.json.encode(values), indent=2))
     new.rename(path)
 
 
 def read_settings(path: Path) -> Settings:
-    """What `everlog up` wrote. Raises ConfigError when it is missing or unreadable."""
+    """What `everlog up` of any build wrote, for who looks at its node. Raises ConfigError when it is unreadable."""
+    values, interfaces = _read_node(path)
+    if interfaces != INTERFACES:
+        values = {name: value for name, value in values.items() if name in SETTING_DOCS}
+    return _to_settings(values, path)
+
+
+def read_own_settings(path: Path) -> Settings:
+    """What `everlog up` wrote, for the programs of the node. Raises FormatError when that was another build: programs
+    that speak differently must not meet, nor one write what the next cannot read."""
+    values, interfaces = _read_node(path)
+    if interfaces != INTERFACES:
+        raise FormatError(
+            f"{path} is of a node whose programs speak version {interfaces}, and this program speaks {INTERFACES}: "
+            "another build was installed while the node ran; stop all of it and start it again (everlog down, then up)"
+        )
+    return _to_settings(values, path)
+
+
+def _read_node(path: Path) -> tuple[dict[str, Any], int]:
+    """The settings, and the version of the node's interfaces; 0 before there was one."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Settings)
+        values = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        interfaces = msgspec.convert(values.pop(_INTERFACES, 0), int)
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; daemons are started by `everlog up`") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is damaged: {error}; run `everlog up` again") from error
+    return values, interfaces
+
+
+def _to_settings(values: dict[str, Any], path: Path) -> Settings:
+    try:
+        return msgspec.convert(values, Settings)
+    except msgspec.ValidationError as error:
         raise ConfigError(f"{path} is damaged: {error}; run `everlog up` again") from error

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvloop
 
-from shared.config import Settings, read_settings
+from shared.config import Settings, read_own_settings
 from shared.errors import ConfigError, StoreError
 from shared.host_watch import watch_host
 from shared.logs import setup_logging
@@ -38,7 +38,7 @@ def run_daemon(name: str, serve: Callable[[Settings, asyncio.Event], Awaitable[N
     parser.add_argument("--data-dir", required=True, type=Path)
     arguments = parser.parse_args()
     try:
-        settings = read_settings(arguments.data_dir / "run" / "settings.json")
+        settings = read_own_settings(arguments.data_dir / "run" / "settings.json")
     except ConfigError as error:
         sys.exit(f"{name}: {error}")
     setup_logging(name, settings.log_level)

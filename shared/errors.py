@@ -11,6 +11,7 @@ __all__ = [
     "CorruptionError",
     "EverlogError",
     "FencedError",
+    "FormatError",
     "InvocationError",
     "LocalProtocolError",
     "RemoteProtocolError",
@@ -36,6 +37,11 @@ class EverlogError(Exception):
 
 class ConfigError(EverlogError):
     """The operator's settings or environment are wrong. The text names the setting and the remedy."""
+
+
+class FormatError(ConfigError):
+    """Another build wrote this, in a format that this one does not know. Nothing is wrong with the bytes: touch
+    nothing, start the build that wrote them. Not `CorruptionError`: no copy helps, and none is needed."""
 
 
 class CorruptionError(EverlogError):

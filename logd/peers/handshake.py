@@ -14,8 +14,9 @@ from shared.errors import RemoteProtocolError
 
 __all__ = ["WIRE_VERSION", "Handshake"]
 
-#: Of the messages between peers. Both ends must have the same.
-WIRE_VERSION = 1
+#: Of the messages between peers and the batches in them: what one node orders, the others must be able to apply. Both
+#: ends must have the same. 1: up to 0.3.
+WIRE_VERSION = 2
 _NONCE_BYTES = 16
 
 
@@ -50,7 +51,9 @@ class Handshake:
 
     def _receive_hello(self, hello: Hello) -> list[PeerMessage]:
         if hello.version != WIRE_VERSION:
-            raise RemoteProtocolError(f"{hello.node} speaks version {hello.version}, this node {WIRE_VERSION}")
+            raise RemoteProtocolError(
+                f"{hello.node} speaks version {hello.version}, this node {WIRE_VERSION}: all nodes must be of one build"
+            )
         if hello.to != self._node:
             raise RemoteProtocolError(f"{hello.node} wants {hello.to}, this is {self._node}: check the addresses")
         if hello.node not in self._members or self.peer not in (None, hello.node):

@@ -9,11 +9,12 @@ import msgspec
 
 from metad.registry.commands import Proposal
 from shared.errors import CorruptionError
+from shared.formats import check_format
 
 __all__ = ["FORMAT_VERSION", "decode_proposal", "encode_proposal"]
 
-#: Since 0.1. A newer record than this is refused, never skipped.
-FORMAT_VERSION = 1
+#: A newer record than this is refused, never skipped. Older ones are read. 1: up to 0.3.
+FORMAT_VERSION = 2
 _PREFIX = bytes([FORMAT_VERSION])
 
 _encoder = msgspec.msgpack.Encoder()
@@ -26,13 +27,10 @@ def encode_proposal(proposal: Proposal) -> bytes:
 
 
 def decode_proposal(data: bytes) -> Proposal:
-    """Raises CorruptionError for bytes that are no record, a newer format, or an unknown tag."""
-    if data[:1] != _PREFIX:
-        version = data[0] if data else None
-        raise CorruptionError(
-            f"record of format version {version} in group meta; this build reads version {FORMAT_VERSION}: "
-            "use a newer build"
-        )
+    """Raises FormatError for a newer format, CorruptionError for bytes that are no record, or an unknown tag."""
+    if not data:
+        raise CorruptionError("unreadable record in group meta: it is empty")
+    check_format("the record in group meta", data[0], newest=FORMAT_VERSION)
     try:
         return _decoder.decode(memoryview(data)[1:])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

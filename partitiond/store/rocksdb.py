@@ -32,7 +32,8 @@ from rocksdict import (
 )
 
 from shared import bounded_scan
-from shared.errors import ConfigError, CorruptionError, EverlogError, store_error
+from shared.errors import CorruptionError, EverlogError, FormatError, store_error
+from shared.formats import check_format
 from shared.storage import keys, values
 from shared.storage.values import STORE_FORMAT, PartitionMeta
 from shared.wal_guard import mend_unsynced, open_error, sync_folders
@@ -122,11 +123,17 @@ class RocksStore:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self._db.close()
             raise CorruptionError(f"{self._path}: unreadable partition row: {error}; restore the store") from error
-        if meta is not None and meta.format > STORE_FORMAT:
+        if meta is None or meta.format == STORE_FORMAT:
+            return
+        try:
+            check_format(f"the store {self._path}", meta.format, newest=STORE_FORMAT)
+        except FormatError:
             self._db.close()
-            raise ConfigError(
-                f"{self._path} has store format {meta.format}; this build reads up to {STORE_FORMAT}: use a newer build"
-            )
+            raise
+        # Before any row that an older build could not read. Not with the next commit: until then the digest would
+        # differ from that of a replay.
+        meta.format = STORE_FORMAT
+        self.commit({keys.META_KEY: values.encode(meta)})
 
     def meta(self) -> PartitionMeta | None:
         """What the partition knows of itself; None for a fresh store."""

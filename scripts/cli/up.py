@@ -15,6 +15,7 @@ from scripts.node.launch import DamagedError, Node, StartError, start_node, stop
 from scripts.node.ports import local_address
 from scripts.node.programs import Program
 from shared.config import Settings
+from shared.formats import DATA_FORMAT
 
 __all__ = ["add_arguments", "run", "run_node"]
 
@@ -47,6 +48,8 @@ def run_node(
     print(f"Everlog starts in {settings.data_dir}", flush=True)
     node = start_node(settings, programs, detach=detach)
     signals.watch(node)
+    if node.raised_from is not None:
+        print(f"  its data is raised from format {node.raised_from} to {DATA_FORMAT}: older versions refuse it now")
     try:
         ready = wait_ready(node, _Progress(signals, settings), within_s=_READY_WITHIN_S)
         if ready:

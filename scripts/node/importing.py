@@ -15,6 +15,7 @@ from scripts.node.layout import make_data_dir, write_format
 from scripts.node.offline import restore_log
 from shared.api.log import META_GROUP, partition_group
 from shared.errors import ConfigError
+from shared.formats import check_format
 from shared.snapshots.checkpoint_file import (
     CHECKPOINT_FILE,
     CheckpointInfo,
@@ -38,10 +39,7 @@ def check_importable(manifest: SnapshotManifest, place: Place, *, partitions: in
     """
     newest = max((part.store_format for part in manifest.partitions), default=0)
     if newest > STORE_FORMAT:
-        raise ConfigError(
-            f"{place.text} has store format {newest}, made by {manifest.created_by}; "
-            f"this build reads up to {STORE_FORMAT}: use a newer build"
-        )
+        check_format(f"a store in {place.text}, made by {manifest.created_by},", newest, newest=STORE_FORMAT)
     numbers = [part.partition_id for part in manifest.partitions]
     if numbers != list(range(len(numbers))) or not numbers:
         raise ConfigError(f"{place.text} is not whole: it has the partitions {numbers}")

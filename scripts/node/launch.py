@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from scripts.node.conf import checkout_path, supervisord_conf
-from scripts.node.layout import NodeLock, lock_holder, open_data_dir
+from scripts.node.layout import NodeLock, lock_holder, open_data_dir, raise_format
 from scripts.node.logfiles import tail
 from scripts.node.ports import check_ports
 from scripts.node.procfs import command_line
@@ -54,6 +54,8 @@ class Node:
     programs: Sequence[Program]
     supervisord: subprocess.Popen[bytes]
     started_at: float
+    #: The format of the data directory before this build raised it, None when it had not to.
+    raised_from: int | None = None
 
     @property
     def log_path(self) -> Path:
@@ -74,13 +76,16 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
         write_settings(settings, settings.run_path / "settings.json")
         conf = settings.run_path / "supervisord.conf"
         conf.write_text(supervisord_conf(settings, programs))
+        # Counters of the workers of the last run, in whatever layout its build had.
+        (settings.run_path / "slots").unlink(missing_ok=True)
+        raised_from = raise_format(settings.data_path)
         process = _spawn(settings, conf, lock, detach=detach)
     except OSError as error:
         where = error.filename or settings.data_path
         raise ConfigError(f"cannot write {where}: {error.strerror}; make room, or let it be written") from error
     finally:
         lock.close()
-    return Node(settings, programs, process, started_at)
+    return Node(settings, programs, process, started_at, raised_from)
 
 
 def _spawn(settings: Settings, conf: Path, lock: NodeLock, *, detach: bool) -> subprocess.Popen[bytes]:

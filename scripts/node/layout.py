@@ -1,6 +1,7 @@
 """The data directory. Owns: its folders, its FORMAT file and its lock.
 
-    FORMAT              {"format": 1, "created_by": "everlog 0.1.0"}; a newer format is refused, nothing is touched
+    FORMAT              {"format": 2, "created_by": "everlog 0.1.0"}; a newer format is refused, nothing is touched;
+                        an older one is raised before the first program is started
     run/lock            held (flock) by supervisord and every program for as long as they live; text: supervisord's pid
     run/settings.json   the merged settings of the running node
     run/*.sock          the programs' sockets, mode 0600
@@ -22,22 +23,20 @@ from pathlib import Path
 
 from scripts.node.procfs import command_line
 from shared.config import Settings
-from shared.errors import ConfigError
+from shared.errors import ConfigError, FormatError
+from shared.formats import DATA_FORMAT
 from shared.wal_guard import sync_folders
 
 __all__ = [
-    "FORMAT",
     "NodeLock",
     "hold_stopped",
     "lock_holder",
     "make_data_dir",
     "open_data_dir",
+    "raise_format",
     "read_format",
     "write_format",
 ]
-
-#: The format that this version reads and writes. Since: 0.1.
-FORMAT = 1
 
 _SOCKET_PATH_BYTES_MAX = 107
 #: supervisord makes its socket as `supervisor.sock.<pid>` first.
@@ -107,10 +106,10 @@ def _check(settings: Settings) -> None:
             f"{longest - _SOCKET_PATH_BYTES_MAX} bytes: choose a shorter one (--data-dir)"
         )
     number = read_format(path)
-    if number is not None and number > FORMAT:
-        raise ConfigError(
-            f"the data directory {path} has format {number}, this version of Everlog knows up to {FORMAT}: "
-            f"run the version that made it, or choose another directory (--data-dir)"
+    if number is not None and number > DATA_FORMAT:
+        raise FormatError(
+            f"the data directory {path} has format {number}, this version of Everlog knows up to {DATA_FORMAT}: "
+            f"run the version that wrote it{_named(path)}, or choose another directory (--data-dir)"
         )
     if number is None and path.is_dir():
         others = sorted({entry.name for entry in path.iterdir()} - _OWN_NAMES)
@@ -135,6 +134,13 @@ def read_format(path: Path) -> int | None:
     return number
 
 
+def _named(path: Path) -> str:
+    """Who wrote the FORMAT file, as it says, in parentheses."""
+    said = json.loads((path / "FORMAT").read_bytes())
+    who = said.get("raised_by") or said.get("created_by")
+    return f" ({who})" if isinstance(who, str) else ""
+
+
 def make_data_dir(path: Path) -> None:
     """A new data directory, or an empty one that is there; it is nobody's until `write_format`. Raises ConfigError."""
     try:
@@ -152,9 +158,29 @@ def write_format(path: Path) -> None:
     """Say that this is a data directory, durable on return."""
     from scripts.node.version import version
 
+    _replace_format(path, {"format": DATA_FORMAT, "created_by": f"everlog {version()}"})
+
+
+def raise_format(path: Path) -> int | None:
+    """The programs are about to write what older versions cannot read: let those refuse the whole directory first.
+
+    Returns the format before, None if nothing had to be done.
+    """
+    number = read_format(path)
+    if number is None or number >= DATA_FORMAT:
+        return None
+    from scripts.node.version import version
+
+    said = json.loads((path / "FORMAT").read_bytes())
+    _replace_format(path, {**said, "format": DATA_FORMAT, "raised_by": f"everlog {version()}"})
+    return number
+
+
+def _replace_format(path: Path, content: dict[str, object]) -> None:
+    """Durable on return."""
     new = path / "FORMAT.new"
     with new.open("w") as file:
-        file.write(json.dumps({"format": FORMAT, "created_by": f"everlog {version()}"}) + "\n")
+        file.write(json.dumps(content) + "\n")
         file.flush()
         os.fsync(file.fileno())
     new.rename(path / "FORMAT")

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 CHECKPOINT_FILE = "checkpoint.json"
-#: Since 0.3. A newer one is refused.
+#: Since 0.4. A newer one is refused.
 FORMAT = 1
 _DIGITS = 20
 
@@ -62,7 +62,7 @@ def encode_checkpoint(info: CheckpointInfo) -> bytes:
 
 
 def decode_checkpoint(data: bytes, *, what: str) -> CheckpointInfo:
-    """Raises CorruptionError that names `what`, ConfigError for a newer format."""
+    """Raises CorruptionError that names `what`, FormatError for a newer format."""
     return unseal(data, CheckpointInfo, what=what, newest_format=FORMAT)
 
 

@@ -12,11 +12,12 @@ from zlib import crc32
 
 import msgspec
 
-from shared.errors import ConfigError, CorruptionError
+from shared.errors import CorruptionError
+from shared.formats import check_format
 
 __all__ = ["FORMAT", "LogHead", "decode_log", "encode_batch_frame", "encode_head"]
 
-#: Since 0.3. A newer one is refused.
+#: Since 0.4. A newer one is refused.
 FORMAT = 1
 
 _frame_head = struct.Struct(">II")
@@ -51,7 +52,7 @@ def _frame(body: bytes) -> bytes:
 def decode_log(chunks: Iterable[bytes], *, what: str) -> tuple[LogHead, Iterator[tuple[int, bytes]]]:
     """The head, and (LSN, batch) in order as they are asked for. `chunks`: the file's bytes, cut anywhere.
 
-    Raises CorruptionError that names `what` and the LSN before the damage, ConfigError for a newer format.
+    Raises CorruptionError that names `what` and the LSN before the damage, FormatError for a newer format.
     """
     bodies = _bodies(chunks, what=what)
     first = next(bodies, None)
@@ -59,9 +60,7 @@ def decode_log(chunks: Iterable[bytes], *, what: str) -> tuple[LogHead, Iterator
         raise CorruptionError(f"{what} is empty")
     try:
         number = msgspec.msgpack.decode(first, type=list[msgspec.Raw])[0]
-        if msgspec.msgpack.decode(number, type=int) > FORMAT:
-            found = msgspec.msgpack.decode(number)
-            raise ConfigError(f"{what} has format {found}; this build reads up to {FORMAT}: use a newer build")
+        check_format(what, msgspec.msgpack.decode(number, type=int), newest=FORMAT)
         head = msgspec.msgpack.decode(first, type=LogHead)
     except (msgspec.MsgspecError, UnicodeDecodeError, IndexError) as error:
         raise CorruptionError(f"{what} has no readable head: {error}") from error

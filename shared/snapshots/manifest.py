@@ -30,7 +30,7 @@ __all__ = [
 
 MANIFEST_FILE = "manifest.json"
 META_LOG = "meta/log"
-#: Since 0.3. A newer one is refused.
+#: It grows with the formats of what is in the files. Since 0.4. A newer one is refused.
 FORMAT = 1
 
 
@@ -82,7 +82,7 @@ def encode_manifest(manifest: SnapshotManifest) -> bytes:
 
 
 def decode_manifest(data: bytes, *, what: str) -> SnapshotManifest:
-    """Raises CorruptionError that names `what`, ConfigError for a newer format."""
+    """Raises CorruptionError that names `what`, FormatError for a newer format."""
     return unseal(data, SnapshotManifest, what=what, newest_format=FORMAT)
 
 

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 import msgspec
 
-from shared.errors import ConfigError, CorruptionError
+from shared.errors import CorruptionError
+from shared.formats import check_format
 
 __all__ = ["seal", "unseal"]
 
@@ -31,14 +32,13 @@ def seal(value: msgspec.Struct) -> bytes:
 
 
 def unseal(data: bytes, kind: type[_T], *, what: str, newest_format: int) -> _T:
-    """What `seal` was given. Raises CorruptionError that names `what`, ConfigError for a newer format."""
+    """What `seal` was given. Raises CorruptionError that names `what`, FormatError for a newer format."""
     found = _SEAL.search(data)
     if found is None or sha256(data[: found.start()]).hexdigest().encode() != found[1]:
         raise CorruptionError(f"{what} is damaged: its checksum does not match")
     try:
         number = msgspec.json.decode(data, type=_Head).format
-        if number > newest_format:
-            raise ConfigError(f"{what} has format {number}; this build reads up to {newest_format}: use a newer build")
+        check_format(what, number, newest=newest_format)
         return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptionError(f"{what} is damaged: {error}") from error

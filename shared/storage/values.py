@@ -46,8 +46,8 @@ __all__ = [
     "may_run",
 ]
 
-#: Since 0.1.
-STORE_FORMAT = 1
+#: A store is given the newest one as soon as it is opened to be written to. 1: up to 0.3.
+STORE_FORMAT = 2
 
 
 class Status(IntEnum):

@@ -10,12 +10,13 @@ from __future__ import annotations
 import msgspec
 
 from shared.errors import CorruptionError
+from shared.formats import check_format
 from shared.wal.commands import Command
 
 __all__ = ["FORMAT_VERSION", "Batch", "decode_batch", "encode_batch"]
 
-#: Since 0.1. A newer batch than this is refused, never skipped.
-FORMAT_VERSION = 1
+#: A newer batch than this is refused, never skipped. Older ones are read: what they lack has a default. 1: up to 0.3.
+FORMAT_VERSION = 2
 _PREFIX = bytes([FORMAT_VERSION])
 
 
@@ -43,12 +44,11 @@ def encode_batch(batch: Batch) -> bytes:
 
 
 def decode_batch(data: bytes) -> Batch:
-    """Raises CorruptionError for bytes that are no batch, a newer format, or an unknown tag."""
-    if data[:1] != _PREFIX:
-        version = data[0] if data else None
-        raise CorruptionError(
-            f"batch of format version {version}; this build reads version {FORMAT_VERSION}: use a newer build"
-        )
+    """Raises FormatError for a newer format, CorruptionError for bytes that are no batch, or an unknown tag."""
+    if not data:
+        raise CorruptionError("unreadable batch: it is empty")
+    if not 1 <= data[0] <= FORMAT_VERSION:
+        check_format("the batch", data[0], newest=FORMAT_VERSION)
     try:
         return _decoder.decode(memoryview(data)[1:])
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:

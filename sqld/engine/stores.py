@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rocksdict import AccessType, Options, Rdict, RdictIter
 
-from shared.errors import CorruptionError
+from shared.formats import check_format
 from shared.storage.keys import META_KEY
 from shared.storage.values import STORE_FORMAT, PartitionMeta, decode_meta
 from sqld.tables.keyspace import KeyRange, clip
@@ -96,10 +96,7 @@ class StoreSnapshot:
         if not self._iterator.valid() or self._iterator.key() != META_KEY:
             return None
         meta = decode_meta(self._iterator.value())
-        if meta.format > STORE_FORMAT:
-            raise CorruptionError(
-                f"{self._name} has format {meta.format}, this Everlog reads up to {STORE_FORMAT}: install a newer one"
-            )
+        check_format(f"the store {self._name}", meta.format, newest=STORE_FORMAT)
         return meta
 
     def rows(self, ranges: list[KeyRange]) -> Iterator[tuple[bytes, bytes]]:

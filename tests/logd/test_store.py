@@ -8,7 +8,7 @@ import pytest
 
 from logd.registry import GroupRegistry, valid_name
 from logd.store import RocksStore, StoreError
-from shared.errors import ConfigError, CorruptionError
+from shared.errors import ConfigError, CorruptionError, FormatError
 from tests.logd.fakes import MemoryStore
 
 
@@ -49,7 +49,7 @@ def test_a_newer_format_is_refused_untouched(tmp_path: Path) -> None:
     assert (path / "FORMAT").read_text() == "1\n"
     (path / "FORMAT").write_text("2\n")
     before = {file.name: file.stat().st_mtime_ns for file in path.iterdir()}
-    with pytest.raises(ConfigError, match="says format 2, this build knows 1: start the newer Everlog"):
+    with pytest.raises(FormatError, match=f"{path} has format version 2; this build reads 1: use the newer"):
         RocksStore(path)
     assert {file.name: file.stat().st_mtime_ns for file in path.iterdir()} == before
 

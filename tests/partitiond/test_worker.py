@@ -307,7 +307,7 @@ def test_a_store_of_a_newer_format_is_not_opened(tmp_path: Path, caplog: pytest.
         await soon(lambda: bench.failures)
         error = bench.failures[0]["exception"]
         assert isinstance(error, ConfigError), "the operator's to mend: the parent gives up and `up` says so"
-        assert "use a newer build" in str(error)
+        assert "use the newer build" in str(error)
         bench.failures.clear()
         await bench.stop()
 

@@ -21,8 +21,9 @@ class Adders:
     and must be counted exactly once.
     """
 
-    def __init__(self, ingress: str, *, clients: int, keys: int, seed: int) -> None:
+    def __init__(self, ingress: str, *, clients: int, keys: int, seed: int, service: str = "Counter") -> None:
         self._ingress = ingress
+        self._service = service
         self._clients = clients
         self._keys = keys
         self._random = random.Random(seed)
@@ -55,7 +56,9 @@ class Adders:
         while True:
             try:
                 async with session.post(
-                    f"{self._ingress}/Counter/{counter}/add", json=1, headers={"idempotency-key": idempotency_key}
+                    f"{self._ingress}/{self._service}/{counter}/add",
+                    json=1,
+                    headers={"idempotency-key": idempotency_key},
                 ) as response:
                     if response.status == 200:
                         return int(await response.json())

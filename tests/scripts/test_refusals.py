@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.formats import DATA_FORMAT
 from tests.scripts.conftest import NodeMaker
 from tests.scripts.stub_node import StubNode
 
@@ -47,11 +48,29 @@ def test_directory_in_use_names_the_node(make_node: NodeMaker) -> None:
 
 def test_newer_format_is_refused_and_nothing_is_touched(node: StubNode) -> None:
     node.data_dir.mkdir()
-    (node.data_dir / "FORMAT").write_text('{"format": 2, "created_by": "everlog 9.0.0"}')
+    (node.data_dir / "FORMAT").write_text('{"format": 3, "created_by": "everlog 9.0.0"}')
     (node.data_dir / "logd").mkdir()
-    assert "has format 2, this version of Everlog knows up to 1: run the version that made it" in _refused(node)
+    text = _refused(node)
+    assert "has format 3, this version of Everlog knows up to 2: run the version that wrote it (everlog 9.0.0)" in text
     assert sorted(path.name for path in node.data_dir.iterdir()) == ["FORMAT", "logd"]
-    assert json.loads((node.data_dir / "FORMAT").read_text())["format"] == 2
+    assert json.loads((node.data_dir / "FORMAT").read_text())["format"] == 3
+
+
+@pytest.mark.slow
+def test_a_start_raises_the_format_and_one_that_is_refused_does_not(node: StubNode) -> None:
+    assert node.run("up", "--detach").returncode == 0
+    assert node.run("down").returncode == 0
+    file = node.data_dir / "FORMAT"
+    old = {"format": 1, "created_by": "everlog 0.0.1"}
+    file.write_text(json.dumps(old))
+    assert node.run("up", "--detach", "--sql-port", str(node.ports["--admin-port"])).returncode != 0
+    assert json.loads(file.read_text()) == old
+    (node.data_dir / "run" / "slots").write_bytes(b"counters of another build")
+    done = node.run("up", "--detach")
+    assert done.returncode == 0, done.stderr
+    assert f"raised from format 1 to {DATA_FORMAT}" in done.stdout
+    assert json.loads(file.read_text())["format"] == DATA_FORMAT
+    assert not (node.data_dir / "run" / "slots").exists()
 
 
 def test_damaged_format_is_refused(node: StubNode) -> None:

@@ -30,12 +30,13 @@ def _write(name: str, title: str, items: dict[str, bytes]) -> None:
 
 
 if __name__ == "__main__":
-    from shared.wal.batch import encode_batch
+    from shared.storage.values import STORE_FORMAT
+    from shared.wal.batch import FORMAT_VERSION, encode_batch
     from tests.shared.storage.examples import KEYS, VALUES
     from tests.shared.wal.examples import BATCHES
 
     batches = {name: encode_batch(batch) for name, batch in BATCHES.items()}
-    _write(f"wal/golden-{NEWEST}.txt", f"Batches of format version 1, as {NEWEST} writes them.", batches)
+    _write(f"wal/golden-{NEWEST}.txt", f"Batches of format version {FORMAT_VERSION}, as {NEWEST} writes them.", batches)
     rows = {name: encoded for name, (_, encoded) in VALUES.items()}
-    _write(f"storage/values-{NEWEST}.txt", f"Values of store format 1, as {NEWEST} writes them.", rows)
-    _write("storage/keys.txt", "Keys of store format 1: there is only one way to write each.", KEYS)
+    _write(f"storage/values-{NEWEST}.txt", f"Values of store format {STORE_FORMAT}, as {NEWEST} writes them.", rows)
+    _write("storage/keys.txt", "Keys of a store: there is only one way to write each.", KEYS)

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from shared.config import SETTING_DOCS, Settings, load_settings, read_settings, write_settings
-from shared.errors import ConfigError
+from shared.config import SETTING_DOCS, Settings, load_settings, read_own_settings, read_settings, write_settings
+from shared.errors import ConfigError, FormatError
+from shared.formats import INTERFACES
 
 PORTS = {"ingress_port": 6001, "admin_port": 6002, "sql_port": 6003}
 BY_TYPE: dict[type, object] = {str: "other", int: 7, float: 7.5}
@@ -137,6 +138,21 @@ def test_daemons_read_what_up_wrote(tmp_path: Path) -> None:
     settings = load_settings(environ={}, flags=OTHERS)
     write_settings(settings, tmp_path / "settings.json")
     assert read_settings(tmp_path / "settings.json") == settings
+    assert read_own_settings(tmp_path / "settings.json") == settings
+
+
+@pytest.mark.parametrize(
+    ("head", "version"), [("", 0), (f'"interfaces": {INTERFACES + 1}, "a_setting_of_then": 7, ', INTERFACES + 1)]
+)
+def test_a_node_of_another_build_is_looked_at_but_not_joined(tmp_path: Path, head: str, version: int) -> None:
+    """Another version was installed while the node ran: `everlog down` works, a program that starts is refused."""
+    path = tmp_path / "settings.json"
+    path.write_text(f'{{{head}"node_name": "n"}}')
+    assert read_settings(path).node_name == "n"
+    with pytest.raises(
+        FormatError, match=rf"{path} .* speak version {version}, .* speaks {INTERFACES}: .*everlog down"
+    ):
+        read_own_settings(path)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +161,7 @@ def test_daemons_read_what_up_wrote(tmp_path: Path) -> None:
         (None, r"cannot read .*settings.json: No such file.*`everlog up`"),
         (b"", r"settings.json is damaged.*run `everlog up` again"),
         (b'{"ingress_port": "x"}', r"is damaged.*ingress_port.*run `everlog up` again"),
-        (b'{"no_such_setting": 1}', r"is damaged.*no_such_setting.*run `everlog up` again"),
+        (b'{"interfaces": 1, "no_such_setting": 1}', r"is damaged.*no_such_setting.*run `everlog up` again"),
     ],
 )
 def test_a_missing_or_damaged_settings_file_names_the_remedy(tmp_path: Path, data: bytes | None, text: str) -> None:

@@ -84,7 +84,11 @@ def test_a_recorded_proof_is_of_no_use_later() -> None:
         (Hello(WIRE_VERSION, "x", "b", b"n" * 16), "x is no member"),
         (Hello(WIRE_VERSION, "b", "b", b"n" * 16), "b is no member"),
         (Hello(WIRE_VERSION, "a", "c", b"n" * 16), "wants c, this is b"),
-        (Hello(WIRE_VERSION + 1, "a", "b", b"n" * 16), "speaks version"),
+        (
+            Hello(WIRE_VERSION + 1, "a", "b", b"n" * 16),
+            f"a speaks version {WIRE_VERSION + 1}, this node",
+        ),
+        (Hello(WIRE_VERSION - 1, "a", "b", b"n" * 16), "all nodes must be of one build"),
         (Hello(WIRE_VERSION, "a", "b", b""), "16 bytes"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from metad.registry import codec
 from metad.registry.codec import FORMAT_VERSION, decode_proposal, encode_proposal
 from metad.registry.commands import (
     AtVersion,
@@ -26,7 +27,7 @@ from metad.registry.registry import apply
 from metad.registry.state import EMPTY
 from shared.catalog.deployments import ProtocolMode
 from shared.catalog.services import Handler, Service, ServiceKind
-from shared.errors import CorruptionError
+from shared.errors import CorruptionError, FormatError
 from shared.wal.commands import HandlerKind
 
 _UID = bytes(range(16))
@@ -99,7 +100,8 @@ _GOLDEN |= {
 def test_bytes_of_format_1(name: str) -> None:
     command, golden = _GOLDEN[name]
     proposal = Proposal(_UID, command)
-    assert encode_proposal(proposal).hex() == golden
+    # Nothing but the number in front has changed since.
+    assert encode_proposal(proposal).hex() == f"{FORMAT_VERSION:02x}{golden[2:]}"
     assert decode_proposal(bytes.fromhex(golden)) == proposal
 
 
@@ -108,23 +110,33 @@ def test_bytes_of_format_1(name: str) -> None:
     [
         b"",
         bytes([FORMAT_VERSION]),
-        bytes([FORMAT_VERSION + 1]) + encode_proposal(Proposal(_UID, CreatePartitionTable(4)))[1:],
+        b"\0" + encode_proposal(Proposal(_UID, CreatePartitionTable(4)))[1:],
         encode_proposal(Proposal(_UID, CreatePartitionTable(4)))[:-1],
         encode_proposal(Proposal(_UID, CreatePartitionTable(4))) + b"x",
         bytes([FORMAT_VERSION]) + msgspec.msgpack.encode([_UID, [99, 4]]),
     ],
-    ids=["empty", "no body", "newer format", "cut", "longer", "unknown tag"],
+    ids=["empty", "no body", "version 0", "cut", "longer", "unknown tag"],
 )
 def test_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(CorruptionError):
         decode_proposal(data)
 
 
-def test_bytes_of_a_snapshot_in_format_1() -> None:
+def test_a_newer_version_is_refused_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encode_proposal(Proposal(_UID, CreatePartitionTable(4)))
+    newer = bytes([FORMAT_VERSION + 1]) + data[1:]
+    with pytest.raises(FormatError, match=rf"meta has format version {FORMAT_VERSION + 1}; this build reads 1 to"):
+        decode_proposal(newer)
+    monkeypatch.setattr(codec, "FORMAT_VERSION", 1)
+    with pytest.raises(FormatError, match=rf"format version {FORMAT_VERSION}; this build reads 1: use the newer build"):
+        decode_proposal(data)
+
+
+def test_bytes_of_a_snapshot_in_format_2() -> None:
     """The state in it has names of fields, so that they may be added anywhere."""
     state, _ = apply(EMPTY, Proposal(b"u" * 16, CreatePartitionTable(1)))
     golden = (
-        "0192c410000102030405060708090a0b0c0d0e0f93060787a776657273696f6e01ab6465706c6f796d656e747380a873"
+        "0292c410000102030405060708090a0b0c0d0e0f93060787a776657273696f6e01ab6465706c6f796d656e747380a873"
         "6572766963657380af706172746974696f6e5f7461626c6582a776657273696f6e01aa706172746974696f6e73919300"
         "00cfffffffffffffffffb0726563656e745f70726f706f73616c7391c41075757575757575757575757575757575a572"
         "756c657380ad72756c65735f76657273696f6e00"

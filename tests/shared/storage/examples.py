@@ -118,7 +118,7 @@ _ROWS: dict[str, msgspec.Struct] = {
     # Since 0.3.
     "invocation-traced": msgspec.structs.replace(_INVOCATION, tracestate="a=1,b=2"),
     "invocation-heard": msgspec.structs.replace(_INVOCATION, waiting=Waiting([1, 2], [1, 17], ["named"], None, 5)),
-    "meta": PartitionMeta(STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9),
+    "meta": PartitionMeta(1, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9),
     # Since 0.3.
     "invocation-0.3": msgspec.structs.replace(
         _INVOCATION,
@@ -133,9 +133,7 @@ _ROWS: dict[str, msgspec.Struct] = {
     "dropped": DroppedRow(b"u" * 16, FAILURE, T0),
     "counter": CounterRow(3, 9, 2, 4, 7, 5),
     "queue": QueueRow(2, 3, 6, 5, 7, 9, 8),
-    "meta-0.3": PartitionMeta(
-        STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9, 7, b"digest-of-16-byt"
-    ),
+    "meta-0.3": PartitionMeta(1, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9, 7, b"digest-of-16-byt"),
     # Since 0.4.
     "meta-0.4": PartitionMeta(
         STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9, fresh=[ID, CALLER_ID]

@@ -54,7 +54,6 @@ def test_key_kinds_are_never_given_to_something_else() -> None:
     assert {status.name: status.value for status in Status} == {
         "SCHEDULED": 1, "INBOXED": 2, "INVOKED": 3, "SUSPENDED": 4, "PAUSED": 5, "COMPLETED": 6,
     }  # fmt: skip
-    assert values.STORE_FORMAT == 1
 
 
 @pytest.mark.parametrize(("release", "name"), [(release, name) for release in RELEASES for name in RELEASED[release]])
