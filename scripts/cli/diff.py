@@ -12,9 +12,10 @@ from typing import Any
 from scripts.cli import inspecting, show
 from scripts.cli.people import Paint
 from scripts.debug.differing import DiffCount, Difference, count_row, differences, row_changes
+from scripts.debug.ports import FIRST_KEY, LAST_KEY
 from scripts.debug.rows import decode_row
 from scripts.debug.source import Source, open_source, partitions_asked_for
-from scripts.debug.stores import FIRST_KEY, LAST_KEY, StoreReader
+from scripts.debug.stores import StoreReader
 from scripts.node.programs import Program
 from shared.errors import ConfigError
 
@@ -29,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help=text)
     parser.add_argument("b", type=Path, metavar="B", help="the same")
     inspecting.add_partition(parser)
-    parser.add_argument("--limit", type=int, default=_LIMIT, metavar="N", help=f"rows to show (default: {_LIMIT}; 0: none)")
+    parser.add_argument(
+        "--limit", type=int, default=_LIMIT, metavar="N", help=f"rows to show (default: {_LIMIT}; 0: none)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a row, then one with the counts")
 
 
@@ -71,7 +74,9 @@ def _diff(a: Source, b: Source, partition_id: int, arguments: argparse.Namespace
                 shown += 1
                 _tell(partition_id, found, paint, as_json=arguments.json)
         if arguments.json:
-            tables = {table: {"only_a": c.only_a, "only_b": c.only_b, "different": c.different} for table, c in counts.items()}
+            tables = {
+                table: {"only_a": c.only_a, "only_b": c.only_b, "different": c.different} for table, c in counts.items()
+            }
             print(json.dumps({"partition": partition_id, "differences": total, "tables": tables}))
         elif total:
             _summary(counts, total, shown)

@@ -6,7 +6,7 @@ import argparse
 
 from shared.ids import decode_invocation_id
 
-__all__ = ["add_partition", "add_source", "invocation_id", "lsn"]
+__all__ = ["add_partition", "add_source", "invocation_id", "lsn", "number"]
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +21,11 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 def add_partition(parser: argparse.ArgumentParser) -> None:
     """`--partition`: one of them."""
-    parser.add_argument("--partition", type=_number, metavar="P", help="only this partition (default: all)")
+    parser.add_argument("--partition", type=number, metavar="P", help="only this partition (default: all)")
 
 
-def _number(text: str) -> int:
+def number(text: str) -> int:
+    """Of a partition."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no number of a partition")
     return int(text)

@@ -13,7 +13,7 @@ from scripts.cli import inspecting, options, show
 from scripts.cli.people import Paint, time_text
 from scripts.debug.log_lines import MetaLine, RecordLine, lines_of, meta_lines
 from scripts.debug.log_stat import LogStat, stat_of
-from scripts.debug.log_reader import LogReader
+from scripts.debug.ports import LogReader
 from scripts.debug.source import Source, open_source, partitions_asked_for
 from scripts.node.programs import Program
 from shared.api.log import META_GROUP, partition_group
@@ -59,8 +59,8 @@ def _logs(source: Source, arguments: argparse.Namespace) -> dict[str, LogReader]
     for group, log in logs.items():
         if start is not None and start < log.first_lsn:
             raise ConfigError(
-                f"{group}: records before LSN {log.first_lsn} are trimmed (trim point {log.trim_lsn}); leave --from out, "
-                "or look into a snapshot from before"
+                f"{group}: records before LSN {log.first_lsn} are trimmed (trim point {log.trim_lsn}); leave --from "
+                "out, or look into a snapshot from before"
             )
     return logs
 

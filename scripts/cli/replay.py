@@ -16,10 +16,11 @@ import msgspec
 from scripts.cli import inspecting, options
 from scripts.cli.people import Paint, Progress
 from scripts.debug.differing import Difference, differences, row_changes
+from scripts.debug.ports import FIRST_KEY, LAST_KEY
 from scripts.debug.replaying import Replay, start_replay
 from scripts.debug.rows import decode_row
 from scripts.debug.source import Source, open_source, partitions_asked_for
-from scripts.debug.stores import FIRST_KEY, LAST_KEY, StoreReader
+from scripts.debug.stores import StoreReader
 from scripts.node.programs import Program
 from shared.errors import ConfigError, EverlogError
 
@@ -56,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `everlog replay` takes."""
     inspecting.add_source(parser)
     inspecting.add_partition(parser)
-    parser.add_argument("--to", type=inspecting.lsn, metavar="LSN", help="up to this LSN (default: as far as the store is)")
+    parser.add_argument(
+        "--to", type=inspecting.lsn, metavar="LSN", help="up to this LSN (default: as far as the store is)"
+    )
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the replayed stores in this new folder")
     parser.add_argument("--json", action="store_true", help="print one JSON object a partition")
 
@@ -70,6 +73,7 @@ def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
     reports = []
     with tempfile.TemporaryDirectory(prefix="everlog-replay-") as scratch:
         folder = Path(scratch) if keep is None else keep
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             for partition_id in partitions_asked_for(source, arguments.partition):
                 reports.append(_replay(source, partition_id, folder / "partitions" / str(partition_id), arguments.to))
@@ -161,10 +165,8 @@ def _tell(report: Report, *, as_json: bool) -> None:
     if report.error is not None:
         print(f"partition {report.partition}: {paint.bad('not replayed')}: {report.error}")
         return
-    print(
-        f"partition {report.partition}: from {report.begins_with} to LSN {report.applied_lsn}, {report.batches} batches "
-        f"in {report.seconds:.1f} s, digest {report.digest[:16]}…"
-    )
+    reach = f"from {report.begins_with} to LSN {report.applied_lsn}, {report.batches} batches in {report.seconds:.1f} s"
+    print(f"partition {report.partition}: {reach}, digest {report.digest[:16]}…")
     if not any(comparison.with_what == "store" for comparison in report.comparisons):
         print("  the store is not at this LSN: there is nothing else to compare with")
     for comparison in report.comparisons:
@@ -175,7 +177,8 @@ def _tell(report: Report, *, as_json: bool) -> None:
             print(f"    {paint.bold(found['table'])} {key}")
             if found["fields"]:
                 for change in found["fields"]:
-                    print(f"      {change['path']}: stored {json.dumps(change['a'])}, replayed {json.dumps(change['b'])}")
+                    a, b = json.dumps(change["a"]), json.dumps(change["b"])
+                    print(f"      {change['path']}: stored {a}, replayed {b}")
             else:
                 which = "stored" if found["replayed"] is None else "replayed"
                 print(f"      only {which}: {json.dumps(found[which])}")

@@ -4,12 +4,15 @@ Reads only, and asks no daemon for anything: a node that runs, one that is stopp
 same. It may import what is pure in any daemon, and the store of partitiond for scratch folders.
 
 Modules, from bytes to words:
+    ports       how rows and logs are read, wherever they come from (pure)
     source      where stores, logs and kept checkpoints are: a data directory, a snapshot, a folder
     stores      one partition's rows, read beside their owner
     logs        one group's log, read beside logd
     plain       stored values as JSON (pure)
     rows        rows of a store in words (pure)
     words       commands, effects, actions in words (pure)
+    log_lines   the records of a log as lines to print (pure)
+    log_stat    what a log holds, counted (pure)
     replaying   a partition made anew from its log in a scratch folder
     differing   where two stores differ (pure)
     story       all that ever happened to one invocation

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from metad.registry.codec import decode_proposal
-from scripts.debug.log_reader import LogEntry, LogReader
 from scripts.debug.plain import fields
+from scripts.debug.ports import LogEntry, LogReader
 from scripts.debug.words import command_words
 from shared.errors import CorruptionError
 from shared.wal.batch import Batch, decode_batch

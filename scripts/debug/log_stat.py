@@ -8,7 +8,7 @@ import msgspec
 
 from metad.registry.codec import decode_proposal
 from scripts.debug.log_lines import records
-from scripts.debug.log_reader import LogReader
+from scripts.debug.ports import LogReader
 from shared.api.log import META_GROUP
 from shared.errors import CorruptionError
 from shared.wal.commands import AnnounceLeader, Deliver, InvokerEffects

@@ -12,7 +12,7 @@ from typing import Any
 
 from logd.entry import decode_entry, decode_value
 from logd.keys import commit_key, entry_index, entry_key, entry_range, group_name, registry_range, trim_key
-from scripts.debug.log_reader import LogEntry
+from scripts.debug.ports import LogEntry
 from scripts.debug.stores import open_secondary
 from shared import bounded_scan
 from shared.errors import CorruptionError

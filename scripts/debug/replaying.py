@@ -18,16 +18,15 @@ from partitiond.machine.context import Context
 from partitiond.machine.txn import Txn
 from partitiond.store.rocksdb import RocksStore
 from scripts.debug.log_lines import records
-from scripts.debug.log_reader import LogReader
+from scripts.debug.ports import LogReader, WritableRows
 from scripts.debug.source import Base, Source, copy_store
-from scripts.debug.stores import WritableRows
 from shared.api.log import partition_group
 from shared.errors import ConfigError, CorruptionError
 from shared.storage.values import PartitionMeta
 from shared.wal.batch import Batch
 from shared.wal.commands import AnnounceLeader, Command
 
-__all__ = ["Replay", "ReplayError", "Step", "choose_base", "start_replay"]
+__all__ = ["Replay", "ReplayError", "Step", "choose_base", "key_range", "start_replay"]
 
 #: Batches are stored together until they have put this much.
 _COMMIT_BYTES = 4 * 1024 * 1024
@@ -163,9 +162,25 @@ def start_replay(source: Source, partition_id: int, folder: Path, *, to_lsn: int
     return Replay(partition_id, log, store, meta, "LSN 1" if base is None else base.label)
 
 
+def key_range(source: Source, partition_id: int) -> tuple[int, int] | None:
+    """First and last key of a partition, by its store, else by its log. None: neither has begun."""
+    store = source.store(partition_id)
+    if store is not None:
+        meta = store.meta()
+        store.close()
+        if meta is not None:
+            return meta.start_key, meta.end_key
+    log = source.log(partition_group(partition_id))
+    try:
+        first = None if log is None else _first_announcement(log)
+    except ConfigError:
+        return None
+    return None if first is None else (first.start_key, first.end_key)
+
+
 def _first_announcement(log: LogReader) -> AnnounceLeader:
     """The first record tells the partition's key range."""
-    for record in records(log, 1, log.last_lsn):
+    for record in records(log, log.first_lsn, log.last_lsn):
         if record.problem is not None:
             raise CorruptionError(f"LSN {record.lsn}: {record.problem}")
         for command in record.batch.commands if record.batch is not None else ():

@@ -35,7 +35,8 @@ class DecodedRow(msgspec.Struct):
 
 
 def _short(value: Json) -> str:
-    return value if isinstance(value, str) and value and not set(value) & set(" \"'=") else msgspec.json.encode(value).decode()
+    bare = isinstance(value, str) and value and not set(value) & set(" \"'=")
+    return str(value) if bare else msgspec.json.encode(value).decode()
 
 
 def _invocation(key: bytes) -> dict[str, Json]:

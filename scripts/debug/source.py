@@ -11,13 +11,23 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from scripts.debug.log_reader import LogReader
 from scripts.debug.logs import LogDatabase
+from scripts.debug.ports import LogReader
 from scripts.debug.stores import StoreReader, is_store
 from scripts.node.layout import lock_holder
 from shared.errors import ConfigError, CorruptionError
+from shared.storage.values import PartitionMeta
 
-__all__ = ["Base", "DataDirectory", "Source", "StoreFolder", "copy_store", "open_source", "partition_of_group", "partitions_asked_for"]
+__all__ = [
+    "Base",
+    "DataDirectory",
+    "Source",
+    "StoreFolder",
+    "copy_store",
+    "open_source",
+    "partition_of_group",
+    "partitions_asked_for",
+]
 
 _LSN_DIGITS = 20
 
@@ -70,18 +80,23 @@ def open_source(path: Path) -> Source:
         return DataDirectory(path)
     if is_store(path):
         return StoreFolder(path)
-    what = "does not exist" if not path.exists() else "is not a directory" if not path.is_dir() else "holds no log and no store"
+    what = "holds no log and no store" if path.is_dir() else "is no directory" if path.exists() else "does not exist"
     raise ConfigError(
         f"{path} {what}: give a node's data directory, an exported snapshot, a kept checkpoint, or a folder of "
         "`everlog replay --keep` (--data-dir)"
     )
 
 
-def copy_store(path: Path, into: Path) -> None:
-    """A store of its own at `into`, of one that nobody writes: tables as links (they never change), the rest copied."""
+def copy_store(path: Path, into: Path, *, wal: bool = True) -> None:
+    """A store of its own at `into`, of one that nobody writes: tables as links (they never change), the rest copied.
+
+    `wal` False: without what was written since the last flush.
+    """
     into.mkdir(parents=True)
     for file in sorted(path.iterdir()):
         if not file.is_file() or file.name in ("LOCK", "LOG", "checkpoint.json"):
+            continue
+        if file.suffix == ".log" and not wal:
             continue
         target = into / file.name
         if file.suffix == ".sst":
@@ -157,6 +172,16 @@ class DataDirectory(_Stores):
         names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
         lsns = [int(name) for name in names if len(name) == _LSN_DIGITS and name.isdecimal()]
         return [Base(lsn, folder / f"{lsn:0{_LSN_DIGITS}d}", f"checkpoint {lsn}") for lsn in lsns]
+
+    def durable(self, partition_id: int) -> PartitionMeta | None:
+        """What a power loss would leave of a store: what is flushed. For a node that is stopped."""
+        copy = self._scratch.new()
+        copy_store(self.path / "partitions" / str(partition_id) / "store", copy, wal=False)
+        store = StoreReader(copy, self._scratch.new())
+        try:
+            return store.meta()
+        finally:
+            store.close()
 
     def close(self) -> None:
         if self._database is not None:

@@ -9,44 +9,19 @@ Rules that always hold:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 from rocksdict import AccessType, Options, Rdict
 
+from scripts.debug.ports import FIRST_KEY, LAST_KEY, Rows
 from shared import bounded_scan
 from shared.errors import ConfigError, CorruptionError
 from shared.storage import keys, values
 from shared.storage.values import STORE_FORMAT, PartitionMeta
 
-__all__ = ["FIRST_KEY", "LAST_KEY", "Rows", "StoreReader", "WritableRows", "is_store", "open_secondary", "rows_digest"]
-
-#: Every key is between these two.
-FIRST_KEY, LAST_KEY = b"\x00", b"\xff" * 64
-
-
-class Rows(Protocol):
-    """`partitiond.machine.tables.Tables`, with the partition's own row."""
-
-    def meta(self) -> PartitionMeta | None: ...
-
-    def get(self, key: bytes) -> bytes | None: ...
-
-    def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]: ...
-
-    def scan_keys(self, start: bytes, end: bytes) -> Iterator[bytes]: ...
-
-    def digest(self) -> str: ...
-
-
-class WritableRows(Rows, Protocol):
-    """A scratch store."""
-
-    def commit(self, writes: Mapping[bytes, bytes | None]) -> None: ...
-
-    def close(self) -> None: ...
+__all__ = ["StoreReader", "is_store", "open_secondary", "rows_digest"]
 
 
 def is_store(path: Path) -> bool:

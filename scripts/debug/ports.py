@@ -1,11 +1,39 @@
-"""The port by which a log is read, wherever it comes from. Pure: no I/O."""
+"""The ports by which rows and logs are read, wherever they come from. Pure: no I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple, Protocol
 
-__all__ = ["LogEntry", "LogReader"]
+from shared.storage.values import PartitionMeta
+
+__all__ = ["FIRST_KEY", "LAST_KEY", "LogEntry", "LogReader", "Rows", "WritableRows"]
+
+
+#: Every key is between these two.
+FIRST_KEY, LAST_KEY = b"\x00", b"\xff" * 64
+
+
+class Rows(Protocol):
+    """`partitiond.machine.tables.Tables`, with the partition's own row."""
+
+    def meta(self) -> PartitionMeta | None: ...
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]: ...
+
+    def scan_keys(self, start: bytes, end: bytes) -> Iterator[bytes]: ...
+
+    def digest(self) -> str: ...
+
+
+class WritableRows(Rows, Protocol):
+    """A scratch store."""
+
+    def commit(self, writes: Mapping[bytes, bytes | None]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class LogEntry(NamedTuple):
