@@ -17,6 +17,7 @@ from sqld.tables.entry_json import entry_lite_json
 __all__ = ["TABLES", "DecodedRow", "decode_row", "table_of"]
 
 _ID_END = 25
+_UNSCOPED = {scoped: kind for kind, scoped in keys.SCOPED.items()}
 _Decode = Callable[[bytes], Json]
 
 
@@ -39,12 +40,22 @@ def _short(value: Json) -> str:
     return str(value) if bare else msgspec.json.encode(value).decode()
 
 
+def _expect(key: bytes, *lengths: int) -> None:
+    if len(key) not in lengths:
+        raise ValueError(f"it has {len(key)} bytes")
+
+
 def _invocation(key: bytes) -> dict[str, Json]:
+    _expect(key, _ID_END)
     return {"invocation": id_text(key[1:])}
 
 
 def _entry(name: str) -> Callable[[bytes], dict[str, Json]]:
-    return lambda key: {"invocation": id_text(key[1:_ID_END]), name: int.from_bytes(key[_ID_END:], "big")}
+    def decode(key: bytes) -> dict[str, Json]:
+        _expect(key, _ID_END + 4)
+        return {"invocation": id_text(key[1:_ID_END]), name: int.from_bytes(key[_ID_END:], "big")}
+
+    return decode
 
 
 def _notification(key: bytes) -> dict[str, Json]:
@@ -58,7 +69,10 @@ def _notification(key: bytes) -> dict[str, Json]:
 
 def _object(rest_of: Callable[[bytes], dict[str, Json]]) -> Callable[[bytes], dict[str, Json]]:
     def decode(key: bytes) -> dict[str, Json]:
-        _, scope, service, object_key, rest = keys.decode_object(key)
+        place, scope, service, object_key, rest = keys.decode_object(key)
+        # To cut bytes never fails: what was cut too short does not give the same key again.
+        if keys.object_prefix(_UNSCOPED.get(key[:1], key[:1]), place, service, object_key, scope) + rest != key:
+            raise ValueError("it is cut")
         scoped = {} if scope is None else {"scope": scope}
         return {**scoped, "service": service, "key": object_key, **rest_of(rest)}
 
@@ -85,6 +99,7 @@ def _waiter(key: bytes) -> dict[str, Json]:
 
 
 def _timer(key: bytes) -> dict[str, Json]:
+    _expect(key, 37, 38)
     at_ms, invocation_id, completion_id = keys.decode_timer(key)
     what: dict[str, Json] = {"retry": True} if keys.is_retry_timer(key) else {"completion": completion_id}
     return {"at_ms": at_ms, "invocation": id_text(invocation_id)} | what
