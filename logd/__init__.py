@@ -15,4 +15,5 @@ Modules, in the order that a batch takes:
     reclaimer  gives the disk space of trimmed entries back
     peers      connections to the other nodes
     followers  committed batches to those who follow
+    restore    a new log out of the files of a snapshot (a process of its own)
 """

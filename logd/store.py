@@ -160,6 +160,8 @@ def _options() -> Any:
     options.set_compression_type(DBCompressionType.none())
     options.set_max_background_jobs(2)
     options.set_keep_log_file_num(4)
+    # RocksDB's own account of what it does: without a limit it is one file that grows for ever.
+    options.set_max_log_file_size(1024 * 1024)
     options.set_stats_dump_period_sec(0)
     return options
 

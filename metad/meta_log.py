@@ -3,7 +3,8 @@
 Rules that always hold:
 - the state changes only by records that logd has committed, in LSN order, each one once;
 - an outcome is told to its proposer only after the record was applied here;
-- a proposal is repeated with the same uid, so that a repetition after an unknown outcome changes nothing.
+- a proposal is repeated with the same uid, so that a repetition after an unknown outcome changes nothing;
+- the log is trimmed only up to before a snapshot that was applied: it always begins with its first record, or one.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from typing import Any
 import msgspec
 
 from metad.registry.codec import decode_proposal, encode_proposal
-from metad.registry.commands import MetaCommand, Proposal
+from metad.registry.commands import MetaCommand, Proposal, Snapshot
 from metad.registry.outcomes import Outcome
-from metad.registry.registry import apply
+from metad.registry.registry import adopt, apply
 from metad.registry.state import EMPTY, RegistryState
 from shared.api.log import (
     META_GROUP,
@@ -31,8 +32,12 @@ from shared.api.log import (
     Leadership,
     LogError,
     LogReply,
+    LogStatus,
+    LogStatusReply,
     Read,
     ReadReply,
+    Trim,
+    Trimmed,
 )
 from shared.config import Settings
 from shared.errors import CorruptionError, UnavailableError
@@ -48,6 +53,10 @@ KNOWN_TIMEOUT_S = 10.0
 _PUSHED = 0
 _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MAX_S = 1.0
+#: After so many records, or bytes of them, the leader writes a snapshot. What it holds is the size of the catalog.
+SNAPSHOT_RECORDS = 1000
+SNAPSHOT_BYTES = 4 * 1024 * 1024
+_SNAPSHOT_TIMEOUT_S = 30.0
 
 
 class MetaLog:
@@ -68,6 +77,14 @@ class MetaLog:
         self._caught_up: asyncio.Event = asyncio.Event()
         self._catch_up_task: asyncio.Task[None] | None = None
         self._is_leader = False
+        #: Where the log begins; over 1 when it is trimmed, and then its first record is a snapshot.
+        self._first_lsn = 1
+        self._begin_task: asyncio.Task[None] | None = None
+        self._snapshot_task: asyncio.Task[None] | None = None
+        self._snapshot_bytes_max = settings.record_bytes_limit
+        #: Read since the last snapshot.
+        self._new_records = 0
+        self._new_bytes = 0
         self._caller = RpcCaller(
             settings.socket("logd"),
             msgspec.msgpack.Decoder(LogReply).decode,
@@ -81,9 +98,10 @@ class MetaLog:
         self._caller.start()
 
     async def close(self) -> None:
-        if self._catch_up_task is not None:
-            self._catch_up_task.cancel()
-            await asyncio.gather(self._catch_up_task, return_exceptions=True)
+        tasks = [task for task in (self._catch_up_task, self._begin_task, self._snapshot_task) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._caller.close()
         self.failed.cancel()
 
@@ -114,6 +132,19 @@ class MetaLog:
     def is_leader(self) -> bool:
         """This node leads group `meta`."""
         return self._is_leader
+
+    async def snapshot(self) -> None:
+        """Write one now. If another record comes before it, it is void: the next record tries again."""
+        payload = encode_proposal(Proposal(os.urandom(16), Snapshot(self.applied_lsn, self.state)))
+        if len(payload) > self._snapshot_bytes_max:
+            _log.error("the registry has %d bytes, over record_bytes_limit: its log cannot be trimmed", len(payload))
+            return
+        try:
+            reply = await self._caller.call(Append(0, META_GROUP, payload), timeout_s=_SNAPSHOT_TIMEOUT_S)
+        except UnavailableError as error:
+            reply = error
+        if not isinstance(reply, Appended):
+            _log.warning("the snapshot of group meta is not written (%s), a later one will be", reply)
 
     async def propose(self, command: MetaCommand, *, timeout_s: float) -> Outcome:
         """Append and wait for what it led to. Raises UnavailableError: whether it is done is then unknown."""
@@ -153,11 +184,11 @@ class MetaLog:
             backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
 
     def _on_connected(self, connection: Connection) -> None:
-        connection.send(Follow(_PUSHED, META_GROUP, self.applied_lsn + 1))
+        connection.send(Follow(_PUSHED, META_GROUP, max(self._first_lsn, self.applied_lsn + 1)))
         if self._catch_up_task is not None:
             self._catch_up_task.cancel()
         self._catch_up_task = asyncio.get_running_loop().create_task(self._catch_up(), name="meta-catch-up")
-        self._catch_up_task.add_done_callback(self._catch_up_done)
+        self._catch_up_task.add_done_callback(self._task_done)
 
     async def _catch_up(self) -> None:
         """Wait until every batch that is committed now has come down the tail.
@@ -167,11 +198,12 @@ class MetaLog:
         backoff_s = _BACKOFF_FIRST_S
         while True:
             try:
-                reply = await self._caller.call(Read(0, META_GROUP, self.applied_lsn + 1))
+                reply = await self._caller.call(Read(0, META_GROUP, max(self._first_lsn, self.applied_lsn + 1)))
             except UnavailableError:
                 reply = None
             if isinstance(reply, ReadReply):
                 if not reply.batches:
+                    self._check_begun()
                     break
                 await self._applied_up_to(reply.batches[-1][0])
                 continue
@@ -182,6 +214,21 @@ class MetaLog:
             _log.info("group meta is read lsn=%d version=%d", self.applied_lsn, self.state.version)
             self._caught_up.set()
             self._on_change(self.state)
+            self._maybe_snapshot()
+
+    async def _begin_at_snapshot(self, connection: Connection) -> None:
+        """The log is trimmed and nothing is known here: go on from where it begins."""
+        reply = await self._caller.call(LogStatus(0))
+        assert isinstance(reply, LogStatusReply)
+        self._first_lsn = next(row.first_lsn for row in reply.groups if row.group == META_GROUP)
+        connection.send(Follow(_PUSHED, META_GROUP, self._first_lsn))
+
+    def _check_begun(self) -> None:
+        """Raises CorruptionError when a trimmed log has no snapshot: nothing would be taken for a fresh node."""
+        if self._first_lsn > 1 and not self.applied_lsn:
+            raise CorruptionError(
+                f"group meta is trimmed up to lsn={self._first_lsn - 1} and holds no snapshot: restore the log"
+            )
 
     async def _applied_up_to(self, lsn: int) -> None:
         while self.applied_lsn < lsn:
@@ -197,8 +244,15 @@ class MetaLog:
             case Leadership():
                 _log.info("group meta leader=%s term=%d", message.leader, message.term)
                 self._is_leader = message.is_leader
+            case LogError(code="trimmed") if not self.applied_lsn and self._caller.connection is not None:
+                self._begin_task = asyncio.get_running_loop().create_task(
+                    self._begin_at_snapshot(self._caller.connection), name="meta-begin"
+                )
+                self._begin_task.add_done_callback(self._begun)
             case LogError():
                 self._fail(UnavailableError(f"logd refuses to let group meta be followed: {message.message}"))
+            case Trimmed():
+                _log.info("group meta is trimmed first_lsn=%d", message.first_lsn)
             case _:
                 _log.debug("late reply of logd: %s", type(message).__name__)
 
@@ -217,16 +271,54 @@ class MetaLog:
     def _apply(self, batch: Committed) -> None:
         proposal = decode_proposal(batch.payload)
         before = self.state.version
-        self.state, outcome = apply(self.state, proposal)
+        if isinstance(proposal.command, Snapshot):
+            self._apply_snapshot(batch.lsn, proposal.command)
+        elif not self.applied_lsn and self._first_lsn > 1:
+            raise CorruptionError("the log of group meta is trimmed, and does not begin with a snapshot")
+        else:
+            self._apply_command(proposal, size=len(batch.payload))
         self.applied_lsn = batch.lsn
         self._applied.set()
+        if self.state.version != before and self._caught_up.is_set():
+            self._on_change(self.state)
+        self._maybe_snapshot()
+
+    def _apply_command(self, proposal: Proposal, *, size: int) -> None:
+        self.state, outcome = apply(self.state, proposal)
+        self._new_records += 1
+        self._new_bytes += size
         waiting = self._waiting.get(proposal.uid)
         if waiting is not None and outcome is not None and not waiting.done():
             waiting.set_result(outcome)
-        if self.state.version != before and self._caught_up.is_set():
-            self._on_change(self.state)
 
-    def _catch_up_done(self, task: asyncio.Task[None]) -> None:
+    def _apply_snapshot(self, lsn: int, snapshot: Snapshot) -> None:
+        """What it covers is needed no more, once it is on disk here: logd shows nothing that is not."""
+        state = adopt(snapshot, applied_lsn=self.applied_lsn)
+        if state is None:
+            return
+        self.state = state
+        self._new_records = self._new_bytes = 0
+        connection = self._caller.connection
+        if connection is not None and lsn > 1:
+            connection.send(Trim(_PUSHED, META_GROUP, lsn - 1))
+
+    def _maybe_snapshot(self) -> None:
+        """The leader writes one when much was written since the last."""
+        busy = self._snapshot_task is not None and not self._snapshot_task.done()
+        few = self._new_records < SNAPSHOT_RECORDS and self._new_bytes < SNAPSHOT_BYTES
+        if few or busy or not self._is_leader or not self._caught_up.is_set():
+            return
+        self._snapshot_task = asyncio.get_running_loop().create_task(self.snapshot(), name="meta-snapshot")
+        self._snapshot_task.add_done_callback(self._task_done)
+
+    def _begun(self, task: asyncio.Task[None]) -> None:
+        """logd may go away meanwhile: the next connection begins anew."""
+        if not task.cancelled() and isinstance(task.exception(), UnavailableError):
+            _log.warning("group meta could not be followed: %s", task.exception())
+        else:
+            self._task_done(task)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fail(error)
 

@@ -8,7 +8,8 @@ Modules, in the order of an invocation's way:
     store       RocksDB: one database a partition
     leader      actions carried out, by the leader only
     invoker     HTTP calls of user services
-    checkpointer  flushes the store, then lets logd trim
+    checkpointer  flushes the store, keeps a checkpoint, then lets logd trim
+    keeper      keeps checkpoints, in a process of its own
     peers       the other workers, for messages between partitions
     worker      one worker process: its partitions and its socket
     parent      keeps the worker processes alive

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
-from partitiond.checkpointer import Checkpointer
+from partitiond.checkpointer import Checkpointer, Made
 from partitiond.leader.dispatch import carry_out
 from partitiond.leader.leader import Leader
 from partitiond.machine.actions import Action
@@ -124,6 +124,10 @@ class Processor:
             tail_lsn=max(self._tail_lsn, self.applied_lsn),
             inflight=len(self.leader.replies),
         )
+
+    async def checkpoint(self) -> Made:
+        """One of all that is applied by now, for an operator."""
+        return await self._checkpointer.make_now()
 
     async def close(self) -> None:
         """Drain: stop leading, finish a running checkpoint, close the store."""

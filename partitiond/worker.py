@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import uvloop
 from partitiond.checkpointer import Checkpointer
 from partitiond.invoker.invoker import Invoker
 from partitiond.invoker.shares import Shares
+from partitiond.keeper import Keeper
 from partitiond.leader.leader import Leader
 from partitiond.leader.requests import deliver_locally, handle
 from partitiond.leader.tasks import spawn
@@ -27,6 +29,8 @@ from partitiond.processor import Processor
 from partitiond.store.rocksdb import RocksStore
 from shared.api.log import partition_group
 from shared.api.partition import (
+    CheckpointReply,
+    CheckpointRequest,
     InvocationState,
     InvocationStatesReply,
     InvocationStatesRequest,
@@ -43,6 +47,7 @@ from shared.errors import ConfigError
 from shared.logs import setup_logging
 from shared.rpc.connection import Connection
 from shared.rpc.server import RpcServer
+from shared.snapshots.checkpoints import checkpoints_folder
 from shared.wal.commands import OutboxMessage
 
 __all__ = ["EXIT_CONFIG", "Worker", "main"]
@@ -109,7 +114,8 @@ class Worker:
 
     def _open(self, partition: Partition) -> None:
         group = partition_group(partition.id)
-        store = RocksStore(self._settings.data_path / "partitions" / str(partition.id) / "store")
+        folder = self._settings.data_path / "partitions" / str(partition.id)
+        store = RocksStore(folder / "store")
         meta = store.meta() or initial_meta(partition.id, partition.start_key, partition.end_key)
         leader = Leader(
             partition,
@@ -130,6 +136,7 @@ class Worker:
             lambda lsn: self._log.trim(group, lsn),
             interval_s=self._settings.checkpoint_interval_s,
             log_bytes=self._settings.checkpoint_log_bytes,
+            keeper=Keeper(folder / "store", checkpoints_folder(self._settings.data_path, partition.id)),
         )
         processor = Processor(group, store, meta, leader, checkpointer)
         self._processors[partition.id] = processor
@@ -151,9 +158,7 @@ class Worker:
         for request in messages:
             match request:
                 case InvocationStatesRequest():
-                    task = spawn(self._tell_states(connection, request.request_id), name="states")
-                    self._telling.add(task)
-                    task.add_done_callback(self._telling.discard)
+                    self._spawn(self._tell_states(connection, request.request_id), name="states")
                 case WorkerStatusRequest():
                     statuses = [processor.status() for processor in self._processors.values()]
                     connection.send(WorkerStatusReply(request.request_id, statuses, os.getpid()))
@@ -162,8 +167,16 @@ class Worker:
                     if processor is None:
                         text = f"partition {request.partition_id} is not on worker {self._index}"
                         connection.send(Moved(request.request_id, text))
+                    elif type(request) is CheckpointRequest:
+                        self._spawn(_checkpoint(processor, connection, request), name="checkpoint-now")
                     else:
                         handle(processor.leader, connection, request)
+
+    def _spawn(self, answering: Coroutine[Any, Any, None], *, name: str) -> None:
+        """Answer a request later; a worker that ends answers it no more."""
+        task = spawn(answering, name=name)
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     async def _tell_states(self, connection: Connection, request_id: int) -> None:
         """Each with a stack trace may be much: a few at a time, as fast as the peer reads."""
@@ -179,6 +192,23 @@ class Worker:
     def on_closed(self, connection: Connection) -> None:
         for processor in self._processors.values():
             processor.leader.replies.forget_peer(connection)
+
+
+async def _checkpoint(processor: Processor, connection: Connection, request: CheckpointRequest) -> None:
+    made = await processor.checkpoint()
+    newest = made.kept.newest if made.kept is not None else None
+    reply = CheckpointReply(
+        request.request_id,
+        request.partition_id,
+        applied_lsn=newest.applied_lsn if newest is not None else 0,
+        durable_lsn=made.durable_lsn,
+        trimmed_lsn=made.trimmed_lsn,
+        size=newest.size if newest is not None else 0,
+        took_ms=round(made.seconds * 1000),
+        complaint=made.complaint,
+    )
+    if not connection.closed:
+        connection.send(reply)
 
 
 def _shares(index: int, settings: Settings) -> Shares | None:

@@ -12,6 +12,7 @@ Modules, from the words to the wires:
     catalog     services, handlers, deployments and the partition table
     protocol    the service protocol's messages
     storage     keys and values of a partition's RocksDB
+    snapshots   kept checkpoints of partitions, snapshots of a node
     tables      the SQL tables: columns, types and their meaning
     api         requests and replies between the daemons
     transport   what every call of a user service has in common: identity, TLS

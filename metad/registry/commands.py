@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from metad.registry.state import RegistryState
 from shared.catalog.deployments import ProtocolMode
 from shared.catalog.services import Service
 
@@ -23,6 +24,7 @@ __all__ = [
     "RemoveDeployment",
     "RuleDelete",
     "RuleUpsert",
+    "Snapshot",
     "UpsertRules",
 ]
 
@@ -110,8 +112,18 @@ class DeleteRules(msgspec.Struct, array_like=True, frozen=True, tag=5):
 MetaCommand = CreatePartitionTable | RegisterDeployment | RemoveDeployment | UpsertRules | DeleteRules
 
 
+class Snapshot(msgspec.Struct, array_like=True, frozen=True, tag=6):
+    """The whole state behind the record at `covers_lsn`, so that the log before it is needed no more. Since 0.3.
+
+    It counts only if it is the very next record behind that one, or the first one that the log still holds.
+    """
+
+    covers_lsn: int
+    state: RegistryState
+
+
 class Proposal(msgspec.Struct, array_like=True, frozen=True):
     """One record. `uid` is 16 random bytes: the proposer knows its record by it, and a repeated one is ignored."""
 
     uid: bytes
-    command: MetaCommand
+    command: MetaCommand | Snapshot

@@ -4,6 +4,7 @@ Rules that always hold:
 - a proposal changes all that it is to change, or nothing;
 - the same proposal applied twice changes nothing the second time;
 - a service's newest revision is the one that serves new invocations; a new revision is one above it;
+- a snapshot changes nothing but where the log may begin;
 - only `force` replaces a deployment, only `breaking` changes a service's type.
 """
 
@@ -21,6 +22,7 @@ from metad.registry.commands import (
     Proposal,
     RegisterDeployment,
     RemoveDeployment,
+    Snapshot,
     UpsertRules,
 )
 from metad.registry.outcomes import (
@@ -39,16 +41,22 @@ from shared.catalog.deployments import Deployment
 from shared.catalog.partitions import PartitionTable, even_partitions
 from shared.catalog.services import Service
 
-__all__ = ["apply", "decide", "deployment_at", "is_reserved"]
+__all__ = ["adopt", "apply", "decide", "deployment_at", "is_reserved"]
 
 
 def apply(state: RegistryState, proposal: Proposal) -> tuple[RegistryState, Outcome | None]:
-    """Decide one record of the log. The outcome is None when it was applied before."""
+    """Decide one record of the log that is no snapshot. The outcome is None when it was applied before."""
+    assert not isinstance(proposal.command, Snapshot)
     if proposal.uid in state.recent_proposals:
         return state, None
     state, outcome = decide(state, proposal.command)
     recent = (*state.recent_proposals, proposal.uid)[-PROPOSALS_REMEMBERED:]
     return msgspec.structs.replace(state, recent_proposals=recent), outcome
+
+
+def adopt(snapshot: Snapshot, *, applied_lsn: int) -> RegistryState | None:
+    """The state of a snapshot that is read behind `applied_lsn` (0: as the first record); None: it is stale."""
+    return snapshot.state if applied_lsn in (0, snapshot.covers_lsn) else None
 
 
 def decide(state: RegistryState, command: MetaCommand) -> tuple[RegistryState, Outcome]:

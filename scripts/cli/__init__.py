@@ -9,6 +9,8 @@ Modules:
     restart     restart one program
     config      the merged settings
     logs        the programs' logs
+    checkpoint  a checkpoint now
+    snapshot    export and import
     story       all that ever happened to an invocation
     log         the records of the log
     doctor      what is wrong with a node's data

@@ -12,9 +12,10 @@ from typing import Any
 from scripts.cli import inspecting, show
 from scripts.cli.people import Paint
 from scripts.debug.differing import DiffCount, Difference, count_row, differences, row_changes
+from scripts.debug.opening import open_source
 from scripts.debug.ports import FIRST_KEY, LAST_KEY
 from scripts.debug.rows import decode_row
-from scripts.debug.source import Source, open_source, partitions_asked_for
+from scripts.debug.source import Source, partitions_asked_for
 from scripts.debug.stores import StoreReader
 from scripts.node.programs import Program
 from shared.errors import ConfigError

@@ -14,7 +14,7 @@ from scripts.cli import inspecting, options
 from scripts.cli.people import Paint
 from scripts.debug.doctor.examine import examine
 from scripts.debug.doctor.findings import Checked, Finding
-from scripts.debug.source import open_source
+from scripts.debug.opening import open_source
 from scripts.node.programs import Program
 
 __all__ = ["add_arguments", "run"]

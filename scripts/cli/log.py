@@ -13,8 +13,9 @@ from scripts.cli import inspecting, options, show
 from scripts.cli.people import Paint, time_text
 from scripts.debug.log_lines import MetaLine, RecordLine, lines_of, meta_lines
 from scripts.debug.log_stat import LogStat, stat_of
+from scripts.debug.opening import open_source
 from scripts.debug.ports import LogReader
-from scripts.debug.source import Source, open_source, partitions_asked_for
+from scripts.debug.source import Source, partitions_asked_for
 from scripts.node.programs import Program
 from shared.api.log import META_GROUP, partition_group
 from shared.errors import ConfigError

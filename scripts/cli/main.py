@@ -23,6 +23,8 @@ VERBS: dict[str, str] = {
     "restart": "restart one program of the node",
     "config": "print the merged settings and what they mean",
     "logs": "print the programs' logs",
+    "checkpoint": "make a checkpoint of the node's partitions now",
+    "snapshot": "write the node's whole state somewhere else, or make a node of it",
     "story": "tell all that ever happened to an invocation",
     "log": "show the records of the log: dump, tail, stat",
     "doctor": "check a node's data, and say what is wrong and what to do",
@@ -33,7 +35,7 @@ VERBS: dict[str, str] = {
 
 #: How `everlog --help` orders them; a verb that is in none comes last.
 GROUPS: dict[str, tuple[str, ...]] = {
-    "a node": ("up", "down", "status", "restart", "config", "logs"),
+    "a node": ("up", "down", "status", "restart", "config", "logs", "checkpoint", "snapshot"),
     "its data, running or stopped": ("story", "log", "doctor", "replay", "diff", "step"),
 }
 

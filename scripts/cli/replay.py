@@ -16,10 +16,11 @@ import msgspec
 from scripts.cli import inspecting, options
 from scripts.cli.people import Paint, Progress
 from scripts.debug.differing import Difference, differences, row_changes
+from scripts.debug.opening import open_source
 from scripts.debug.ports import FIRST_KEY, LAST_KEY
 from scripts.debug.replaying import Replay, start_replay
 from scripts.debug.rows import decode_row
-from scripts.debug.source import Source, open_source, partitions_asked_for
+from scripts.debug.source import Source, partitions_asked_for
 from scripts.debug.stores import StoreReader
 from scripts.node.programs import Program
 from shared.errors import ConfigError, EverlogError
@@ -105,6 +106,9 @@ def _replay(source: Source, partition_id: int, folder: Path, to_lsn: int | None)
             replay.store.close()
     except EverlogError as error:
         report.error = str(error)
+    except FileNotFoundError as error:
+        # A node that runs drops the oldest checkpoint when it has made a new one.
+        report.error = f"{error.filename} has gone meanwhile: try again"
     finally:
         if live is not None:
             live.close()

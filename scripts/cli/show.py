@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["addresses", "duration", "table"]
+__all__ = ["addresses", "duration", "size", "table"]
 
 
 def table(rows: Sequence[Sequence[str]], *, indent: str = "") -> str:
@@ -28,6 +28,16 @@ def duration(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600} h {whole % 3600 // 60} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def size(count: int) -> str:
+    """`17 B`, `1.2 kB`, `340 MB`, `1.9 GB`."""
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 999.5:
+            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 10 else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
 
 
 def addresses(*, host: str, ingress_port: int, admin_port: int, sql_port: int) -> dict[str, str]:

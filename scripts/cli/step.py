@@ -11,8 +11,9 @@ from pathlib import Path
 
 from scripts.cli import inspecting, options
 from scripts.cli.people import Paint, time_text
+from scripts.debug.opening import open_source
 from scripts.debug.replaying import start_replay
-from scripts.debug.source import open_source, partitions_asked_for
+from scripts.debug.source import partitions_asked_for
 from scripts.debug.stepper import Stepper
 from scripts.node.programs import Program
 

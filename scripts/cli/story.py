@@ -17,7 +17,8 @@ import msgspec
 
 from scripts.cli import inspecting, options
 from scripts.cli.people import Paint, Progress, time_text
-from scripts.debug.source import Source, open_source
+from scripts.debug.opening import open_source
+from scripts.debug.source import Source
 from scripts.debug.story import Chapter, Story, partition_with, tell_story
 from scripts.node.programs import Program
 from shared.api.log import partition_group

@@ -6,6 +6,8 @@ same. It may import what is pure in any daemon, and the store of partitiond for 
 Modules, from bytes to words:
     ports       how rows and logs are read, wherever they come from (pure)
     source      where stores, logs and kept checkpoints are: a data directory, a snapshot, a folder
+    snapshot    an exported snapshot (in the order of reading: it needs `replaying`)
+    opening     a path -> the source that it is
     stores      one partition's rows, read beside their owner
     logs        one group's log, read beside logd
     plain       stored values as JSON (pure)

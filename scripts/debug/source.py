@@ -1,7 +1,7 @@
 """Where stores, logs and kept checkpoints are. Owns: a scratch folder for what RocksDB writes beside what it reads.
 
 A source is a data directory (of a node that runs, is stopped or cannot start), a folder that `everlog replay --keep`
-left, or one store by itself.
+left, one store by itself, or a snapshot (`snapshot`).
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from scripts.debug.ports import LogReader
 from scripts.debug.stores import StoreReader, is_store
 from scripts.node.layout import lock_holder
 from shared.errors import ConfigError, CorruptionError
+from shared.snapshots.checkpoint_file import CHECKPOINT_FILE, checkpoint_name
+from shared.snapshots.checkpoints import checkpoints_folder, kept_lsns
 from shared.storage.values import PartitionMeta
 
 __all__ = [
     "Base",
     "DataDirectory",
+    "OpenedStores",
     "Source",
     "StoreFolder",
     "copy_store",
-    "open_source",
     "partition_of_group",
     "partitions_asked_for",
 ]
-
-_LSN_DIGITS = 20
 
 
 class Base(NamedTuple):
@@ -74,19 +74,6 @@ def partition_of_group(group: str) -> int | None:
     return int(group[2:]) if group.startswith("p-") and group[2:].isdecimal() else None
 
 
-def open_source(path: Path) -> Source:
-    """Raises ConfigError that says what the path is instead."""
-    if (path / "log").is_dir() or (path / "partitions").is_dir():
-        return DataDirectory(path)
-    if is_store(path):
-        return StoreFolder(path)
-    what = "holds no log and no store" if path.is_dir() else "is no directory" if path.exists() else "does not exist"
-    raise ConfigError(
-        f"{path} {what}: give a node's data directory, an exported snapshot, a kept checkpoint, or a folder of "
-        "`everlog replay --keep` (--data-dir)"
-    )
-
-
 def copy_store(path: Path, into: Path, *, wal: bool = True) -> None:
     """A store of its own at `into`, of one that nobody writes: tables as links (they never change), the rest copied.
 
@@ -94,7 +81,7 @@ def copy_store(path: Path, into: Path, *, wal: bool = True) -> None:
     """
     into.mkdir(parents=True)
     for file in sorted(path.iterdir()):
-        if not file.is_file() or file.name in ("LOCK", "LOG", "checkpoint.json"):
+        if not file.is_file() or file.name in ("LOCK", "LOG", CHECKPOINT_FILE):
             continue
         if file.suffix == ".log" and not wal:
             continue
@@ -124,8 +111,8 @@ class Scratch:
         self._folder.cleanup()
 
 
-class _Stores:
-    """What all sources have in common: opened stores and their scratch."""
+class OpenedStores:
+    """What all sources have in common: stores that are open, and their scratch."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -140,7 +127,7 @@ class _Stores:
         self._scratch.close()
 
 
-class DataDirectory(_Stores):
+class DataDirectory(OpenedStores):
     """A node's data directory, or what has the same folders."""
 
     def __init__(self, path: Path) -> None:
@@ -168,10 +155,8 @@ class DataDirectory(_Stores):
         return None if database is None else database.group(group)
 
     def bases(self, partition_id: int) -> list[Base]:
-        folder = self.path / "partitions" / str(partition_id) / "checkpoints"
-        names = sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
-        lsns = [int(name) for name in names if len(name) == _LSN_DIGITS and name.isdecimal()]
-        return [Base(lsn, folder / f"{lsn:0{_LSN_DIGITS}d}", f"checkpoint {lsn}") for lsn in lsns]
+        folder = checkpoints_folder(self.path, partition_id)
+        return [Base(lsn, folder / checkpoint_name(lsn), f"checkpoint {lsn}") for lsn in kept_lsns(folder)]
 
     def durable(self, partition_id: int) -> PartitionMeta | None:
         """What a power loss would leave of a store: what is flushed. For a node that is stopped."""
@@ -194,7 +179,7 @@ class DataDirectory(_Stores):
         return self._database
 
 
-class StoreFolder(_Stores):
+class StoreFolder(OpenedStores):
     """One store by itself: a kept checkpoint, or a copy."""
 
     running = False

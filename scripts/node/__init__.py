@@ -10,6 +10,10 @@ Modules, in the order of a start:
     supervisor  supervisord with quick restarts, no giving up, and restart counts
     control     calls to the running supervisord
     readiness   who answers: sockets, ports and the admin API's /health
+    workers     questions to the partition workers
+    offline     what is asked of the data of a stopped node
+    exporting   a snapshot of a node, running or stopped
+    importing   a data directory out of a snapshot
     logfiles    tails of the programs' logs
     procfs      what /proc tells about processes and ports
     version     the version of this Everlog

@@ -17,13 +17,23 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.node.procfs import command_line
 from shared.config import Settings
 from shared.errors import ConfigError
 
-__all__ = ["FORMAT", "NodeLock", "lock_holder", "open_data_dir", "read_format"]
+__all__ = [
+    "FORMAT",
+    "NodeLock",
+    "hold_stopped",
+    "lock_holder",
+    "make_data_dir",
+    "open_data_dir",
+    "read_format",
+    "write_format",
+]
 
 #: The format that this version reads and writes. Since: 0.1.
 FORMAT = 1
@@ -63,7 +73,7 @@ def open_data_dir(settings: Settings) -> NodeLock:
         (path / "logs").mkdir(mode=0o700, exist_ok=True)
         path.chmod(0o700)
         if read_format(path) is None:
-            _write_format(path)
+            write_format(path)
     except PermissionError as error:
         raise ConfigError(
             f"no permission on {error.filename}: run as the owner of the data directory, or choose another (--data-dir)"
@@ -114,7 +124,21 @@ def read_format(path: Path) -> int | None:
     return number
 
 
-def _write_format(path: Path) -> None:
+def make_data_dir(path: Path) -> None:
+    """A new data directory, or an empty one that is there; it is nobody's until `write_format`. Raises ConfigError."""
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ConfigError(
+                f"{path} is not empty: a snapshot is imported into a new or empty data directory (--data-dir)"
+            )
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        raise ConfigError(f"cannot use the data directory {path}: {error.strerror} ({error.filename})") from error
+
+
+def write_format(path: Path) -> None:
+    """Say that this is a data directory, durable on return."""
     from scripts.node.version import version
 
     new = path / "FORMAT.new"
@@ -156,6 +180,15 @@ def _try_lock(descriptor: int) -> bool:
 def _read_holder(descriptor: int) -> int | None:
     text = os.pread(descriptor, 32, 0).strip()
     return int(text) if text.isdigit() else None
+
+
+@contextlib.contextmanager
+def hold_stopped(path: Path) -> Iterator[None]:
+    """Hold the lock of a node that does not run, so that nobody starts it. Raises ConfigError when it runs."""
+    if read_format(path) is None or not (path / "run" / "settings.json").exists():
+        raise ConfigError(f"{path} is no data directory that a node ran on: which node? (--data-dir)")
+    with contextlib.closing(_lock(path)):
+        yield
 
 
 def lock_holder(path: Path) -> tuple[bool, int | None]:

@@ -18,6 +18,8 @@ __all__ = [
     "AttachRequest",
     "AwakeableReply",
     "AwakeableRequest",
+    "CheckpointReply",
+    "CheckpointRequest",
     "DeliverReply",
     "DeliverRequest",
     "InvocationState",
@@ -152,6 +154,13 @@ class RestartRequest(_Message, tag=11):
     deployment: str = LATEST
 
 
+class CheckpointRequest(_Message, tag=12):
+    """Make a checkpoint of all that is applied by now, and keep it. Answered by `CheckpointReply` when it is made."""
+
+    request_id: int
+    partition_id: int
+
+
 PartitionRequest = (
     InvokeRequest
     | AttachRequest
@@ -164,6 +173,7 @@ PartitionRequest = (
     | PauseRequest
     | ResumeRequest
     | RestartRequest
+    | CheckpointRequest
 )
 
 
@@ -270,6 +280,23 @@ class Moved(_Message, tag=72):
     message: str
 
 
+class CheckpointReply(_Message, tag=73):
+    """A checkpoint was made. `applied_lsn` 0: none is kept, for the reason `complaint`; it was flushed all the same.
+
+    `durable_lsn`: nothing up to it needs the log any more; `trimmed_lsn`: what the log begins behind;
+    `size`: bytes of the kept one's files, most of them shared with the store; `took_ms`: from the request on.
+    """
+
+    request_id: int
+    partition_id: int
+    applied_lsn: int
+    durable_lsn: int
+    trimmed_lsn: int
+    size: int
+    took_ms: int
+    complaint: str = ""
+
+
 PartitionReply = (
     ResultReply
     | InvokeReply
@@ -279,4 +306,5 @@ PartitionReply = (
     | InvocationStatesReply
     | WorkerStatusReply
     | Moved
+    | CheckpointReply
 )

@@ -54,7 +54,7 @@ class MemoryGroup:
 
     @property
     def first_lsn(self) -> int:
-        return min(self.batches, default=0)
+        return min(self.batches, default=self.trimmed_lsn and self.trimmed_lsn + 1)
 
     @property
     def tail_lsn(self) -> int:

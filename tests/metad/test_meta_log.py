@@ -12,7 +12,7 @@ import uvloop
 import metad.meta_log
 from metad.meta_log import MetaLog
 from metad.registry.codec import encode_proposal
-from metad.registry.commands import CreatePartitionTable, Proposal, RemoveDeployment
+from metad.registry.commands import CreatePartitionTable, Proposal, RemoveDeployment, Snapshot
 from metad.registry.outcomes import PartitionTableCreated, PartitionTableExists, Rejected
 from metad.registry.state import RegistryState
 from shared.api.log import META_GROUP
@@ -170,16 +170,60 @@ def test_a_record_that_cannot_be_read_ends_it(tmp_path: Path, payload: bytes) ->
     _run(tmp_path, story)
 
 
-def test_a_trimmed_log_ends_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("trimmed_lsn", [2, 8])
+def test_a_trimmed_log_without_a_snapshot_ends_it(tmp_path: Path, trimmed_lsn: int) -> None:
+    """Some records are left, or none: an empty registry must not be taken for a fresh node's."""
     log = _records(3)
-    log.group(META_GROUP).trim(2)
+    log.group(META_GROUP).trim(trimmed_lsn)
 
     async def story(meta_log: MetaLog, server: FakeLogServer, changes: list[RegistryState]) -> None:
-        with pytest.raises(UnavailableError):
+        with pytest.raises(CorruptionError, match="snapshot"):
             await asyncio.wait_for(asyncio.shield(meta_log.failed), 5)
         assert not changes
 
     _run(tmp_path, story, log=log)
+
+
+def test_the_log_stays_small_whatever_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leader writes snapshots, and the log is trimmed to before them; the next start has the same state."""
+    monkeypatch.setattr(metad.meta_log, "SNAPSHOT_RECORDS", 10)
+    log = _records(25)
+    states: list[RegistryState] = []
+
+    async def story(meta_log: MetaLog, server: FakeLogServer, changes: list[RegistryState]) -> None:
+        await meta_log.caught_up()
+        for number in range(100):
+            await meta_log.propose(RemoveDeployment(f"dp_{number}"), timeout_s=5)
+        await until(lambda: len(server.log.group(META_GROUP).batches) <= 12)
+        states.append(meta_log.state)
+
+    async def again(meta_log: MetaLog, server: FakeLogServer, changes: list[RegistryState]) -> None:
+        await meta_log.caught_up()
+        assert meta_log.state == states[0]
+        assert meta_log.applied_lsn == server.log.group(META_GROUP).tail_lsn
+        assert isinstance(await meta_log.propose(RemoveDeployment("dp_x"), timeout_s=5), Rejected)
+        await until(lambda: meta_log.is_followed)
+
+    _run(tmp_path, story, log=log)
+    assert log.group(META_GROUP).trimmed_lsn > 100
+    _run(tmp_path, again, log=log)
+
+
+def test_a_snapshot_that_another_record_overtook_is_void(tmp_path: Path) -> None:
+    """It lacks that record: taken for the state, or as the place up to which to trim, it would lose it."""
+
+    async def story(meta_log: MetaLog, server: FakeLogServer, changes: list[RegistryState]) -> None:
+        await meta_log.caught_up()
+        stale = Snapshot(meta_log.applied_lsn, meta_log.state)
+        await meta_log.propose(CreatePartitionTable(2), timeout_s=5)
+        lsn = server.commit(META_GROUP, encode_proposal(Proposal(b"s" * 16, stale)))
+        await until(lambda: meta_log.applied_lsn == lsn)
+        assert meta_log.state.partition_table is not None
+        assert server.log.group(META_GROUP).trimmed_lsn == 0
+        await meta_log.snapshot()
+        await until(lambda: server.log.group(META_GROUP).trimmed_lsn == lsn)
+
+    _run(tmp_path, story)
 
 
 def test_a_bug_in_applying_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

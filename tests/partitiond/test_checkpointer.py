@@ -9,6 +9,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from partitiond.checkpointer import Checkpointer
+from partitiond.keeper import Kept
+from shared.snapshots.checkpoint_file import CheckpointInfo
+from shared.snapshots.checkpoints import KeepError
 
 
 class Bench:
@@ -155,3 +158,101 @@ def test_a_failed_checkpoint_ends_the_process_and_trims_nothing() -> None:
     assert ended.value.code == 1
     assert made[0].trims == []
     assert made[0].checkpointer.durable_lsn == 0
+
+
+class KeeperBench(Bench):
+    """Beside it a keeper, whose checkpoints are of the LSN that was flushed last."""
+
+    def __init__(self, *, log_bytes: int = 1000, kept: list[int] | None = None) -> None:
+        self.kept = list(kept or [])
+        self.keep_error: KeepError | None = None
+        super().__init__(log_bytes=log_bytes)
+        self.checkpointer = Checkpointer(
+            self,
+            lambda: self.applied_lsn,
+            self.trims.append,
+            interval_s=1000.0,
+            log_bytes=log_bytes,
+            keeper=self,
+        )
+
+    def keep(self) -> Kept:
+        if self.keep_error is not None:
+            raise self.keep_error
+        self.kept = [*self.kept, self.flushed[-1]][-2:]
+        return Kept(
+            CheckpointInfo(
+                format=1,
+                partition_id=0,
+                applied_lsn=self.kept[-1],
+                epoch=0,
+                start_key=0,
+                end_key=0,
+                store_format=1,
+                created_at_ms=0,
+                files=(),
+            ),
+            self.kept[0],
+        )
+
+    def kept_lsns(self) -> list[int]:
+        return self.kept
+
+    def close(self) -> None:
+        self.keep_error = KeepError("the keeper was ended")
+
+
+def test_the_log_is_kept_from_the_older_kept_checkpoint_on() -> None:
+    """A damaged newest one can then be replaced: by the one before it and what follows in the log."""
+
+    async def scenario() -> None:
+        bench = KeeperBench()
+        for at in range(1, 5):
+            bench.commit(1000)
+            await soon(lambda at=at: bench.checkpointer.durable_lsn == at and bench.checkpointer._running is None)  # type: ignore[misc]
+        assert bench.trims == [1, 2, 3]
+        assert bench.kept == [3, 4]
+        assert bench.checkpointer.trimmed_lsn == 3
+        await bench.checkpointer.close()
+
+    run(scenario)
+
+
+def test_what_cannot_be_kept_is_flushed_all_the_same_and_trims_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        bench = KeeperBench(kept=[5, 7])
+        assert bench.checkpointer.durable_lsn == 7
+        bench.applied_lsn = 8
+        bench.keep_error = KeepError("no room")
+        made = await bench.checkpointer.make_now()
+        assert (made.durable_lsn, made.trimmed_lsn, made.kept, made.complaint) == (8, 0, None, "no room")
+        assert bench.trims == []
+        assert "no room" in caplog.text
+        bench.keep_error = None
+        made = await bench.checkpointer.make_now()
+        assert (made.durable_lsn, made.trimmed_lsn) == (8, 7)
+        assert made.kept is not None
+        assert bench.trims == [7]
+        await bench.checkpointer.close()
+
+    run(scenario)
+
+
+def test_one_asked_for_during_another_has_what_was_applied_by_then() -> None:
+    """The running one began before: it is waited for, and then one is made for all who asked."""
+
+    async def scenario() -> None:
+        bench = KeeperBench()
+        bench.go_on.clear()
+        bench.commit(1000)
+        await asyncio.sleep(0.01)
+        bench.commit(1)
+        asked = [asyncio.ensure_future(bench.checkpointer.make_now()) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        assert not any(future.done() for future in asked)
+        bench.go_on.set()
+        assert [made.durable_lsn for made in await asyncio.gather(*asked)] == [2, 2, 2]
+        assert bench.flushed == [1, 2]
+        await bench.checkpointer.close()
+
+    run(scenario)

@@ -15,6 +15,8 @@ import uvloop
 
 from partitiond.worker import Worker
 from shared.api.partition import (
+    CheckpointReply,
+    CheckpointRequest,
     DeliverReply,
     DeliverRequest,
     InvocationStatesReply,
@@ -31,6 +33,8 @@ from shared.api.partition import (
 from shared.config import Settings
 from shared.errors import ConfigError, UnavailableError
 from shared.rpc.client import RpcCaller
+from shared.snapshots.checkpoint_file import checkpoint_name
+from shared.snapshots.checkpoints import checkpoints_folder, read_checkpoint
 from shared.storage.values import STORE_FORMAT, PartitionMeta, encode
 from shared.wal.batch import Batch, encode_batch
 from shared.wal.commands import FireTimers, KillMessage, TerminateMode
@@ -126,6 +130,25 @@ def test_it_leads_all_partitions_of_the_table_and_says_so(tmp_path: Path) -> Non
         ]
         assert all(p.epoch == p.applied_lsn == p.tail_lsn == 2 for p in status.partitions)
         assert isinstance(await bench.call(InvocationStatesRequest(0)), InvocationStatesReply)
+
+    run(tmp_path, scenario)
+
+
+def test_a_checkpoint_that_is_asked_for_is_kept_with_all_that_was_applied(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(2)
+        await bench.call(InvokeRequest(0, 0, invoke(new_id(place=1)), False))
+        applied = {p.partition_id: p.applied_lsn for p in (await bench.status()).partitions}
+        for partition_id, lsn in applied.items():
+            made = await bench.call(CheckpointRequest(0, partition_id))
+            assert isinstance(made, CheckpointReply)
+            assert (made.partition_id, made.complaint) == (partition_id, "")
+            assert made.durable_lsn == made.applied_lsn >= lsn
+            assert made.trimmed_lsn <= made.applied_lsn
+            folder = checkpoints_folder(bench.settings.data_path, partition_id)
+            assert read_checkpoint(folder / checkpoint_name(made.applied_lsn)).size == made.size
+        elsewhere = await bench.call(CheckpointRequest(0, 7))
+        assert isinstance(elsewhere, Moved)
 
     run(tmp_path, scenario)
 

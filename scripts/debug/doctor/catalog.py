@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from metad.registry.codec import decode_proposal
-from metad.registry.registry import apply
+from metad.registry.commands import Snapshot
+from metad.registry.registry import adopt, apply
 from metad.registry.state import EMPTY, RegistryState
 from scripts.debug.doctor.findings import Finding, rebuild_remedy
 from scripts.debug.ports import LogReader, Rows
@@ -18,18 +19,24 @@ __all__ = ["check_catalog", "registry_of"]
 
 
 def registry_of(log: LogReader) -> RegistryState | None:
-    """The state that the log of group `meta` gives; None: it is not whole."""
-    if log.first_lsn > 1:
-        return None
-    state = EMPTY
-    for entry in log.entries(1, log.last_lsn):
+    """The state that the log of group `meta` gives, from its first record or a snapshot on; None: it is not whole."""
+    state, applied_lsn = EMPTY, 0
+    for entry in log.entries(max(log.first_lsn, 1), log.last_lsn):
         if entry.problem is not None:
             return None
-        if entry.payload is not None:
-            try:
-                state, _ = apply(state, decode_proposal(entry.payload))
-            except CorruptionError:
-                return None
+        if entry.payload is None:
+            continue
+        try:
+            proposal = decode_proposal(entry.payload)
+        except CorruptionError:
+            return None
+        if isinstance(proposal.command, Snapshot):
+            state = adopt(proposal.command, applied_lsn=applied_lsn) or state
+        elif applied_lsn == 0 and log.trim_lsn:
+            return None
+        else:
+            state, _ = apply(state, proposal)
+        applied_lsn = entry.lsn
     return state
 
 

@@ -8,15 +8,16 @@ from contextlib import ExitStack
 
 from scripts.debug.doctor.between import check_between
 from scripts.debug.doctor.catalog import check_catalog, registry_of
-from scripts.debug.doctor.checkpoints import check_checkpoints
+from scripts.debug.doctor.checkpoints import check_checkpoints, check_snapshot
 from scripts.debug.doctor.findings import Checked, Finding, at_most, rebuild_remedy
 from scripts.debug.doctor.folder import check_folder
 from scripts.debug.doctor.logs import check_bounds, check_log
 from scripts.debug.doctor.stores import check_durable, check_store
+from scripts.debug.snapshot import SnapshotSource
 from scripts.debug.source import DataDirectory, Source
 from scripts.debug.stores import StoreReader
 from shared.api.log import META_GROUP, partition_group
-from shared.errors import ConfigError, CorruptionError
+from shared.errors import CorruptionError, EverlogError
 
 __all__ = ["examine"]
 
@@ -28,6 +29,12 @@ def examine(source: Source, checked: Checked) -> Iterator[Finding]:
     """Every finding. The stores are opened before the logs are read: what they have applied is then in the logs."""
     if isinstance(source, DataDirectory):
         yield from check_folder(source.path, checked, running=source.running)
+    if isinstance(source, SnapshotSource):
+        broken = list(at_most(check_snapshot(source, checked)))
+        yield from broken
+        if broken:
+            checked.skipped.append("rows and logs: files of the snapshot are damaged")
+            return
     with ExitStack() as stack:
         stores: dict[int, StoreReader] = {}
         try:
@@ -38,7 +45,7 @@ def examine(source: Source, checked: Checked) -> Iterator[Finding]:
         for number in partitions:
             try:
                 store = source.store(number)
-            except (CorruptionError, ConfigError) as error:
+            except EverlogError as error:
                 yield Finding("store", f"partition {number}", str(error), rebuild_remedy(number))
                 continue
             if store is not None:
@@ -69,7 +76,8 @@ def _one_partition(source: Source, number: int, store: StoreReader | None, check
         yield from at_most(check_store(number, store, checked))
         if log is not None and isinstance(source, DataDirectory) and not source.running:
             yield from check_durable(number, source.durable(number), log.trim_lsn)
-    yield from check_checkpoints(source, number, log, checked)
+    if isinstance(source, DataDirectory):
+        yield from check_checkpoints(source, number, log, checked)
 
 
 def _all_partitions(source: Source, stores: dict[int, StoreReader], checked: Checked) -> Iterator[Finding]:

@@ -17,8 +17,11 @@ from metad.registry.commands import (
     RemoveDeployment,
     RuleDelete,
     RuleUpsert,
+    Snapshot,
     UpsertRules,
 )
+from metad.registry.registry import apply
+from metad.registry.state import EMPTY
 from shared.catalog.deployments import ProtocolMode
 from shared.catalog.services import Handler, Service, ServiceKind
 from shared.errors import CorruptionError
@@ -101,3 +104,17 @@ def test_bytes_of_format_1(name: str) -> None:
 def test_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(CorruptionError):
         decode_proposal(data)
+
+
+def test_bytes_of_a_snapshot_in_format_1() -> None:
+    """The state in it has names of fields, so that they may be added anywhere."""
+    state, _ = apply(EMPTY, Proposal(b"u" * 16, CreatePartitionTable(1)))
+    golden = (
+        "0192c410000102030405060708090a0b0c0d0e0f93060787a776657273696f6e01ab6465706c6f796d656e747380a873"
+        "6572766963657380af706172746974696f6e5f7461626c6582a776657273696f6e01aa706172746974696f6e73919300"
+        "00cfffffffffffffffffb0726563656e745f70726f706f73616c7391c41075757575757575757575757575757575a572"
+        "756c657380ad72756c65735f76657273696f6e00"
+    )
+    proposal = Proposal(_UID, Snapshot(7, state))
+    assert encode_proposal(proposal).hex() == golden
+    assert decode_proposal(bytes.fromhex(golden)) == proposal
