@@ -21,7 +21,7 @@ __all__ = ["check_catalog", "registry_of"]
 def registry_of(log: LogReader) -> RegistryState | None:
     """The state that the log of group `meta` gives, from its first record or a snapshot on; None: it is not whole."""
     state, applied_lsn = EMPTY, 0
-    for entry in log.entries(max(log.first_lsn, 1), log.last_lsn):
+    for entry in log.entries(log.trim_lsn + 1, log.last_lsn):
         if entry.problem is not None:
             return None
         if entry.payload is None:

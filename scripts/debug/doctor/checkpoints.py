@@ -1,4 +1,4 @@
-"""Kept checkpoints and snapshots: their files are what was written, their rows what they say, the log goes on behind."""
+"""Kept checkpoints and snapshots: files are what was written, rows are what they say, the log goes on behind them."""
 
 from __future__ import annotations
 
@@ -62,9 +62,8 @@ def check_snapshot(source: SnapshotSource, checked: Checked) -> Iterator[Finding
             yield Finding("snapshot", str(path), f"cannot be read: {error.strerror}", _EXPORT)
             continue
         if not same:
-            yield Finding(
-                "snapshot", str(path), "is damaged: its size or checksum is not that of the manifest", _EXPORT
-            )
+            what = "is damaged: its size or checksum is not that of the manifest"
+            yield Finding("snapshot", str(path), what, _EXPORT)
     for part in source.manifest.partitions:
         for base in source.bases(part.partition_id):
             try:
