@@ -2,6 +2,7 @@
 
 Modules:
     cli           the console script `everlog`, one file a verb
+    debug         what `everlog story`, `log`, `replay`, `diff`, `step` and `doctor` read a node's data with
     node          a node's data directory, its supervisord and its programs
     example_node  what `scripts/up` runs: a node with the example services on it
     examples      services written with the official SDK

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
@@ -46,6 +47,16 @@ def eventually(condition: Callable[[], T], timeout: float = 10.0, *, what: str =
             return value
         assert time.monotonic() < deadline, f"not within {timeout} s: {what or condition}"
         time.sleep(0.01)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs_give_the_same_bytes_twice() -> Iterator[None]:
+    """At the end of a worker's session: all logs of its nodes and simulations once more, in two processes."""
+    yield
+    # Whoever puts a log aside has imported it; the others need not wait for that.
+    twice = sys.modules.get("tests.twice")
+    found = [] if twice is None else twice.differences()
+    assert not found, "\n".join(found)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -44,7 +44,7 @@ from shared.wal.commands import (
     TruncateOutbox,
 )
 
-__all__ = ["apply", "initial_meta"]
+__all__ = ["apply", "apply_command", "begin", "initial_meta"]
 
 
 def initial_meta(partition_id: int, start_key: int, end_key: int) -> PartitionMeta:
@@ -70,6 +70,17 @@ def apply(txn: Txn, lsn: int, batch: Batch, actions: list[Action]) -> bool:
     Returns False when the batch was fenced: its commands changed nothing (the applied LSN moved all the same).
     """
     meta = txn.meta
+    if not begin(meta, lsn, batch):
+        return False
+    ctx = Context(txn, lsn=lsn, now_ms=meta.time_ms, clock_ms=batch.at_ms, actions=actions)
+    for command in batch.commands:
+        _apply_one(ctx, command)
+    keep_index(txn)
+    return True
+
+
+def begin(meta: PartitionMeta, lsn: int, batch: Batch) -> bool:
+    """What a batch changes of the partition itself. False: it is fenced, and its commands are not to be applied."""
     assert lsn > meta.applied_lsn, f"batch {lsn} after {meta.applied_lsn}"
     meta.applied_lsn = lsn
     announces = batch.epoch == 0
@@ -78,17 +89,28 @@ def apply(txn: Txn, lsn: int, batch: Batch, actions: list[Action]) -> bool:
             return False
         meta.seq = batch.seq
     meta.time_ms = max(meta.time_ms, batch.at_ms)
-    ctx = Context(txn, lsn=lsn, now_ms=meta.time_ms, clock_ms=batch.at_ms, actions=actions)
     for command in batch.commands:
         assert announces == isinstance(command, AnnounceLeader), "announcements come in batches of their own"
-        _apply_command(ctx, command)
-        while ctx.inbound:
-            on_message(ctx, ctx.inbound.popleft())
-    keep_index(txn)
     return True
 
 
-def _apply_command(ctx: Context, command: Command) -> None:
+def apply_command(ctx: Context, command: Command, *, last: bool) -> None:
+    """Apply one command of a batch that has begun, and what it sends to its own partition. `last`: of its batch.
+
+    For those who look at a batch command by command; all of them are of one transaction.
+    """
+    _apply_one(ctx, command)
+    if last:
+        keep_index(ctx.txn)
+
+
+def _apply_one(ctx: Context, command: Command) -> None:
+    _dispatch(ctx, command)
+    while ctx.inbound:
+        on_message(ctx, ctx.inbound.popleft())
+
+
+def _dispatch(ctx: Context, command: Command) -> None:
     match command:
         case InvokerEffects():
             on_invoker_effects(ctx, command)

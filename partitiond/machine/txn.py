@@ -129,7 +129,7 @@ class Txn:
         return None if stored is None else values.decode_promise(stored)
 
     def finish(self) -> dict[bytes, bytes | None]:
-        """All writes (None deletes), the partition's own row among them. The transaction ends."""
+        """All writes so far (None deletes), the partition's own row among them."""
         writes = self._writes
         for invocation_id in self._changed:
             row = self._invocations[invocation_id]

@@ -11,5 +11,13 @@ Modules:
     logs        the programs' logs
     checkpoint  a checkpoint now
     snapshot    export and import
+    story       all that ever happened to an invocation
+    log         the records of the log
+    doctor      what is wrong with a node's data
+    replay      partitions made anew from their logs
+    diff        two stores, row by row
+    step        a replay, one command at a time
+    inspecting  arguments of those who look into data
+    people      times, colours, progress
     show        text for people: tables, durations
 """

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from scripts.node.programs import PROGRAMS, Program
 from shared.errors import EverlogError
 
-__all__ = ["VERBS", "main"]
+__all__ = ["GROUPS", "VERBS", "main"]
 
 #: Verb -> one line of help. Each is a module here with `add_arguments(parser)` and `run(arguments, programs)`.
 VERBS: dict[str, str] = {
@@ -25,6 +25,18 @@ VERBS: dict[str, str] = {
     "logs": "print the programs' logs",
     "checkpoint": "make a checkpoint of the node's partitions now",
     "snapshot": "write the node's whole state somewhere else, or make a node of it",
+    "story": "tell all that ever happened to an invocation",
+    "log": "show the records of the log: dump, tail, stat",
+    "doctor": "check a node's data, and say what is wrong and what to do",
+    "replay": "make partitions anew from their logs, and compare",
+    "diff": "compare two stores, row by row",
+    "step": "replay one command at a time and look around",
+}
+
+#: How `everlog --help` orders them; a verb that is in none comes last.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "a node": ("up", "down", "status", "restart", "config", "logs", "checkpoint", "snapshot"),
+    "its data, running or stopped": ("story", "log", "doctor", "replay", "diff", "step"),
 }
 
 _EPILOG = "Settings come from --config FILE (TOML), EVERLOG_* variables and flags; `everlog config` lists all."
@@ -41,12 +53,18 @@ class _Version(argparse.Action):
 def main(argv: Sequence[str] | None = None, programs: Sequence[Program] = PROGRAMS) -> int:
     """Run one verb. `programs` is the table of what a node consists of; tests give another."""
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="everlog", description="A durable-execution runtime.", epilog=_EPILOG)
+    parser = argparse.ArgumentParser(
+        prog="everlog",
+        usage="everlog [-h] [--version] VERB ...",
+        description=_overview(),
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    commands = parser.add_subparsers(dest="verb", metavar="VERB", required=True, help=argparse.SUPPRESS)
     asked_for = next((word for word in words if not word.startswith("-")), None)
     for verb, text in VERBS.items():
-        command = commands.add_parser(verb, help=text, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG)
+        command = commands.add_parser(verb, description=f"{text[0].upper()}{text[1:]}.", epilog=_EPILOG)
         if verb == asked_for:
             importlib.import_module(f"scripts.cli.{verb}").add_arguments(command)
     arguments = parser.parse_args(words)
@@ -60,6 +78,18 @@ def main(argv: Sequence[str] | None = None, programs: Sequence[Program] = PROGRA
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+
+
+def _overview() -> str:
+    """The verbs by group: argparse knows no groups of them."""
+    grouped = {verb for verbs in GROUPS.values() for verb in verbs}
+    groups = GROUPS | {"more": tuple(verb for verb in VERBS if verb not in grouped)}
+    parts = [
+        "\n".join([f"{title}:", *(f"  {verb:<12}{VERBS[verb]}" for verb in verbs)])
+        for title, verbs in groups.items()
+        if verbs
+    ]
+    return "\n\n".join(["A durable-execution runtime.", *parts])
 
 
 if __name__ == "__main__":

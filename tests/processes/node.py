@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests import twice
 from tests.conftest import eventually, free_ports
 
 __all__ = ["Node", "running_node"]
@@ -110,17 +111,24 @@ class Node:
 
 
 @contextlib.contextmanager
-def running_node(**settings: object) -> Iterator[Node]:
-    """A started node, stopped at the end; its logs are printed when the test fails."""
+def running_node(*, replayed: bool = True, **settings: object) -> Iterator[Node]:
+    """A started node, stopped at the end; its logs are printed when the test fails.
+
+    `replayed`: its logs must give its stores, see `tests.twice`. False for a test that damages them.
+    """
     folder = Path(tempfile.mkdtemp(prefix="everlog-"))
     node = Node(folder / "data", **settings)
+    passed = False
     try:
         node.up()
         yield node
+        passed = True
     except BaseException:
         for file in sorted((node.data_dir / "logs").glob("*.log")):
             print(f"--- {file.name}\n{file.read_text()[-4000:]}")
         raise
     finally:
         node.everlog("down")
+        if passed and replayed:
+            twice.gather(node.data_dir)
         shutil.rmtree(folder, ignore_errors=True)

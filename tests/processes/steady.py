@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,6 +125,7 @@ class Steady:
         self._link = LogLink(settings.socket("logd"))
         self._clock = SystemClock()
         self._invoker = _Echo()
+        self.trimmed_lsns: dict[str, list[int]] = {partition_group(number): [] for number in range(settings.partitions)}
         self.processors = {partition.id: self._open(partition) for partition in even_partitions(settings.partitions)}
         self.invocations = 0
         self.samples: list[Sample] = []
@@ -153,7 +154,7 @@ class Steady:
         checkpointer = Checkpointer(
             store,
             lambda: meta.applied_lsn,
-            lambda lsn: self._link.trim(group, lsn),
+            lambda lsn: self._trim(group, lsn),
             interval_s=self.settings.checkpoint_interval_s,
             log_bytes=self.settings.checkpoint_log_bytes,
             keeper=Keeper(folder / "store", checkpoints_folder(self.settings.data_path, partition.id)),
@@ -187,8 +188,24 @@ class Steady:
         )
         handle(self.processors[partition].leader, self, InvokeRequest(self.invocations, partition, invoke, True))  # type: ignore[arg-type]
 
-    async def run(self, *, seconds: float, sample_every_s: float, print_lines: bool) -> None:
-        """Load for so long."""
+    @property
+    def trims(self) -> int:
+        """How often the log was trimmed, by the partition where that was least often."""
+        return min(len(lsns) for lsns in self.trimmed_lsns.values())
+
+    def _trim(self, group: str, lsn: int) -> None:
+        self.trimmed_lsns[group].append(lsn)
+        self._link.trim(group, lsn)
+
+    async def run(
+        self,
+        *,
+        seconds: float,
+        sample_every_s: float,
+        print_lines: bool,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Load for so long, or until it is enough."""
         self._link.start()
         for processor in self.processors.values():
             self._link.follow(processor)
@@ -198,7 +215,7 @@ class Steady:
         began = time.monotonic()
         for _ in range(self._clients):
             self._ask()
-        while (passed := time.monotonic() - began) < seconds:
+        while not enough() and (passed := time.monotonic() - began) < seconds:
             await asyncio.sleep(min(sample_every_s, seconds - passed))
             self._sample(time.monotonic() - began)
             if print_lines:

@@ -41,6 +41,8 @@ class _Tour:
             "localhost:9070": f"127.0.0.1:{self._node.admin_port}",
             "localhost:9071": f"127.0.0.1:{self._node.sql_port}",
             ".*everlog-data": re.escape(str(self._node.data_dir)),
+            "./everlog-data": str(self._node.data_dir),
+            "/tmp/anew": str(self._node.data_dir.parent / "anew"),
         }
         for usual, real in here.items():
             command = command.replace(usual, real)

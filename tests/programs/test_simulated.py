@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from partitiond.machine import wakers
 from shared.storage import keys
+from tests import twice
 from tests.fakes.sim_loop import simulate
 from tests.partitiond.simulation.replay import digests, dump
 from tests.partitiond.simulation.world import PARTITIONS
@@ -32,6 +33,7 @@ def live(seed: int, programs: list[Program]) -> ProgramWorld:
         expected.check_object(key, world.object_state(key))
     expected.check_steps(world.executed)
     assert [world.stores[number].digest() for number in range(PARTITIONS)] == digests(dump(world.log.disk, PARTITIONS))
+    twice.add_all(world.log.disk, world.stores, PARTITIONS)
     assert wakers.check(world.stores.values()) == []
     for store in world.stores.values():
         assert not list(store.scan(keys.LOCK, keys.PROMISE)), "nobody holds a lock or waits for one"

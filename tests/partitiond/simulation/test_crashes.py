@@ -13,6 +13,7 @@ import pytest
 
 from shared.storage import keys
 from shared.wal.commands import Failure
+from tests import twice
 from tests.fakes.sim_loop import simulate
 from tests.partitiond.simulation.replay import digests, dump
 from tests.partitiond.simulation.world import PARTITIONS, World
@@ -68,6 +69,7 @@ def check(world: World) -> None:
     assert (world.counted("called"), world.counted("sent")) == (4 * len(works), 2 * len(works))
     for result in world.results.get("doomed", []):
         assert result == b"0" or (isinstance(result, Failure) and result.code == 409)
+    twice.add_all(world.log.disk, world.stores, PARTITIONS)
     # What is stored is what a replay of the log gives, however it was cut into commits.
     replayed = digests(dump(world.log.disk, PARTITIONS))
     assert [world.stores[number].digest() for number in range(PARTITIONS)] == replayed
