@@ -167,7 +167,7 @@ class Cluster:
             "ingress": self._run_ingress,
         }
         if host == FRONT:
-            self.front = process
+            self.front, self.router = process, None
         else:
             self.nodes[host].processes[program] = process
             process.clock_rate = self.nodes[host].clock.rate

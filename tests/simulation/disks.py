@@ -79,6 +79,8 @@ class LogStore:
 
     def __init__(self, disk: LogDisk) -> None:
         self.disk = disk
+        # As RocksDB does: what it finds in its write-ahead log it writes out as a synced file before it opens.
+        disk.sync()
         self._pending: list[_Change] = []
         self.syncs = 0
 

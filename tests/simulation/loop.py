@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import heapq
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -45,6 +46,10 @@ class Process:
         self.chooser = random.Random(seed)
         #: Seconds of this process's monotonic clock for one of the loop's.
         self.clock_rate = 1.0
+        loop.processes += 1
+        self.serial = loop.processes
+        #: Alarms that it ever set.
+        self.alarms = 0
         self._stopped = False
         self._late: list[tuple[Callable[..., Any], tuple[Any, ...], contextvars.Context]] = []
         #: Called when it dies; its sockets are closed so.
@@ -101,6 +106,21 @@ class Process:
             assert not self.alive, f"{self} was told that it was killed, and lives"
 
 
+class _Alarm(asyncio.TimerHandle):
+    """Alarms of one time ring in an order that does not depend on what else is in the heap: by process, then by age."""
+
+    __slots__ = ("order",)
+    _scheduled: bool
+
+    def __init__(self, when: float, order: tuple[int, int], callback: Any, args: Any, loop: Any, context: Any) -> None:
+        super().__init__(when, callback, args, loop, context)
+        self.order = order
+
+    def __lt__(self, other: Any) -> bool:
+        mine, its = self.when(), other.when()
+        return bool(mine < its or (mine == its and self.order < other.order))
+
+
 class ClusterLoop(SimLoop):
     """See the module. Sockets are those of `network`, threads are played."""
 
@@ -111,6 +131,8 @@ class ClusterLoop(SimLoop):
     def __init__(self, *, seconds_max: float, seed: int) -> None:
         super().__init__(seconds_max=seconds_max)
         self.steps = 0
+        self.processes = 0
+        self._alarms = 0
         self._chooser = random.Random(f"{seed} threads")
         self._over = False
         #: Tasks of dead processes: nobody may close their coroutines before the end.
@@ -127,10 +149,18 @@ class ClusterLoop(SimLoop):
     def call_at(
         self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None
     ) -> asyncio.TimerHandle:
+        if self._over:
+            return _Alarm(when, (0, 0), callback, args, self, context)
         process = _PROCESS.get() if context is None else context.get(_PROCESS)
         if process is None:
-            return super().call_at(when, callback, *args, context=context)
-        return super().call_at(when, process.run, callback, args, context=context)
+            self._alarms += 1
+            alarm = _Alarm(when, (0, self._alarms), callback, args, self, context)
+        else:
+            process.alarms += 1
+            alarm = _Alarm(when, (process.serial, process.alarms), process.run, (callback, args), self, context)
+        heapq.heappush(self._scheduled, alarm)  # type: ignore[attr-defined]
+        alarm._scheduled = True
+        return alarm
 
     def create_task(self, coro: Any, *, name: Any = None, context: Any = None) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = super().create_task(coro, name=name, context=context)

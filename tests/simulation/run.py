@@ -97,9 +97,13 @@ async def _live(cluster: Cluster, clients: Clients) -> None:
     demon = Demon(cluster)
     faults = cluster.loop.create_task(demon.run())
     load = cluster.loop.create_task(clients.run())
-    await asyncio.wait({load, faults})
+    await asyncio.wait({load, faults}, return_when=asyncio.FIRST_COMPLETED)
+    if not faults.done():
+        faults.cancel()
+        load.result()
+    else:
+        faults.result()
     demon.end()
-    faults.result()
     try:
         async with asyncio.timeout(_CALM_S):
             await load
