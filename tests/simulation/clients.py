@@ -38,7 +38,10 @@ __all__ = ["Clients"]
 
 _REGISTERS = ("r1", "r2", "r3")
 _LISTS = ("l1", "l2")
-_OPERATIONS = ("apply", "apply", "apply", "peek", "burst", "send", "call", "wait", "nap", "limited", "flow", "later")
+_OPERATIONS = (
+    *("apply", "apply", "apply", "peek", "burst", "burst", "send", "call", "call", "call"),
+    *("wait", "nap", "limited", "flow", "later"),
+)
 
 
 class _LostError(Exception):
@@ -190,7 +193,7 @@ class Clients:
             self.calls[key].append(Call(name, operation, began_at, self.loop.time(), json.loads(result)[1]))
 
     async def _burst(self, name: str, number: int, chooser: Random) -> None:
-        count = chooser.randint(1, 6)
+        count = chooser.randint(1, 9)
         invoke = self._make(name, ("Sender", "burst"), {"count": count, "keys": _LISTS[: chooser.randint(1, 2)]})
         items = [f"{name}/{at}" for at in range(count)]
         self.sent += items
@@ -209,7 +212,7 @@ class Clients:
             self._note(item, "sent")
 
     async def _call(self, name: str, number: int, chooser: Random) -> None:
-        called = [chooser.choice(_REGISTERS) for _ in range(chooser.randint(1, 3))]
+        called = [chooser.choice(_REGISTERS) for _ in range(chooser.randint(1, 5))]
         invoke = self._make(name, ("Caller", "call"), {"keys": called})
         if chooser.random() < 0.2:
             self._operate(invoke, chooser, (TerminateMode.KILL, TerminateMode.CANCEL))

@@ -69,6 +69,12 @@ class NodeClock:
         self.latest_ms = max(self.latest_ms, now_ms)
         return now_ms
 
+    def catch_up(self, latest_ms: int) -> None:
+        """At least this, and no drift from here on."""
+        now_ms = self.now_ms()
+        self.rate = 1.0
+        self.offset_ms = max(now_ms, latest_ms) - START_MS - self._loop.time() * 1000
+
 
 class Node:
     """A machine: what its disks hold, its clock, and the programs that run on it now."""
@@ -90,8 +96,13 @@ class Node:
         self.sync_s = 0.0002
         self.disk_full = False
         self.processes: dict[str, Process] = {}
+        self.log: LogService | None = None
         self.worker: Worker | None = None
         self.publisher: Publisher | None = None
+
+    def leads(self, group: str) -> bool:
+        """Its logd believes so."""
+        return self.log is not None and group in self.log._groups and self.log._groups[group].engine.is_leader
 
 
 class Cluster:
@@ -194,6 +205,7 @@ class Cluster:
         node = self._here()
         peers = {name: (name, 1) for name in self.nodes if name != node.name}
         service = LogService(node.settings, ClusterOptions((node.name, 1), peers, b"secret") if peers else None)
+        node.log = service
         await service.start()
         await service.run(asyncio.Event())
 

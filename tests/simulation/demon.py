@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.api.log import Append, Follow, LogReply, partition_group
+from shared.api.log import Append, LogReply, partition_group
 from shared.rpc.client import RpcClient
 from shared.rpc.connection import Connection
 from tests.simulation.cluster import FRONT, Cluster, Node
@@ -19,7 +19,8 @@ from tests.simulation.services import SCOPE
 __all__ = ["Demon"]
 
 _PAUSES_S = (0.02, 0.1, 0.3, 0.8)
-_DELAYS_S = ((0.0002, 0.0002, 0.001), (0.001, 0.005), (0.0005, 0.05))
+#: Upper bounds, one of which is chosen for each piece of data: one machine, a data centre, two of them.
+_DELAYS_S = ((0.0002, 0.0002, 0.001), (0.001, 0.005), (0.01, 0.08))
 
 
 class Demon:
@@ -45,7 +46,7 @@ class Demon:
         }
         self._all = kinds
         self._weights = [4, 2, 1, 3, 2, 1, 1, 1, 2, 1, 1, 2]
-        self._ghosts = 0
+        cluster.network.delays_s = self._chooser.choice(_DELAYS_S)
 
     async def run(self) -> None:
         cluster, chooser = self._cluster, self._chooser
@@ -70,6 +71,8 @@ class Demon:
         for node in cluster.nodes.values():
             node.sync_s = 0.0002
             node.disk_full = False
+            # Whatever waits for the fastest clock is not to wait for minutes.
+            node.clock.catch_up(max(each.clock.now_ms() for each in cluster.nodes.values()))
             for process in node.processes.values():
                 process.go_on()
 
@@ -106,12 +109,15 @@ class Demon:
         return str(process)
 
     async def _cut(self) -> str:
-        """A connection breaks, in the middle of a frame maybe."""
-        ends = list(self._cluster.network.ends)
+        """A connection breaks, in the middle of a frame maybe. Of which kind is chosen first: most are alike."""
+        ends = self._cluster.network.ends
         if not ends:
             return "nothing"
-        name = self._dice.choice(ends)
-        self._cluster.network.ends[name].break_off()
+        kinds: dict[str, list[str]] = {}
+        for name, end in ends.items():
+            kinds.setdefault(f"{end.process.program}-{end.peer.process.program}", []).append(name)
+        name = self._dice.choice(kinds[self._dice.choice(sorted(kinds))])
+        ends[name].break_off()
         return name
 
     async def _island(self) -> str:
@@ -174,10 +180,12 @@ class Demon:
         batches = list(self._cluster.record.references[partition_id].batches.values())
         if not batches:
             return "nothing"
-        payload = self._dice.choice(batches[-8:])
-        process = self._node().processes["logd"]
-        if process.alive:
-            process.call(_Ghost, self._cluster, partition_group(partition_id), payload)
+        group = partition_group(partition_id)
+        payload = self._dice.choice(batches[-self._dice.choice((1, 3, 30)) :])
+        for node in self._cluster.nodes.values():
+            process = node.processes["logd"]
+            if process.alive and node.leads(group):
+                process.call(_Ghost, self._cluster, group, payload)
         return str(partition_id)
 
 
@@ -192,7 +200,6 @@ class _Ghost:
         self._client.start()
 
     def on_connected(self, connection: Connection) -> None:
-        connection.send(Follow(1, self._group, 1 << 40))
         connection.send(Append(2, self._group, self._payload))
         asyncio.get_running_loop().create_task(self._leave())
 

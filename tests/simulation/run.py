@@ -23,7 +23,7 @@ from tests.simulation.plan import FAULTS, Plan
 __all__ = ["Report", "shrink", "simulate_plan"]
 
 #: Simulated seconds that clients may take once all is well.
-_CALM_S = 300.0
+_CALM_S = 90.0
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Report:
     steps: int = 0
     trace: str = ""
     simulated_s: float = 0.0
-    wall_s: float = 0.0
+    cpu_s: float = 0.0
     records: int = 0
     requests: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -50,7 +50,7 @@ class Report:
 def simulate_plan(plan: Plan) -> Report:
     """Never raises for what the simulation finds."""
     report = Report(plan)
-    started = time.perf_counter()
+    started = time.process_time()
     loop = ClusterLoop(seconds_max=5000.0, seed=plan.seed)
     logging.disable(logging.CRITICAL)
     try:
@@ -60,7 +60,7 @@ def simulate_plan(plan: Plan) -> Report:
         loop.finish()
     report.steps = loop.steps
     report.simulated_s = loop.time()
-    report.wall_s = time.perf_counter() - started
+    report.cpu_s = time.process_time() - started
     record = cluster.record
     report.faults, report.checks = record.faults, record.checks
     report.records = sum(len(reference.batches) for reference in record.references.values())
