@@ -162,7 +162,8 @@ def _findings(found: list[Report], options: argparse.Namespace) -> int:
     for report in found:
         if not report.broken:
             continue
-        print(f"\nseed {report.plan.seed} breaks {report.broken}\n{report.text}\nrepeat it: {report.command}", flush=True)
+        print(f"\nseed {report.plan.seed} breaks {report.broken}\n{report.text}")
+        print(f"repeat it: {report.command}", flush=True)
         if not options.no_shrink:
             smallest = shrink(report, lambda command: print(f"  smaller: {command}", flush=True))
             print(f"the smallest that was found: {smallest.command}\n{smallest.text}")

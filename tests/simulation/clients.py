@@ -85,7 +85,7 @@ class Clients:
     async def ask(self, place: int, request: Any) -> Any:
         """Through the ingress. Raises _LostError when it goes away before it answers."""
         cluster = self.cluster
-        while cluster.front is None or not cluster.front.alive or cluster.router is None:
+        while cluster.front is None or not cluster.front.alive or cluster.router is None:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
         process, router = cluster.front, cluster.router
         answer: asyncio.Future[Any] = self.loop.create_future()
@@ -179,9 +179,7 @@ class Clients:
         key = chooser.choice(_REGISTERS)
         await self._call_of(key, name, ("read",), self._make(name, ("Register", "peek", key), {}), repeats=True)
 
-    async def _call_of(
-        self, key: str, name: str, operation: tuple[Any, ...], invoke: Invoke, *, repeats: bool
-    ) -> None:
+    async def _call_of(self, key: str, name: str, operation: tuple[Any, ...], invoke: Invoke, *, repeats: bool) -> None:
         began_at = self.loop.time()
         result = await self.invoke(name, invoke, repeats=repeats)
         if result is None:
@@ -271,9 +269,7 @@ class Clients:
         """A workflow; others ask for its result, complete its promise, and try to run it once more."""
         run = self._make(name, ("Flow", "run", name), {})
         second = replace(run, request_uid=b"second")
-        resolves = [
-            self._make(f"{name}-resolve-{at}", ("Flow", "resolve", name), {"value": at}) for at in range(2)
-        ]
+        resolves = [self._make(f"{name}-resolve-{at}", ("Flow", "resolve", name), {"value": at}) for at in range(2)]
         place = key_partition_key(name)
         first, *others = await asyncio.gather(
             self.invoke(name, run),
@@ -392,10 +388,11 @@ class Clients:
     def _calls_with_last(self) -> dict[str, list[Call]]:
         """The state at the end is a read behind all others."""
         now = self.loop.time()
-        return {
-            key: [*self.calls[key], Call("at the end", ("read",), now, now + 1, self._state("Register", key, b"n") or 0)]
-            for key in _REGISTERS
-        }
+        found = {}
+        for key in _REGISTERS:
+            last = self._state("Register", key, b"n") or 0
+            found[key] = [*self.calls[key], Call("at the end", ("read",), now, now + 1, last)]
+        return found
 
     def _list(self, key: str) -> list[str]:
         return self._state("List", key, b"items") or []

@@ -1,4 +1,4 @@
-"""The nodes of a simulation: on each logd, a partition worker and metad's catalog feed, and in front of them an ingress.
+"""The nodes of a simulation: on each logd, a worker and metad's catalog feed, and in front of them an ingress.
 
 logd, the worker, the sockets between them and the ingress's router are the product's own classes; disks, threads,
 sockets, clocks and services are played. Each program can die on its own, and comes back after a while.

@@ -177,11 +177,18 @@ class ClusterLoop(SimLoop):
 
         def work() -> None:
             try:
-                result = func(*args)
+                result, failure = func(*args), None
             except Exception as error:
-                self.call_later(slow, lambda: future.done() or future.set_exception(error))
+                result, failure = None, error
+            self.call_later(slow, end, result, failure)
+
+        def end(result: Any, failure: Exception | None) -> None:
+            if future.done():
+                return
+            if failure is None:
+                future.set_result(result)
             else:
-                self.call_later(slow, lambda: future.done() or future.set_result(result))
+                future.set_exception(failure)
 
         self.call_later(self._chooser.random() * slow, work)
         return future

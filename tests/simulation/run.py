@@ -152,7 +152,7 @@ def shrink(report: Report, tell: Callable[[str], None] = lambda text: None, *, t
     smallest = report
     left = tries
     while left > 0:
-        for plan in _smaller(smallest.plan):
+        for plan in _smaller(smallest):
             left -= 1
             found = simulate_plan(plan)
             if found.broken == report.broken:
@@ -166,14 +166,15 @@ def shrink(report: Report, tell: Callable[[str], None] = lambda text: None, *, t
     return smallest
 
 
-def _smaller(plan: Plan) -> Iterator[Plan]:
+def _smaller(report: Report) -> Iterator[Plan]:
+    plan = report.plan
     for divisor in (4, 2):
         for name in ("faults", "clients", "requests"):
             less = getattr(plan, name) // divisor
             if less < getattr(plan, name) and (less > 0 or name == "faults"):
                 yield replace(plan, **{name: less})
     for kind in FAULTS:
-        if kind not in plan.without:
+        if report.faults[kind]:
             yield replace(plan, without=(*plan.without, kind))
     for name in ("faults", "clients", "requests"):
         if getattr(plan, name) > 1:

@@ -10,7 +10,8 @@ from tests.simulation.mutants import MUTANTS, QUICK, SEEDS, mutated
 from tests.simulation.plan import Plan
 from tests.simulation.run import Report, simulate_plan
 
-SLOW = [name for name in MUTANTS if name not in QUICK]
+#: By hand, all of them; in each run those that are found in a moment.
+NAMES = list(MUTANTS) if "EVERLOG_ALL_MUTANTS" in os.environ else list(QUICK)
 
 
 def find(name: str, seeds: int) -> Report | None:
@@ -24,18 +25,10 @@ def find(name: str, seeds: int) -> Report | None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.timeout(60 if list(QUICK) == NAMES else 1200)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_deliberate_bug_is_found(name: str) -> None:
-    found = find(name, 1)
-    assert found is not None
-    assert found.broken == QUICK[name], found.text
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", SLOW)
-@pytest.mark.skipif("EVERLOG_ALL_MUTANTS" not in os.environ, reason="by hand: EVERLOG_ALL_MUTANTS=1")
-def test_a_deliberate_bug_is_found_within_so_many_seeds(name: str) -> None:
-    found = find(name, SEEDS.get(name, 4))
+    found = find(name, 1 if name in QUICK else SEEDS.get(name, 4))
     assert found is not None
     print(f"{name}: {found.command} breaks {found.broken}")
+    assert name not in QUICK or found.broken == QUICK[name], found.text
