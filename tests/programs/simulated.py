@@ -214,11 +214,15 @@ class SimSteps:
         if attempt.notification(completion) is None:
             if attempt._chooser.random() < 0.05:
                 raise ServiceCrashError
-            token = self._invoker.world.execute(path)
+            token = self._execute(path)
             if attempt._chooser.random() < 0.05:
                 raise ServiceCrashError
             attempt.effects.append(RunCompletion(completion, json.dumps(["step", path, token]).encode()))
         return completion
+
+    def _execute(self, path: str) -> str:
+        """The side effect itself; the token that its result tells of."""
+        return self._invoker.world.execute(path)
 
     def sleep(self, ms: int) -> Leaf:
         completion = self._attempt.new_completion()

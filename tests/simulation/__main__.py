@@ -14,8 +14,9 @@ from dataclasses import replace
 
 from tests.simulation.checkers import PROPERTIES
 from tests.simulation.mutants import MUTANTS, mutated
-from tests.simulation.plan import FAULTS, Plan
-from tests.simulation.run import Report, shrink, simulate_plan
+from tests.simulation.plan import FAULTS, WORLDS, Plan
+from tests.simulation.run import Report, shrink
+from tests.simulation.worlds import simulate_world
 
 _PROGRESS_S = 10.0
 
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--list", action="store_true", help="what is checked, and which bugs can be put in")
     for name in ("nodes", "partitions", "clients", "requests", "faults"):
         parser.add_argument(f"--{name}", type=int, help="instead of what the seed says")
+    parser.add_argument("--world", choices=(*WORLDS, "all"), default="cluster", help="all: in turn, cluster mostly")
     parser.add_argument("--without", default="", help=f"faults to leave out: {','.join(FAULTS)}")
     return parser
 
@@ -53,12 +55,14 @@ def _plan(options: argparse.Namespace, seed: int) -> Plan:
     names = ("nodes", "partitions", "clients", "requests", "faults")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     without = tuple(name for name in options.without.split(",") if name)
-    return replace(Plan.of_seed(seed), without=without, **given)
+    # Every second one is a cluster.
+    world = (options.world, *WORLDS)[seed // 2 % 3 + 2 if seed % 2 else 1] if options.world == "all" else options.world
+    return replace(Plan.of_seed(seed), without=without, world=world, **given)
 
 
 def _one(plan: Plan, options: argparse.Namespace) -> int:
     with _bug(options):
-        report = simulate_plan(plan)
+        report = simulate_world(plan)
         _tell(Counter(), [report])
         print(f"trace {report.trace}")
         return _findings([report], options)
@@ -71,7 +75,7 @@ def _bug(options: argparse.Namespace) -> object:
 def _run(job: tuple[Plan, str | None]) -> Report:
     plan, mutant = job
     with mutated(mutant) if mutant else nullcontext():
-        return simulate_plan(plan)
+        return simulate_world(plan)
 
 
 def _many(options: argparse.Namespace) -> int:
@@ -164,7 +168,7 @@ def _findings(found: list[Report], options: argparse.Namespace) -> int:
             continue
         print(f"\nseed {report.plan.seed} breaks {report.broken}\n{report.text}")
         print(f"repeat it: {report.command}", flush=True)
-        if not options.no_shrink:
+        if not options.no_shrink and report.plan.world == "cluster":
             smallest = shrink(report, lambda command: print(f"  smaller: {command}", flush=True))
             print(f"the smallest that was found: {smallest.command}\n{smallest.text}")
     return 1 if any(report.broken for report in found) else 0

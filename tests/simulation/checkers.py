@@ -6,7 +6,7 @@ They know nothing of the simulation but what they are given, so that a unit test
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from partitiond.machine import invariants, wakers
@@ -19,6 +19,7 @@ __all__ = [
     "each_reply_once",
     "every_record_agreed",
     "fifo_of_sends",
+    "forgotten",
     "machine_invariants",
     "nobody_sleeps_for_ever",
     "nothing_left_over",
@@ -44,11 +45,11 @@ PROPERTIES = {
     "object.linearizable": "calls of an object happened one after another",
     "send.once": "what was sent was done once",
     "send.fifo": "an object saw what one sender sent in the order of sending",
-    "step.once": "a step whose result was stored is not executed again",
+    "step.once": "a step whose result was stored is not executed again, but by a leader that was replaced unawares",
     "reply.once": "a request has one reply",
     "reply.lost": "every request is answered, and may be asked for afterwards with the same result",
     "result.one": "all who ask for one invocation hear the same",
-    "end.leftovers": "when all is done, nobody holds or waits for anything",
+    "end.leftovers": "when all is done, nobody holds or waits for anything, and what is not to be kept is gone",
     "program": "no program fails by itself",
 }
 
@@ -167,6 +168,12 @@ def one_result_for_all(heard: Mapping[str, Sequence[Any]]) -> str | None:
         if len(results) > 1:
             return f"{name} had the results {results}"
     return None
+
+
+def forgotten(invocations: Iterable[bytes], row_of: Callable[[bytes], Any]) -> str | None:
+    """What is kept no longer, or was purged. `row_of`: what is stored of an invocation."""
+    kept = sorted(invocation.hex() for invocation in invocations if row_of(invocation) is not None)
+    return f"kept for longer than asked: {kept[:5]}" if kept else None
 
 
 def nothing_left_over(store: Any) -> str | None:

@@ -66,6 +66,8 @@ class Clients:
         self.unknown: dict[bytes, str] = {}
         #: Purged: nobody can ask for them.
         self.purged: set[bytes] = set()
+        #: Kept for a moment only.
+        self.short: set[bytes] = set()
         self.tokens: dict[str, str] = {}
         self.open: dict[str, float] = {}
         self._settled: dict[str, Any] = {}
@@ -239,6 +241,9 @@ class Clients:
             self._operate(invoke, chooser, (TerminateMode.KILL, TerminateMode.CANCEL))
         elif chooser.random() < 0.3:
             self._pause(invoke, chooser)
+        elif chooser.random() < 0.3:
+            invoke.completion_retention_ms = invoke.journal_retention_ms = 30_000
+            self.short.add(invoke.id)
         result = await self.invoke(name, invoke)
         if result not in (KILLED, CANCELED) and chooser.random() < 0.2:
             await self._purge(invoke)
@@ -365,7 +370,7 @@ class Clients:
             reply = await self.insist(place, AttachRequest(1, 0, invocation_id, True))
             if not reply.found:
                 # What never began is forgotten when it is killed or cancelled.
-                may_be_gone = invocation_id in self.purged or result in (CANCELED, KILLED)
+                may_be_gone = invocation_id in self.purged | self.short or result in (CANCELED, KILLED)
                 check("reply.lost", None if may_be_gone else f"{name} was answered, and is gone")
                 continue
             check("reply.lost", checkers.reply_is_what_is_stored(result, reply.result))
@@ -376,6 +381,7 @@ class Clients:
     def check(self) -> None:
         """Once all is quiet."""
         check = self.cluster.record.check
+        check("end.leftovers", checkers.forgotten(self.short | self.purged, self.cluster.row_of))
         check("object.linearizable", checkers.objects_linearizable(self._calls_with_last()))
         seen = [self._list(key) for key in _LISTS]
         check("send.once", checkers.sent_once(self.sent, [item for items in seen for item in items], self.doubtful))

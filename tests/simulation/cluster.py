@@ -23,6 +23,7 @@ from logd.service import LogService
 from logd.store import StoreError
 from metad.publisher import Publisher
 from partitiond.ingress.router import Router, _Link
+from partitiond.leader.leader import Leader
 from partitiond.leader.requests import deliver_locally
 from partitiond.log.link import LogLink
 from partitiond.worker import Worker
@@ -31,11 +32,12 @@ from shared.catalog.catalog import Catalog
 from shared.catalog.partitions import PartitionTable, even_partitions
 from shared.config import Settings
 from shared.errors import UnavailableError
-from shared.ids import decode_signal_id, key_partition_key, scope_partition_key
+from shared.ids import decode_signal_id, key_partition_key, partition_key_of, scope_partition_key
 from shared.limits import Rule
 from shared.protocol.input import encode_input
 from shared.rpc.client import RpcCaller
 from shared.rpc.connection import Connection
+from shared.storage import keys
 from shared.wal.commands import Invoke, OutboxMessage, Target
 from tests.simulation import checkers
 from tests.simulation.disks import LogDisk, LogStore, PartitionDisk, PartitionStore, SimSyncer
@@ -118,11 +120,13 @@ class Cluster:
         self.finding: asyncio.Future[None] = loop.create_future()
         self.calm = False
         self.crash_in_commit = 0.0
+        self.crash_in_raft = 0.0
         self.rules_version = 1
         self.rules: dict[str, int | None] = {SCOPE: 2}
         self.front: Process | None = None
         self.router: Router | None = None
-        #: (step, token), as they were executed.
+        self._tokens = 0
+        #: (step, token), as they were executed by the leaders of their time.
         self.executed: list[tuple[str, str]] = []
         #: Awakeables that a service asks the world to complete.
         self.awaited: dict[str, list[tuple[bytes, int]]] = {}
@@ -278,6 +282,11 @@ class Cluster:
             return self._router_chooser.choice(list(self.nodes))
         return leader
 
+    def row_of(self, invocation_id: bytes) -> bytes | None:
+        """What is stored of an invocation, at the end of the log."""
+        partition = self.table.partition_of(partition_key_of(invocation_id)).id
+        return self.record.references[partition].store.get(keys.invocation_key(invocation_id))
+
     # What services and the invoker ask of the world.
 
     def make_invoke(self, target: Target, uid: bytes = b"", *, limit_key: str | None = None) -> Invoke:
@@ -297,9 +306,12 @@ class Cluster:
             limit_key=limit_key,
         )
 
-    def execute(self, path: str) -> str:
-        token = f"t{len(self.executed)}"
-        self.executed.append((path, token))
+    def execute(self, path: str, leader: Leader) -> str:
+        """A leader that was replaced and does not know may do a step once more: its result counts for nothing."""
+        self._tokens += 1
+        token = f"t{self._tokens}"
+        if leader.epoch == self.record.references[leader.partition.id].epoch:
+            self.executed.append((path, token))
         return token
 
     def came(self, due_ms: int) -> None:
@@ -360,6 +372,18 @@ class _CheckedGroup(Group):
     def __init__(self, cluster: Cluster, *args: Any) -> None:
         self._cluster = cluster
         super().__init__(*args)
+        self._chooser = current_process().chooser
+        self._send = self.transport.send
+        self.transport.send = self._send_and_die  # type: ignore[method-assign]
+
+    def _send_and_die(self, node: Any, message: dict[str, Any]) -> bool:
+        """A vote or an acknowledgement may be its last word: what it promised must be on its disk."""
+        sent = self._send(node, message)
+        weight = {"response_vote": 5, "next_node_idx": 1}.get(message["type"], 0)
+        if weight and self._chooser.random() < weight * self._cluster.crash_in_raft:
+            # The bytes leave with the loop's turn: the kernel has them.
+            current_process().kill_soon()
+        return sent
 
     def _publish(self, entries: list[Entry]) -> None:
         self._cluster.on_published(self.name, entries)

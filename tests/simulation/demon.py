@@ -41,11 +41,12 @@ class Demon:
             "slow-net": self._slow_net,
             "clock": self._clock,
             "commit": self._commit,
+            "raft": self._raft,
             "rules": self._rules,
             "repeat": self._repeat,
         }
         self._all = kinds
-        self._weights = [4, 2, 1, 3, 2, 1, 1, 1, 2, 1, 1, 2]
+        self._weights = [4, 2, 1, 3, 2, 1, 1, 1, 2, 1, 2, 1, 2]
         cluster.network.delays_s = self._chooser.choice(_DELAYS_S)
 
     async def run(self) -> None:
@@ -65,7 +66,7 @@ class Demon:
         """From here on all is well."""
         cluster = self._cluster
         cluster.calm = True
-        cluster.crash_in_commit = 0.0
+        cluster.crash_in_commit = cluster.crash_in_raft = 0.0
         cluster.network.heal()
         cluster.network.delays_s = _DELAYS_S[0]
         # Whatever waits for a time that some clock once showed is not to wait for minutes.
@@ -159,6 +160,12 @@ class Demon:
         self._cluster.crash_in_commit = 0.01
         self._later(1.0, setattr, self._cluster, "crash_in_commit", 0.0)
         return ""
+
+    async def _raft(self) -> str:
+        """For a while some votes and acknowledgements are the last thing that a logd says."""
+        self._cluster.crash_in_raft = self._dice.choice((0.02, 0.1))
+        self._later(2.0, setattr, self._cluster, "crash_in_raft", 0.0)
+        return str(self._cluster.crash_in_raft)
 
     async def _rules(self) -> str:
         """An operator changes the rules; some nodes hear of it, others when their metad starts again."""

@@ -81,6 +81,10 @@ class Process:
         for callback in at_exit:
             callback()
 
+    def kill_soon(self) -> None:
+        """At the end of the loop's turn, when what is queued for its sockets is written."""
+        self.loop.call_soon(lambda: self.loop.call_soon(self.kill, context=NOBODY), context=NOBODY)
+
     def stop(self) -> None:
         """SIGSTOP: it does nothing, and knows nothing of it afterwards."""
         self._stopped = True

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FAULTS", "Plan"]
+__all__ = ["FAULTS", "WORLDS", "Plan"]
+
+#: `cluster` is that of this folder; the others (worlds.py) have a log without Raft, and other programs: calls and sends
+#: of two nodes, the same within scopes, and random programs of journal commands.
+WORLDS = ("cluster", "nodes", "scopes", "programs")
 
 #: What can be left out.
 FAULTS = (
@@ -18,6 +22,7 @@ FAULTS = (
     "slow-net",
     "clock",
     "commit",
+    "raft",
     "rules",
     "repeat",
 )
@@ -25,7 +30,7 @@ FAULTS = (
 
 @dataclass(frozen=True)
 class Plan:
-    """`faults`: after so many there is calm. `without`: kinds that do not happen."""
+    """`faults`: after so many there is calm. `without`: kinds that do not happen. Other worlds have the seed alone."""
 
     seed: int
     nodes: int = 3
@@ -34,6 +39,7 @@ class Plan:
     requests: int = 12
     faults: int = 40
     without: tuple[str, ...] = ()
+    world: str = "cluster"
 
     @classmethod
     def of_seed(cls, seed: int) -> Plan:
@@ -44,6 +50,8 @@ class Plan:
     def command(self) -> str:
         """What repeats it."""
         words = ["scripts/simulate", "--seed", str(self.seed), "--nodes", str(self.nodes)]
+        if self.world != "cluster":
+            return f"scripts/simulate --seed {self.seed} --world {self.world}"
         usual = Plan.of_seed(self.seed)
         words = words[:3] if self.nodes == usual.nodes else words
         for name in ("partitions", "clients", "requests", "faults"):

@@ -36,6 +36,11 @@ class Reference:
     def tail_lsn(self) -> int:
         return next(reversed(self.batches), 0)
 
+    @property
+    def epoch(self) -> int:
+        """Of the leader that counts."""
+        return self._meta.epoch
+
     def apply(self, lsn: int, payload: bytes) -> None:
         self.batches[lsn] = payload
         txn = Txn(self.store, self._meta)

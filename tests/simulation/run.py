@@ -112,6 +112,9 @@ async def _live(cluster: Cluster, clients: Clients) -> None:
         cluster.record.check_wakers()
         cluster.record.check("reply.lost", f"no answer within {_CALM_S} s of calm: {sorted(clients.open)[:8]}")
     await _quiet(cluster)
+    # Whatever is kept for a moment has expired by then, and the cleaner has been there.
+    await asyncio.sleep(35.0)
+    await _quiet(cluster)
     for reference in cluster.record.references.values():
         cluster.record.check("machine.invariants", checkers.machine_invariants(reference.store))
         cluster.record.check("end.leftovers", checkers.nothing_left_over(reference.store))

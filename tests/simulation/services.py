@@ -81,6 +81,9 @@ class _Steps(SimSteps):
     def _target(self, place: list[Any], path: str) -> Target:
         return target(*place)
 
+    def _execute(self, path: str) -> str:
+        return self._invoker.cluster.execute(path, self._attempt.host)
+
     async def nap(self, ms: int) -> None:
         completion = self.sleep(ms)
         _, raw = self._attempt._commands[self._attempt.index - 1]

@@ -194,6 +194,11 @@ def test_what_is_left_at_the_end_is_found() -> None:
     assert checkers.nothing_left_over(DigestedStore()) is None
 
 
+def test_what_is_kept_for_too_long_is_found() -> None:
+    assert checkers.forgotten([b"1"], {b"1": "its row"}.get)
+    assert checkers.forgotten([b"1"], {b"2": "its row"}.get) is None
+
+
 def test_every_property_has_a_planted_fault() -> None:
     """Those below look at stores, and have tests of their own; `program` is whatever raises."""
     of_stores = {"replica.digest", "machine.invariants", "machine.wakers", "end.leftovers", "program"}
