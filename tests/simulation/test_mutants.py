@@ -6,8 +6,7 @@ import os
 
 import pytest
 
-from tests.simulation.mutants import MUTANTS, QUICK, SEEDS, mutated
-from tests.simulation.plan import Plan
+from tests.simulation.mutants import MUTANTS, QUICK, SEEDS, mutated, plan_of
 from tests.simulation.run import Report, simulate_plan
 
 #: By hand, all of them; in each run those that are found in a moment.
@@ -18,7 +17,7 @@ def find(name: str, seeds: int) -> Report | None:
     """The first of so many seeds that finds it."""
     with mutated(name):
         for seed in range(seeds):
-            report = simulate_plan(Plan.of_seed(seed))
+            report = simulate_plan(plan_of(name, seed))
             if report.broken:
                 return report
     return None
@@ -28,7 +27,7 @@ def find(name: str, seeds: int) -> Report | None:
 @pytest.mark.timeout(60 if list(QUICK) == NAMES else 1200)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_deliberate_bug_is_found(name: str) -> None:
-    found = find(name, 1 if name in QUICK else SEEDS.get(name, 4))
+    found = find(name, SEEDS.get(name, 6))
     assert found is not None
     print(f"{name}: {found.command} breaks {found.broken}")
     assert name not in QUICK or found.broken == QUICK[name], found.text

@@ -18,8 +18,8 @@ from tests.partitiond.simulation.world import PARTITIONS, World
 
 ROOT = Path(__file__).resolve().parents[3]
 #: None: another one in each run.
-SEEDS: list[int | None] = [*range(30), None]
-SCOPED_SEEDS: list[int | None] = [*range(15), None]
+SEEDS: list[int | None] = [*range(20), None]
+SCOPED_SEEDS: list[int | None] = [*range(10), None]
 
 
 def live(seed: int, *, scoped: bool = False) -> World:
