@@ -32,40 +32,40 @@ from tests.fakes.scripted_invoker import ScriptedAttempt, ScriptedInvoker
 from tests.partitiond.simulation.world import RETENTION_MS, World
 from tests.programs.interpreter import visit
 
-__all__ = ["ProgramWorld"]
+__all__ = ["ProgramAttempt", "ProgramInvoker", "ProgramWorld", "ServiceCrashError", "SimSteps", "Wait"]
 
 _DO = Target("Prog", "do", None, HandlerKind.SERVICE)
 _CANCEL = 1
 
 
-class _CrashError(Exception):
+class ServiceCrashError(Exception):
     """The service dies right here."""
 
 
 @dataclass
-class _Wait:
+class Wait:
     """Yielded to the attempt: until one of the leaves, or all, are there. No leaves: a moment to break off."""
 
     leaves: list[Leaf]
     all: bool = True
 
-    def __await__(self) -> Generator[_Wait, bool, bool]:
+    def __await__(self) -> Generator[Wait, bool, bool]:
         """False: cancelled meanwhile."""
         return (yield self)
 
 
-class _Invoker(ScriptedInvoker):
+class ProgramInvoker(ScriptedInvoker):
     def __init__(self, world: ProgramWorld, now_ms: Callable[[], int]) -> None:
         super().__init__(world.chooser, {}, world.make_invoke, now_ms)
         self.world = world
 
     def make_attempt(self, host: Any, invocation_id: bytes, row: InvocationRow) -> ScriptedAttempt:
-        return _Attempt(self, host, invocation_id, row)
+        return ProgramAttempt(self, host, invocation_id, row)
 
 
-class _Attempt(ScriptedAttempt):
-    _invoker: _Invoker
-    _body: Coroutine[_Wait, bool, Any] | None = None
+class ProgramAttempt(ScriptedAttempt):
+    _invoker: ProgramInvoker
+    _body: Coroutine[Wait, bool, Any] | None = None
 
     def _replay(self) -> None:
         if self._invoker.dead:
@@ -75,15 +75,18 @@ class _Attempt(ScriptedAttempt):
         self.next_signal = 17
         self.effects: list[Effect] = []
         self.state = {} if self._target.key is None else dict(self.host.read_state(self._target))
-        self._waits: _Wait | None = None
-        argument = json.loads(input_payload(self._commands[0][1]))
-        steps = _SimSteps(self, self._invoker)
-        if self._target.handler == "resolve":
-            self._body = steps.complete(*argument["program"])
-        else:
-            place = {"do": ["svc"], "own": ["own"], "run": ["flow"]}.get(self._target.handler, ["obj"])
-            self._body = visit(steps, argument, place)
+        self._waits: Wait | None = None
+        self._body = self._make_body()
         self._go_on()
+
+    def _make_body(self) -> Coroutine[Wait, bool, Any]:
+        """What the handler does."""
+        argument = json.loads(input_payload(self._commands[0][1]))
+        steps = SimSteps(self, self._invoker)
+        if self._target.handler == "resolve":
+            return steps.complete(*argument["program"])
+        place = {"do": ["svc"], "own": ["own"], "run": ["flow"]}.get(self._target.handler, ["obj"])
+        return visit(steps, argument, place)
 
     def stop(self) -> None:
         super().stop()
@@ -106,14 +109,14 @@ class _Attempt(ScriptedAttempt):
             except StopIteration as ended:
                 self._finish(ended.value)
                 return
-            except _CrashError:
+            except ServiceCrashError:
                 # What was not proposed yet is lost with it.
                 self._fail()
                 return
             if not self._waits.leaves and self._breaks_off():
                 return
 
-    def _is_there(self, wait: _Wait) -> bool:
+    def _is_there(self, wait: Wait) -> bool:
         return (all if wait.all else any)(self.notification(leaf) is not None for leaf in wait.leaves)
 
     def notification(self, leaf: Leaf) -> pb.Notification | None:
@@ -136,7 +139,7 @@ class _Attempt(ScriptedAttempt):
         effects, self.effects = self.effects, []
         self._propose(effects)
 
-    def _block(self, wait: _Wait) -> None:
+    def _block(self, wait: Wait) -> None:
         dice = self._chooser.random()
         missing = [leaf for leaf in wait.leaves if self.notification(leaf) is None]
         if dice < 0.25:
@@ -194,15 +197,15 @@ class _Attempt(ScriptedAttempt):
         return CallEntry(entry_type, raw, callee, fields["invocation_id_notification_idx"])
 
 
-class _SimSteps:
+class SimSteps:
     """See interpreter.Steps. A future is a leaf."""
 
-    def __init__(self, attempt: _Attempt, invoker: _Invoker) -> None:
+    def __init__(self, attempt: ProgramAttempt, invoker: ProgramInvoker) -> None:
         self._attempt = attempt
         self._invoker = invoker
 
     async def breathe(self) -> None:
-        await _Wait([])
+        await Wait([])
 
     def run(self, path: str) -> Leaf:
         attempt = self._attempt
@@ -210,12 +213,16 @@ class _SimSteps:
         attempt.command(T.RUN, pb.RunCommand(result_completion_id=completion, name=path))
         if attempt.notification(completion) is None:
             if attempt._chooser.random() < 0.05:
-                raise _CrashError
-            token = self._invoker.world.execute(path)
+                raise ServiceCrashError
+            token = self._execute(path)
             if attempt._chooser.random() < 0.05:
-                raise _CrashError
+                raise ServiceCrashError
             attempt.effects.append(RunCompletion(completion, json.dumps(["step", path, token]).encode()))
         return completion
+
+    def _execute(self, path: str) -> str:
+        """The side effect itself; the token that its result tells of."""
+        return self._invoker.world.execute(path)
 
     def sleep(self, ms: int) -> Leaf:
         completion = self._attempt.new_completion()
@@ -235,7 +242,7 @@ class _SimSteps:
             fields["invoke_time"] = self._invoker.now_ms() + delay_ms
         self._call(T.ONE_WAY_CALL, pb.OneWayCallCommand, place, argument, fields)
         leaf = fields["invocation_id_notification_idx"]
-        await _Wait([leaf])
+        await Wait([leaf])
         notification = self._attempt.notification(leaf)
         assert notification is not None
         return notification.invocation_id
@@ -341,13 +348,13 @@ class _SimSteps:
         completion = self._attempt.new_completion()
         message = pb.GetLazyStateKeysCommand(result_completion_id=completion)
         self._attempt.command(T.GET_LAZY_STATE_KEYS, message)
-        await _Wait([completion])
+        await Wait([completion])
         notification = self._attempt.notification(completion)
         assert notification is not None
         return [key.decode() for key in notification.state_keys.keys]
 
     async def result(self, future: Leaf) -> Any:
-        if not await _Wait([future]):
+        if not await Wait([future]):
             return "failed 409"
         notification = self._attempt.notification(future)
         assert notification is not None
@@ -360,10 +367,10 @@ class _SimSteps:
                 return None
 
     async def all(self, futures: list[Leaf]) -> None:
-        await _Wait(futures)
+        await Wait(futures)
 
     async def first(self, futures: list[Leaf]) -> int:
-        await _Wait(futures, all=False)
+        await Wait(futures, all=False)
         return next(at for at, leaf in enumerate(futures) if self._attempt.notification(leaf) is not None)
 
 
@@ -380,7 +387,7 @@ class ProgramWorld(World):
         self.executed: list[tuple[str, str]] = []
 
     def make_invoker(self, now_ms: Callable[[], int]) -> ScriptedInvoker:
-        return _Invoker(self, now_ms)
+        return ProgramInvoker(self, now_ms)
 
     def execute(self, path: str) -> str:
         token = f"t{len(self.executed)}"

@@ -9,35 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from partitiond.machine import wakers
-from shared.storage import keys
 from tests import twice
-from tests.fakes.sim_loop import simulate
-from tests.partitiond.simulation.replay import digests, dump
 from tests.partitiond.simulation.world import PARTITIONS
-from tests.programs.checks import Expected
-from tests.programs.language import OBJECTS, Program, make_program
-from tests.programs.simulated import ProgramWorld
+from tests.programs.language import make_program
+from tests.programs.lives import live
 
 #: None: another one in each run.
 SEEDS = [*range(8), None]
-
-
-def live(seed: int, programs: list[Program]) -> ProgramWorld:
-    """A whole life, and everything checked at its end."""
-    expected = Expected(programs)
-    world = ProgramWorld(seed, programs)
-    simulate(world.run(clients=6, requests=0), seconds_max=100_000)
-    expected.check_results(world.told)
-    for key in OBJECTS:
-        expected.check_object(key, world.object_state(key))
-    expected.check_steps(world.executed)
-    assert [world.stores[number].digest() for number in range(PARTITIONS)] == digests(dump(world.log.disk, PARTITIONS))
-    twice.add_all(world.log.disk, world.stores, PARTITIONS)
-    assert wakers.check(world.stores.values()) == []
-    for store in world.stores.values():
-        assert not list(store.scan(keys.LOCK, keys.PROMISE)), "nobody holds a lock or waits for one"
-    return world
 
 
 @pytest.mark.slow
@@ -48,6 +26,7 @@ def test_programs_come_to_what_the_model_says(seed: int | None) -> None:
     print(f"seed {seed}: EVERLOG_TEST_SEED={seed} scripts/test tests/programs/test_simulated.py -k model")
     chooser = random.Random(seed)
     world = live(seed, [make_program(chooser) for _ in range(40)])
+    twice.add_all(world.log.disk, world.stores, PARTITIONS)
     assert world.waker_checks >= 5
 
 
