@@ -9,8 +9,9 @@ from pathlib import Path
 
 from logd.store import STORE_FORMAT as LOG_FORMAT
 from scripts.debug.doctor.findings import Checked, Finding
-from scripts.node.layout import FORMAT, read_format
+from scripts.node.layout import read_format
 from shared.errors import ConfigError
+from shared.formats import DATA_FORMAT
 
 __all__ = ["check_folder"]
 
@@ -40,14 +41,14 @@ def _formats(path: Path) -> Iterator[Finding]:
     try:
         number = read_format(path)
     except ConfigError as error:
-        yield _finding(path / "FORMAT", str(error), f"it holds {{'format': {FORMAT}}} as JSON: restore it")
+        yield _finding(path / "FORMAT", str(error), f"it holds {{'format': {DATA_FORMAT}}} as JSON: restore it")
         return
     if number is None:
         if (path / "log").is_dir():
             yield _finding(path / "FORMAT", "is missing", "restore it from a copy")
-    elif number > FORMAT:
+    elif number > DATA_FORMAT:
         remedy = "use the Everlog that wrote it"
-        yield _finding(path / "FORMAT", f"says format {number}, this build knows up to {FORMAT}", remedy)
+        yield _finding(path / "FORMAT", f"says format {number}, this build knows up to {DATA_FORMAT}", remedy)
     log = path / "log" / "FORMAT"
     if not (path / "log").is_dir():
         return
