@@ -34,7 +34,9 @@ _REPLIES_MAX: Final = 1000
 class Outflow:
     """See the module. The base of `Sender`, which adds the table of streams."""
 
-    __slots__ = ("_parts", "_replies", "_scheduled", "_wake", "blocked", "budget", "frame_bytes", "piece_bytes", "window")
+    __slots__ = (
+        "_parts", "_replies", "_scheduled", "_wake", "blocked", "budget", "frame_bytes", "piece_bytes", "window",
+    )  # fmt: skip
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
