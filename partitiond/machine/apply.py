@@ -43,7 +43,7 @@ from shared.wal.commands import (
     TruncateOutbox,
 )
 
-__all__ = ["apply", "apply_command", "begin", "initial_meta"]
+__all__ = ["apply", "apply_alone", "begin", "initial_meta"]
 
 
 def initial_meta(partition_id: int, start_key: int, end_key: int) -> PartitionMeta:
@@ -72,7 +72,7 @@ def apply(txn: Txn, lsn: int, batch: Batch, actions: list[Action]) -> bool:
         return False
     ctx = Context(txn, lsn=lsn, now_ms=meta.time_ms, actions=actions)
     for command in batch.commands:
-        apply_command(ctx, command)
+        _apply_command(ctx, command)
     return True
 
 
@@ -91,11 +91,16 @@ def begin(meta: PartitionMeta, lsn: int, batch: Batch) -> bool:
     return True
 
 
-def apply_command(ctx: Context, command: Command) -> None:
-    """Apply one command of a batch that has begun, and what it sends to its own partition.
+def apply_alone(txn: Txn, lsn: int, command: Command, actions: list[Action]) -> None:
+    """Apply one command of a batch that has begun in a transaction of its own, the earlier ones being committed.
 
-    Each command of a batch may have a transaction of its own, one committed before the next: the rows are the same.
+    For who looks at each of them (`everlog step`, `story`): the processor applies a batch as a whole.
     """
+    _apply_command(Context(txn, lsn=lsn, now_ms=txn.meta.time_ms, actions=actions), command)
+
+
+def _apply_command(ctx: Context, command: Command) -> None:
+    """And what it sends to its own partition."""
     _dispatch(ctx, command)
     while ctx.inbound:
         on_message(ctx, ctx.inbound.popleft())

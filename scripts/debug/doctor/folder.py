@@ -16,7 +16,14 @@ __all__ = ["check_folder"]
 
 _FREE_BYTES_MIN = 1 << 30
 #: What an interrupted step leaves, and the next one would take away.
-_LEFTOVERS = ("FORMAT.new", "log/FORMAT.tmp", "partitions/*/checkpoints/.making", "partitions/*/checkpoints/.dropping")
+_LEFTOVERS = (
+    "FORMAT.new",
+    "log/FORMAT.tmp",
+    "importing",
+    "partitions/*/store.making",
+    "partitions/*/checkpoints/.making",
+    "partitions/*/checkpoints/.dropping",
+)
 
 
 def check_folder(path: Path, checked: Checked, *, running: bool) -> Iterator[Finding]:

@@ -164,6 +164,18 @@ def test_a_table_that_says_otherwise_is_found(capsys: Capture, tmp_path: Path, t
     assert all("the partition table says" in finding["what"] for finding in found)
 
 
+def test_a_store_that_is_not_what_its_log_says_is_found_by_replay(capsys: Capture, data: Path) -> None:
+    """Rows that contradict nothing: only the log knows better."""
+    assert main(["doctor", "--data-dir", str(data), "--replay"]) == 0
+    assert "records replayed" in capsys.readouterr().out
+    with store_of(data, 0) as store:
+        store.commit({keys.state_key(7, "Counter", "c1", b"sum"): b"17"})
+    assert main(["doctor", "--data-dir", str(data)]) == 0
+    assert main(["doctor", "--data-dir", str(data), "--replay"]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "store at LSN 8 is not what the log gives, first in state" in out
+
+
 def test_findings_are_told_to_people(capsys: Capture, data: Path, two: Two) -> None:
     _take_a_journal_entry(data, two)
     assert main(["doctor", "--data-dir", str(data)]) == 1
