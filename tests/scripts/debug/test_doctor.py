@@ -137,7 +137,7 @@ FAULTS: dict[str, tuple[Break, str, str]] = {
     "a timer lost": (_take_the_sleepers_timer, "wakers", "there is no timer at"),
     "a message from the future": (_seen_too_much, "messages", "which has made only"),
     "pinned to what is gone": (_pinned_nowhere, "catalog", "which is not registered"),
-    "another format of the log": (_other_log_format, "folder", "says format '99'"),
+    "another format of the log": (_other_log_format, "folder", "says format 99"),
     "a newer format of a store": (_newer_store_format, "store", "store format 99"),
     "rights": (_open_to_others, "folder", "mode 0755"),
     "a leftover": (_leftover, "folder", "left behind"),
@@ -192,9 +192,7 @@ class _Working(DataDirectory):
 
 
 @pytest.mark.parametrize("heals", [True, False])
-def test_what_waits_on_a_node_that_runs_is_a_finding_when_it_is_seen_twice(
-    data: Path, two: Two, *, heals: bool
-) -> None:
+def test_what_waits_on_a_node_that_runs_is_told_when_it_is_seen_twice(data: Path, two: Two, *, heals: bool) -> None:
     """Messages on their way arrive meanwhile."""
     _take_the_sleepers_timer(data, two)
 
