@@ -44,7 +44,7 @@ from shared.wal.commands import (
     TruncateOutbox,
 )
 
-__all__ = ["apply", "apply_command", "begin", "initial_meta"]
+__all__ = ["apply", "apply_alone", "begin", "initial_meta"]
 
 
 def initial_meta(partition_id: int, start_key: int, end_key: int) -> PartitionMeta:

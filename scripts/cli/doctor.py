@@ -23,6 +23,8 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `everlog doctor` takes."""
     inspecting.add_source(parser)
+    text = "make each partition anew from its log, too, and compare: takes as long as all of that took"
+    parser.add_argument("--replay", action="store_true", help=text)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -31,7 +33,7 @@ def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
     checked = Checked()
     with closing(open_source(options.load(arguments).data_path)) as source:
         running = source.running
-        found = list(examine(source, checked))
+        found = list(examine(source, checked, replay=arguments.replay))
     if arguments.json:
         report = {"running": running, "findings": msgspec.to_builtins(found), "checked": msgspec.to_builtins(checked)}
         print(json.dumps(report, ensure_ascii=False))

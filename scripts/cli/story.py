@@ -114,7 +114,9 @@ def _row_words(row: dict[str, Any]) -> str:
 
 
 def _tell_end(story: Story, paint: Paint) -> None:
-    if story.now is None:
+    if story.store_error is not None:
+        print(paint.bad(f"How it stands now is not known: {story.store_error}"))
+    elif story.now is None:
         print(f"As of LSN {story.now_lsn} the store does not know it (any more).")
         if story.dropped is not None:
             print(f"It ended before it began: {json.dumps(story.dropped, ensure_ascii=False)}")

@@ -16,6 +16,7 @@ Modules, from bytes to words:
     log_lines   the records of a log as lines to print (pure)
     log_stat    what a log holds, counted (pure)
     replaying   a partition made anew from its log in a scratch folder
+    comparing   the replayed store beside what is stored, at each LSN that there is something of
     differing   where two stores differ (pure)
     story       all that ever happened to one invocation
     stepper     the prompt of `everlog step`

@@ -11,7 +11,7 @@ from metad.registry.codec import decode_proposal
 from scripts.debug.plain import fields
 from scripts.debug.ports import LogEntry, LogReader
 from scripts.debug.words import command_words
-from shared.errors import CorruptionError
+from shared.errors import EverlogError
 from shared.wal.batch import Batch, decode_batch
 
 __all__ = ["MetaLine", "Record", "RecordLine", "lines_of", "meta_lines", "records"]
@@ -75,7 +75,7 @@ def _record(entry: LogEntry) -> Record:
         return Record(entry.lsn, entry.term, None, entry.size, entry.problem)
     try:
         return Record(entry.lsn, entry.term, decode_batch(entry.payload), entry.size)
-    except CorruptionError as error:
+    except EverlogError as error:
         return Record(entry.lsn, entry.term, None, entry.size, f"{error}: 0x{entry.payload.hex()}")
 
 
@@ -99,7 +99,7 @@ def meta_lines(group: str, log: LogReader, start: int, end: int) -> Iterator[Met
         if entry.payload is not None:
             try:
                 command = decode_proposal(entry.payload).command
-            except CorruptionError as error:
+            except EverlogError as error:
                 line.problem = f"{error}: 0x{entry.payload.hex()}"
             else:
                 line.command = fields(command)

@@ -10,7 +10,7 @@ from metad.registry.codec import decode_proposal
 from scripts.debug.log_lines import records
 from scripts.debug.ports import LogReader
 from shared.api.log import META_GROUP
-from shared.errors import CorruptionError
+from shared.errors import EverlogError
 from shared.wal.commands import AnnounceLeader, Deliver, InvokerEffects
 
 __all__ = ["Epoch", "LogStat", "stat_of"]
@@ -76,7 +76,7 @@ def _meta(stat: LogStat, log: LogReader, start: int, end: int) -> None:
             stat.batches += 1
             try:
                 stat._count(type(decode_proposal(entry.payload).command).__name__)
-            except CorruptionError as error:
+            except EverlogError as error:
                 stat.problems.append(f"LSN {entry.lsn}: {error}")
 
 

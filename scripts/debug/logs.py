@@ -15,7 +15,7 @@ from logd.keys import commit_key, entry_index, entry_key, entry_range, group_nam
 from scripts.debug.ports import LogEntry
 from scripts.debug.stores import open_secondary
 from shared import bounded_scan
-from shared.errors import CorruptionError
+from shared.errors import CorruptionError, EverlogError
 
 __all__ = ["BATCH", "NO_OP", "GroupLog", "LogDatabase"]
 
@@ -132,7 +132,7 @@ class GroupLog:
     def _entry(self, lsn: int, value: bytes) -> LogEntry:
         try:
             stored = decode_entry(value, group=self.name, group_id=self._number, index=lsn)
-        except CorruptionError as error:
+        except EverlogError as error:
             return LogEntry(lsn, 0, None, len(value), f"{error}: 0x{value[:200].hex()}")
         command = stored.command
         if command[:1] == bytes([BATCH]):

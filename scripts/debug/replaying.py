@@ -13,15 +13,14 @@ from pathlib import Path
 import msgspec
 
 from partitiond.machine.actions import Action
-from partitiond.machine.apply import apply, apply_command, begin, initial_meta
-from partitiond.machine.context import Context
+from partitiond.machine.apply import apply, apply_alone, begin, initial_meta
 from partitiond.machine.txn import Txn
 from partitiond.store.rocksdb import RocksStore
 from scripts.debug.log_lines import records
 from scripts.debug.ports import LogReader, WritableRows
 from scripts.debug.source import Base, Source, copy_store
 from shared.api.log import partition_group
-from shared.errors import ConfigError, CorruptionError
+from shared.errors import ConfigError, CorruptionError, EverlogError
 from shared.storage.values import PartitionMeta
 from shared.wal.batch import Batch
 from shared.wal.commands import AnnounceLeader, Command
@@ -164,17 +163,32 @@ def start_replay(source: Source, partition_id: int, folder: Path, *, to_lsn: int
     if meta is None:
         first = _first_announcement(log)
         meta = initial_meta(partition_id, first.start_key, first.end_key)
+    stored = _stored_meta(source, partition_id)
+    if stored is not None:
+        # What an older build left has its format until a node of this build is started on it.
+        meta.format = stored.format
     return Replay(partition_id, log, store, meta, "LSN 1" if base is None else base.label)
+
+
+def _stored_meta(source: Source, partition_id: int) -> PartitionMeta | None:
+    """None also for a store that cannot be read: the log is what counts."""
+    try:
+        store = source.store(partition_id)
+        if store is None:
+            return None
+        try:
+            return store.meta()
+        finally:
+            store.close()
+    except EverlogError:
+        return None
 
 
 def key_range(source: Source, partition_id: int) -> tuple[int, int] | None:
     """First and last key of a partition, by its store, else by its log. None: neither has begun."""
-    store = source.store(partition_id)
-    if store is not None:
-        meta = store.meta()
-        store.close()
-        if meta is not None:
-            return meta.start_key, meta.end_key
+    meta = _stored_meta(source, partition_id)
+    if meta is not None:
+        return meta.start_key, meta.end_key
     log = source.log(partition_group(partition_id))
     try:
         first = None if log is None else _first_announcement(log)

@@ -21,7 +21,7 @@ from scripts.debug.rows import decode_row
 from scripts.debug.source import Source
 from scripts.debug.words import action_words, command_words, entry_words
 from shared.api.log import partition_group
-from shared.errors import ConfigError
+from shared.errors import ConfigError, EverlogError
 from shared.ids import partition_key_of
 from shared.storage import keys, values
 from shared.wal.commands import InvokerEffects, TruncateOutbox
@@ -59,6 +59,8 @@ class Story(msgspec.Struct):
     chapters: list[Chapter] = []
     #: What the checkpoint that it begins with knew of it.
     at_first: dict[str, Any] | None = None
+    #: Why the store cannot be read; then what follows is not known.
+    store_error: str | None = None
     #: As of now, and the LSN of that.
     now_lsn: int = 0
     now: dict[str, Any] | None = None
@@ -96,10 +98,13 @@ def tell_story(
             story.chapters = list(_read(log, invocation_id, on_lsn))
         else:
             _replay(story, replay, invocation_id, on_lsn)
-    store = source.store(partition_id)
-    if store is not None:
-        _tell_now(story, store, invocation_id)
-        store.close()
+    try:
+        store = source.store(partition_id)
+        if store is not None:
+            _tell_now(story, store, invocation_id)
+            store.close()
+    except EverlogError as error:
+        story.store_error = str(error)
     return story
 
 

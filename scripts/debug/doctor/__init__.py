@@ -8,5 +8,6 @@ Modules:
     between     partitions beside one another: messages, and who can wake whom
     catalog     what the control plane decided, beside what the partitions have
     checkpoints kept checkpoints: whole, and such that the log goes on behind them
+    anew        each store beside what its log gives, if it is asked for
     examine     all of them, in order
 """

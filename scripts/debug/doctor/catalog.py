@@ -10,7 +10,7 @@ from metad.registry.registry import adopt, apply
 from metad.registry.state import EMPTY, RegistryState
 from scripts.debug.doctor.findings import Finding, rebuild_remedy
 from scripts.debug.ports import LogReader, Rows
-from shared.errors import CorruptionError
+from shared.errors import EverlogError
 from shared.ids import encode_invocation_id
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, PartitionMeta, Status
@@ -28,7 +28,7 @@ def registry_of(log: LogReader) -> RegistryState | None:
             continue
         try:
             proposal = decode_proposal(entry.payload)
-        except CorruptionError:
+        except EverlogError:
             return None
         if isinstance(proposal.command, Snapshot):
             state = adopt(proposal.command, applied_lsn=applied_lsn) or state

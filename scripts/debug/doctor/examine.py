@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+from scripts.debug.doctor.anew import check_replay
 from scripts.debug.doctor.between import check_between
 from scripts.debug.doctor.catalog import check_catalog, registry_of
 from scripts.debug.doctor.checkpoints import check_checkpoints, check_snapshot
@@ -25,8 +26,11 @@ __all__ = ["examine"]
 _PAUSE_S = 1.0
 
 
-def examine(source: Source, checked: Checked) -> Iterator[Finding]:
-    """Every finding. The stores are opened before the logs are read: what they have applied is then in the logs."""
+def examine(source: Source, checked: Checked, *, replay: bool = False) -> Iterator[Finding]:
+    """Every finding. The stores are opened before the logs are read: what they have applied is then in the logs.
+
+    `replay`: also whether each store is what its log says.
+    """
     if isinstance(source, DataDirectory):
         yield from check_folder(source.path, checked, running=source.running)
     if isinstance(source, SnapshotSource):
@@ -63,6 +67,9 @@ def examine(source: Source, checked: Checked) -> Iterator[Finding]:
             )
         else:
             yield from _all_partitions(source, stores, checked)
+    if replay:
+        for number in partitions:
+            yield from check_replay(source, number, checked)
 
 
 def _one_partition(source: Source, number: int, store: StoreReader | None, checked: Checked) -> Iterator[Finding]:

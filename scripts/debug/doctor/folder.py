@@ -17,7 +17,14 @@ __all__ = ["check_folder"]
 
 _FREE_BYTES_MIN = 1 << 30
 #: What an interrupted step leaves, and the next one would take away.
-_LEFTOVERS = ("FORMAT.new", "log/FORMAT.tmp", "partitions/*/checkpoints/.making", "partitions/*/checkpoints/.dropping")
+_LEFTOVERS = (
+    "FORMAT.new",
+    "log/FORMAT.tmp",
+    "importing",
+    "partitions/*/store.making",
+    "partitions/*/checkpoints/.making",
+    "partitions/*/checkpoints/.dropping",
+)
 
 
 def check_folder(path: Path, checked: Checked, *, running: bool) -> Iterator[Finding]:
@@ -57,8 +64,11 @@ def _formats(path: Path) -> Iterator[Finding]:
     except FileNotFoundError:
         yield _finding(log, "is missing", f"restore it from a copy (it holds `{LOG_FORMAT}`)")
         return
-    if text != str(LOG_FORMAT):
-        yield _finding(log, f"says format {text!r}, this build knows {LOG_FORMAT}", "use the Everlog that wrote it")
+    if not text.isdecimal():
+        yield _finding(log, f"is damaged: it holds {text!r}", f"restore it from a copy (it holds `{LOG_FORMAT}`)")
+    elif int(text) > LOG_FORMAT:
+        what = f"says format {text}, this build knows up to {LOG_FORMAT}"
+        yield _finding(log, what, "use the Everlog that wrote it")
 
 
 def _finding(path: Path, what: str, remedy: str) -> Finding:

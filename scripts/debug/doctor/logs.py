@@ -8,7 +8,7 @@ from metad.registry.codec import decode_proposal
 from scripts.debug.doctor.findings import Checked, Finding
 from scripts.debug.ports import LogReader, Rows
 from shared.api.log import META_GROUP
-from shared.errors import CorruptionError
+from shared.errors import EverlogError
 from shared.wal.batch import decode_batch
 
 __all__ = ["check_bounds", "check_log"]
@@ -37,7 +37,7 @@ def check_log(group: str, log: LogReader, checked: Checked) -> Iterator[Finding]
                 decode_proposal(entry.payload)
             else:
                 decode_batch(entry.payload)
-        except CorruptionError as error:
+        except EverlogError as error:
             remedy = "use the Everlog that wrote it, if that is a newer one; else restore: " + _RESTORE
             yield Finding("log", where, f"LSN {entry.lsn} cannot be decoded: {error}", remedy)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from logd.keys import entry_key
 from logd.store import RocksStore as LogStore
 from metad.registry.commands import CreatePartitionTable
 from scripts.cli.main import main
+from scripts.debug.doctor.examine import examine
+from scripts.debug.doctor.findings import Checked
+from scripts.debug.source import DataDirectory
+from scripts.debug.stores import StoreReader
 from shared.storage import keys, values
 from tests.fakes.data_directory import log_of, store_of, write_data_directory
 from tests.scripts.debug.two_partitions import Two
@@ -132,7 +137,7 @@ FAULTS: dict[str, tuple[Break, str, str]] = {
     "a timer lost": (_take_the_sleepers_timer, "wakers", "there is no timer at"),
     "a message from the future": (_seen_too_much, "messages", "which has made only"),
     "pinned to what is gone": (_pinned_nowhere, "catalog", "which is not registered"),
-    "another format of the log": (_other_log_format, "folder", "says format '99'"),
+    "another format of the log": (_other_log_format, "folder", "says format 99"),
     "a newer format of a store": (_newer_store_format, "store", "store format 99"),
     "rights": (_open_to_others, "folder", "mode 0755"),
     "a leftover": (_leftover, "folder", "left behind"),
@@ -162,6 +167,55 @@ def test_a_table_that_says_otherwise_is_found(capsys: Capture, tmp_path: Path, t
     found = findings(capsys, tmp_path / "data")
     assert {finding["check"] for finding in found} == {"catalog"}
     assert all("the partition table says" in finding["what"] for finding in found)
+
+
+class _Working(DataDirectory):
+    """A node that goes on: between two looks its timer comes back."""
+
+    running = True
+
+    def __init__(self, path: Path, heal: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._heal = heal
+
+    def store(self, partition_id: int) -> StoreReader | None:
+        reader = super().store(partition_id)
+        if reader is not None and partition_id == 0:
+            catch_up = reader.catch_up
+
+            def healed() -> None:
+                self._heal()
+                catch_up()
+
+            reader.catch_up = healed  # type: ignore[method-assign]
+        return reader
+
+
+@pytest.mark.parametrize("heals", [True, False])
+def test_what_waits_on_a_node_that_runs_is_told_when_it_is_seen_twice(data: Path, two: Two, *, heals: bool) -> None:
+    """Messages on their way arrive meanwhile."""
+    _take_the_sleepers_timer(data, two)
+
+    def heal() -> None:
+        if heals:
+            with store_of(data, 0) as store:
+                store.commit(dict(two.left.store.scan(keys.TIMER, keys.OUTBOX)))
+
+    with closing(_Working(data, heal)) as source:
+        found = [finding.check for finding in examine(source, Checked())]
+    assert found == ([] if heals else ["wakers"])
+
+
+def test_a_store_that_is_not_what_its_log_says_is_found_by_replay(capsys: Capture, data: Path) -> None:
+    """Rows that contradict nothing: only the log knows better."""
+    assert main(["doctor", "--data-dir", str(data), "--replay"]) == 0
+    assert "records replayed" in capsys.readouterr().out
+    with store_of(data, 0) as store:
+        store.commit({keys.state_key(7, "Counter", "c1", b"sum"): b"17"})
+    assert main(["doctor", "--data-dir", str(data)]) == 0
+    assert main(["doctor", "--data-dir", str(data), "--replay"]) == 1
+    out = " ".join(capsys.readouterr().out.split())
+    assert "store at LSN 8 is not what the log gives, first in state" in out
 
 
 def test_findings_are_told_to_people(capsys: Capture, data: Path, two: Two) -> None:
