@@ -84,7 +84,7 @@ def apply(txn: Txn, lsn: int, batch: Batch, actions: list[Action]) -> bool:
         _apply_command(ctx, command)
         while ctx.inbound:
             on_message(ctx, ctx.inbound.popleft())
-    keep_index(txn)
+        keep_index(txn)
     return True
 
 

@@ -91,16 +91,21 @@ class Txn:
         self._invocations[invocation_id] = None
         self._changed[invocation_id] = self._touched[invocation_id] = None
 
-    def take_turns(self) -> Iterator[tuple[bytes, bool]]:
+    def take_turns(self) -> list[tuple[bytes, bool]]:
         """Invocations that may run and could not when this was asked last (True), or the other way round (False)."""
-        touched, self._touched = self._touched, {}
+        turns: list[tuple[bytes, bool]] = []
+        touched = self._touched
+        if not touched:
+            return turns
+        self._touched = {}
         runnable = self._runnable
         for invocation_id in touched:
             row = self._invocations[invocation_id]
             may_run = row is not None and row.may_run
             if may_run != (invocation_id in runnable):
                 (runnable.add if may_run else runnable.discard)(invocation_id)
-                yield invocation_id, may_run
+                turns.append((invocation_id, may_run))
+        return turns
 
     def runnable(self) -> Iterator[bytes]:
         """All invocations that may run. Looks at every one."""
