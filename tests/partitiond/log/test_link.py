@@ -308,7 +308,5 @@ def test_what_was_not_handed_over_when_logd_went_comes_again(tmp_path: Path) -> 
         await bench.restart()
         await soon(lambda: follower.applied_lsn == lsns[-1] and "lost" in follower.told)
         assert [lsn for lsn, _ in follower.batches] == lsns
-        lost = follower.told.index("lost")
-        assert follower.told[lost + 1].startswith("following")
 
     run(tmp_path, scenario)
