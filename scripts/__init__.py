@@ -8,4 +8,5 @@ Modules:
     examples      services written with the official SDK
     benchmark     `scripts/bench`: Everlog and the oracle, measured in turn
     burden        `scripts/memory`: a node under loads that are hard on memory
+    laden         `scripts/recovery`: a node with much in it is killed, and how it comes back
 """

@@ -6,7 +6,9 @@ then has an unknown outcome: followers are told by `on_log_lost` and step down.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,6 +33,10 @@ from shared.rpc.connection import Connection
 __all__ = ["GroupFollower", "LogLink"]
 
 _log = logging.getLogger(__name__)
+#: Messages handed over at once, and how long that may go on before others have their turn: a worker that replays
+#: still answers how far it is, and a partition that has caught up serves.
+_PORTION = 128
+_TURN_S = 0.02
 
 
 class GroupFollower(Protocol):
@@ -69,12 +75,16 @@ class LogLink:
         self._followers: dict[str, GroupFollower] = {}
         self._asked: dict[int, str] = {}
         self._next_id = 1
+        self._loop = asyncio.get_running_loop()
+        #: Messages that came and are not handed over. Invariant: not empty only while the connection is held.
+        self._waiting: deque[Any] = deque()
 
     def start(self) -> None:
         self._client.start()
 
     async def close(self) -> None:
         await self._client.close()
+        self._waiting.clear()
 
     def follow(self, follower: GroupFollower) -> None:
         """Bring every committed batch of the group to `follower`, from behind its applied LSN."""
@@ -109,10 +119,39 @@ class LogLink:
     def on_closed(self, connection: Connection) -> None:
         self._on_paused(False)
         self._asked.clear()
+        self._waiting.clear()
         for follower in self._followers.values():
             follower.on_log_lost()
 
     def on_messages(self, connection: Connection, messages: list[Any]) -> None:
+        """Many at once are handed over in portions, with the loop's other work in between."""
+        if len(messages) <= _PORTION and not self._waiting:
+            self._hand_over(messages)
+            return
+        held = bool(self._waiting)
+        self._waiting.extend(messages)
+        if not held and not self._hand_over_some():
+            connection.hold(on=True)
+            self._loop.call_soon(self._go_on, connection)
+
+    def _go_on(self, connection: Connection) -> None:
+        if connection.closed or not self._waiting:
+            return
+        if self._hand_over_some():
+            connection.hold(on=False)
+        else:
+            self._loop.call_soon(self._go_on, connection)
+
+    def _hand_over_some(self) -> bool:
+        """True: all is handed over."""
+        until = self._loop.time() + _TURN_S
+        while self._waiting:
+            self._hand_over([self._waiting.popleft() for _ in range(min(_PORTION, len(self._waiting)))])
+            if self._loop.time() >= until:
+                break
+        return not self._waiting
+
+    def _hand_over(self, messages: list[Any]) -> None:
         """Committed batches that arrive together are handed over together: one commit of the store for all."""
         committed: dict[str, list[Committed]] = {}
         for message in messages:

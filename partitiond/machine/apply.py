@@ -74,8 +74,7 @@ def apply(txn: Txn, lsn: int, batch: Batch, actions: list[Action]) -> bool:
         return False
     ctx = Context(txn, lsn=lsn, now_ms=meta.time_ms, clock_ms=batch.at_ms, actions=actions)
     for command in batch.commands:
-        _apply_one(ctx, command)
-    keep_index(txn)
+        _apply_command(ctx, command)
     return True
 
 
@@ -94,20 +93,21 @@ def begin(meta: PartitionMeta, lsn: int, batch: Batch) -> bool:
     return True
 
 
-def apply_command(ctx: Context, command: Command, *, last: bool) -> None:
-    """Apply one command of a batch that has begun, and what it sends to its own partition. `last`: of its batch.
+def apply_alone(txn: Txn, lsn: int, at_ms: int, command: Command, actions: list[Action]) -> None:
+    """Apply one command of a batch that has begun in a transaction of its own, the earlier ones being committed.
 
-    For those who look at a batch command by command; all of them are of one transaction.
+    For who looks at each of them (`everlog step`, `story`): the processor applies a batch as a whole. `at_ms`: the
+    batch's.
     """
-    _apply_one(ctx, command)
-    if last:
-        keep_index(ctx.txn)
+    _apply_command(Context(txn, lsn=lsn, now_ms=txn.meta.time_ms, clock_ms=at_ms, actions=actions), command)
 
 
-def _apply_one(ctx: Context, command: Command) -> None:
+def _apply_command(ctx: Context, command: Command) -> None:
+    """And what it sends to its own partition."""
     _dispatch(ctx, command)
     while ctx.inbound:
         on_message(ctx, ctx.inbound.popleft())
+    keep_index(ctx.txn)
 
 
 def _dispatch(ctx: Context, command: Command) -> None:

@@ -5,7 +5,7 @@ row. So an invocation that is over soon, as most are, costs no row of its own.
 
 Rules that always hold:
 - whoever may run is in exactly one of the two places, and nobody else is;
-- it is decided at the end of each batch, so that it does not depend on which batches are stored together;
+- it is decided behind each command, so that it does not depend on what is stored together;
 - a store that does not know (`fresh` is None: an older build wrote it last) learns it from the next announcement,
   which looks at every invocation once.
 """
@@ -25,7 +25,7 @@ FRESH_MAX = 64
 
 
 def keep_index(txn: Txn) -> None:
-    """A batch is applied: note who may run since, and who does no more."""
+    """A command is applied: note who may run since, and who does no more."""
     fresh = txn.meta.fresh
     for invocation_id, may_run in txn.take_turns():
         if fresh is None:

@@ -91,16 +91,21 @@ class Txn:
         self._invocations[invocation_id] = None
         self._changed[invocation_id] = self._touched[invocation_id] = None
 
-    def take_turns(self) -> Iterator[tuple[bytes, bool]]:
+    def take_turns(self) -> list[tuple[bytes, bool]]:
         """Invocations that may run and could not when this was asked last (True), or the other way round (False)."""
-        touched, self._touched = self._touched, {}
+        turns: list[tuple[bytes, bool]] = []
+        touched = self._touched
+        if not touched:
+            return turns
+        self._touched = {}
         runnable = self._runnable
         for invocation_id in touched:
             row = self._invocations[invocation_id]
             may_run = row is not None and row.may_run
             if may_run != (invocation_id in runnable):
                 (runnable.add if may_run else runnable.discard)(invocation_id)
-                yield invocation_id, may_run
+                turns.append((invocation_id, may_run))
+        return turns
 
     def runnable(self) -> Iterator[bytes]:
         """All invocations that may run. Looks at every one."""
@@ -129,7 +134,7 @@ class Txn:
         return None if stored is None else values.decode_promise(stored)
 
     def finish(self) -> dict[bytes, bytes | None]:
-        """All writes so far (None deletes), the partition's own row among them."""
+        """All writes (None deletes), the partition's own row among them. The transaction ends."""
         writes = self._writes
         for invocation_id in self._changed:
             row = self._invocations[invocation_id]

@@ -109,18 +109,13 @@ class Replay:
             self.batches += 1
             with _naming(lsn, self.partition_id):
                 counts = begin(self._meta, lsn, batch)
-            txn = Txn(self.store, self._meta)
-            before: dict[bytes, bytes | None] = {}
             for number, command in enumerate(batch.commands):
+                txn = Txn(self.store, self._meta)
                 actions: list[Action] = []
                 if counts:
-                    ctx = Context(txn, lsn=lsn, now_ms=self._meta.time_ms, clock_ms=batch.at_ms, actions=actions)
                     with _naming(lsn, self.partition_id):
-                        apply_command(ctx, command, last=number == len(batch.commands) - 1)
-                # The transaction is the batch's, as in life; of its writes, those are shown that this command brought.
-                after = dict(txn.finish())
-                writes = {key: value for key, value in after.items() if key not in before or before[key] != value}
-                before = after
+                        apply_alone(txn, lsn, batch.at_ms, command, actions)
+                writes = txn.finish()
                 yield Step(lsn, batch, number, len(batch.commands), command, not counts, writes, actions)
                 self.store.commit(writes)
             if not batch.commands:

@@ -167,6 +167,7 @@ _TABLES: dict[bytes, _Table] = {
     keys.NOTIFICATION: _Table("notification", _notification, _notification_value),
     keys.EVENT: _Table("event", _entry("number"), _struct(values.decode_event)),
     keys.DROPPED: _Table("dropped", _invocation, _struct(values.decode_dropped)),
+    keys.RUNNING: _Table("running", _invocation, text_of),
     keys.STATE: _Table("state", _object(_named), text_of),
     keys.LOCK: _Table("lock", _object(_no_rest), _struct(values.decode_lock)),
     keys.INBOX: _Table("inbox", _object(_placed), id_text),

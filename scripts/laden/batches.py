@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -111,4 +111,4 @@ def _object(number: int, pin: Pin, output: bytes) -> Made:
 
 
 def _noise(seed: int, size: int) -> bytes:
-    return random.Random(seed).randbytes(size)
+    return hashlib.shake_128(seed.to_bytes(8, "big")).digest(size)

@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     add("--state-mb", type=int, default=1000, metavar="MB", help="state of objects of 100 KB (default 1000)")
     add("--commands-of-a-record", type=int, default=128, metavar="N", help="1: as many records as commands")
     add("--kills", type=int, default=3, metavar="N", help="times that everything is killed (default 3)")
+    add("--cold", action="store_true", help="behind each kill the data is read from the disk, not from its cache")
     add("--everlog-args", default="", metavar="ARGS", help="more for `everlog up`")
     add("--place", type=Path, metavar="DIR", help="keep the data here, and go on with it when it is filled already")
     add("--json", type=Path, metavar="FILE", help="write all figures")
@@ -86,7 +87,7 @@ def _run(owned: Owned, folder: Path, arguments: argparse.Namespace) -> int:
     else:
         node.start(within_s=_REPLAY_WITHIN_S)
         _register(node, service)
-    starts = [_show("killed and started again", _again(node)) for _ in range(arguments.kills)]
+    starts = [_show("killed and started again", _again(node, cold=arguments.cold)) for _ in range(arguments.kills)]
     figures["starts"] = [asdict(start) for start in starts]
     figures["calls"] = _calls(node, arguments)
     figures["after_calls_mb"] = node.memory()
@@ -134,9 +135,11 @@ def _fill(node: Node, arguments: argparse.Namespace, deployment: str) -> dict[st
     return {"records": records, "fill_s": seconds}
 
 
-def _again(node: Node) -> Start:
+def _again(node: Node, *, cold: bool) -> Start:
     time.sleep(_SETTLE_S)
     node.kill()
+    if cold:
+        node.chill()
     return node.start(within_s=_REPLAY_WITHIN_S)
 
 

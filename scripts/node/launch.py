@@ -156,12 +156,12 @@ def wait_ready(node: Node, reporter: StartReporter, *, within_s: float) -> bool:
             _raise_if_failing(node)
         if now >= tell_at:
             tell_at = now + _TELL_EVERY_S
-            missing = _missing(node, waiting)
-            reporter.still_waiting(missing)
-            if REPLAYS in missing and missing != progress:
-                progress, deadline = missing, now + within_s
+            reporter.still_waiting(_missing(node, waiting))
         if now > deadline:
             missing = _missing(node, waiting)
+            if REPLAYS in missing and missing != progress:
+                progress, deadline = missing, now + within_s
+                continue
             named = next((program.name for program in node.programs if missing.startswith(program.name)), "metad")
             raise StartError(_with_log(node, f"not ready after {within_s:.0f} s: {missing}", named))
         time.sleep(_POLL_S)

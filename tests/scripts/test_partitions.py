@@ -37,6 +37,9 @@ def test_partitions_are_shown_by_their_number_with_what_they_do(tmp_path: Path) 
                 await asyncio.to_thread(status._partitions, settings),
             )
         finally:
+            async with asyncio.timeout(10):
+                while not all(peer.closed for each in workers for peer in each.connections):  # noqa: ASYNC110
+                    await asyncio.sleep(0.002)
             for each in workers:
                 await each.stop()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -250,5 +251,62 @@ def test_nothing_is_kept_of_requests_that_were_answered(tmp_path: Path) -> None:
             bench.link.append("p-0", b"x")
         bench.link.trim("p-0", 50)
         await soon(lambda: follower.applied_lsn == 101 and not bench.link._asked)
+
+    run(tmp_path, scenario)
+
+
+class SlowFollower(Follower):
+    """A commit of it takes a while; between two of them it looks whether others had their turn."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(group)
+        self.turns = 0
+        self.turns_at_commits: list[int] = []
+
+    def on_committed(self, batches: list[Committed]) -> None:
+        super().on_committed(batches)
+        self.turns_at_commits.append(self.turns)
+        until = time.monotonic() + 0.01
+        while time.monotonic() < until:
+            pass
+
+
+@pytest.mark.slow
+def test_a_replay_leaves_turns_to_others(tmp_path: Path) -> None:
+    """A worker that replays was silent for a second at a time: nobody could ask how far it is."""
+
+    async def scenario(bench: Bench) -> None:
+        group = bench.log.group("p-0")
+        lsns = [group.commit(b"%d" % number) for number in range(5000)]
+        follower = SlowFollower("p-0")
+
+        async def others() -> None:
+            while True:
+                follower.turns += 1
+                await asyncio.sleep(0)
+
+        task = asyncio.ensure_future(others())
+        bench.link.follow(follower)
+        await soon(lambda: follower.applied_lsn == lsns[-1])
+        task.cancel()
+        assert [lsn for lsn, _ in follower.batches] == lsns
+        assert len(follower.calls) >= 5000 / 128
+        at = follower.turns_at_commits
+        assert all(later > earlier for earlier, later in zip(at, at[4:], strict=False)), at
+
+    run(tmp_path, scenario)
+
+
+@pytest.mark.slow
+def test_what_was_not_handed_over_when_logd_went_comes_again(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        group = bench.log.group("p-0")
+        lsns = [group.commit(b"%d" % number) for number in range(5000)]
+        follower = SlowFollower("p-0")
+        bench.link.follow(follower)
+        await soon(lambda: 0 < follower.applied_lsn < lsns[-1])
+        await bench.restart()
+        await soon(lambda: follower.applied_lsn == lsns[-1] and "lost" in follower.told)
+        assert [lsn for lsn, _ in follower.batches] == lsns
 
     run(tmp_path, scenario)
