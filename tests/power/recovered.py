@@ -18,8 +18,8 @@ from partitiond.store.memory import MemoryStore
 from partitiond.store.rebuild import open_store
 from partitiond.store.rocksdb import RocksStore
 from shared.api.log import partition_group
-from shared.errors import CorruptionError
 from shared.catalog.partitions import Partition, even_partitions
+from shared.errors import CorruptionError
 from shared.storage import keys
 from shared.wal.batch import decode_batch
 
