@@ -40,6 +40,7 @@ from shared.api.log import (
     Trimmed,
 )
 from shared.config import Settings
+from shared.disk import node_guard
 from shared.errors import CorruptionError, UnavailableError
 from shared.rpc.client import RpcCaller
 from shared.rpc.connection import Connection
@@ -71,6 +72,7 @@ class MetaLog:
         self.applied_lsn = 0
         #: Why the log cannot be followed any further; the daemon ends with it.
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._disk = node_guard(settings, tell=False)
         self._on_change = on_change
         self._waiting: dict[bytes, asyncio.Future[Outcome]] = {}
         self._applied: asyncio.Event = asyncio.Event()
@@ -156,9 +158,10 @@ class MetaLog:
                 await self._append(encode_proposal(proposal), outcome, timeout_s=timeout_s)
                 return await outcome
         except TimeoutError as error:
-            raise UnavailableError(
-                f"the log did not commit the change within {timeout_s:g} s; it may still do so"
-            ) from error
+            trouble = self._disk.look()
+            why = f" ({trouble})" if trouble else ""
+            text = f"the log did not commit the change within {timeout_s:g} s{why}; it may still do so"
+            raise UnavailableError(text) from error
         finally:
             self._waiting.pop(proposal.uid, None)
 

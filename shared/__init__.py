@@ -9,6 +9,7 @@ Modules, from the words to the wires:
     logs        structured logging
     disk        is there room, and may it be written
     descriptors how many files and sockets there may be
+    refusal     the answer to a connection that is one too many
     host_watch  tells of descriptors that run out and clocks that are set
     daemon      how every daemon starts and ends
     wal         what the log carries: batches of commands

@@ -12,7 +12,7 @@ import os
 import resource
 import time
 
-__all__ = ["FEW", "DescriptorWatch", "allow_many", "descriptors_max", "shortage", "store_files_max"]
+__all__ = ["FEW", "DescriptorWatch", "allow_many", "clients_max", "descriptors_max", "shortage", "store_files_max"]
 
 _log = logging.getLogger(__name__)
 #: No more is asked for: some programs of a machine look through all they may have.
@@ -38,6 +38,12 @@ def allow_many() -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return descriptors_max()
+
+
+def clients_max(*, others: int = 0) -> int:
+    """Connections of clients that a server takes; the rest is for its own needs, and so many other sockets."""
+    limit = descriptors_max()
+    return max(16, limit - max(64, limit // 16) - others)
 
 
 def store_files_max(stores: int) -> int:

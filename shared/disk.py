@@ -33,11 +33,15 @@ class DiskGuard:
     at once be taken by what waits for it.
     """
 
-    def __init__(self, paths: Callable[[], Iterable[Path]], *, reserve_bytes: int, probe: bool = False) -> None:
-        """`probe`: make a file and remove it, as permissions and flags of a directory tell not everything."""
+    def __init__(
+        self, paths: Callable[[], Iterable[Path]], *, reserve_bytes: int, probe: bool = False, tell: bool = True
+    ) -> None:
+        """`probe`: make a file and remove it, as permissions and flags of a directory tell not everything. `tell`: log
+        what changes."""
         self._paths = paths
         self._reserve_bytes = reserve_bytes
         self._probe = probe
+        self._tell = tell
         self._short: set[Path] = set()
         self._looked_at = 0.0
         #: What was wrong at the last look, in words for people; None: nothing.
@@ -48,10 +52,10 @@ class DiskGuard:
         self._looked_at = time.monotonic()
         before = self.trouble
         self.trouble = next(filter(None, map(self._trouble_of, self._paths())), None)
-        if before is None and self.trouble is not None:
+        if self._tell and before is None and self.trouble is not None:
             _log.warning("%s", self.trouble)
-        elif before is not None and self.trouble is None:
-            _log.info("there is room again, and it may be written: no more of %r", before)
+        elif self._tell and before is not None and self.trouble is None:
+            _log.info("there is room on the disk again, and it can be written")
         return self.trouble
 
     def fresh(self) -> str | None:
@@ -81,7 +85,7 @@ class DiskGuard:
         return _probe(there) if self._probe else None
 
 
-def node_guard(settings: Settings) -> DiskGuard:
+def node_guard(settings: Settings, *, tell: bool = True) -> DiskGuard:
     """For all that a node writes: whether it takes new work."""
     data = settings.data_path
 
@@ -94,7 +98,7 @@ def node_guard(settings: Settings) -> DiskGuard:
             each = []
         return [data, data / "log", partitions, *each]
 
-    return DiskGuard(paths, reserve_bytes=settings.disk_reserve_bytes)
+    return DiskGuard(paths, reserve_bytes=settings.disk_reserve_bytes, tell=tell)
 
 
 def store_guard(settings: Settings, path: Path, *, probe: bool = True) -> DiskGuard:

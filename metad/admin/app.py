@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 from collections.abc import Iterable
@@ -11,7 +12,9 @@ from aiohttp import web
 from metad.admin.errors import error_middleware
 from metad.admin.versions import PREFIXES, refuse_version_1
 from shared.config import Settings
+from shared.descriptors import clients_max
 from shared.errors import ConfigError
+from shared.refusal import Refusal
 
 __all__ = ["AdminServer", "make_app"]
 
@@ -19,6 +22,11 @@ _log = logging.getLogger(__name__)
 _BODY_BYTES_LIMIT = 2 * 1024 * 1024
 #: A request may wait this long for the log when metad drains.
 _DRAIN_S = 10.0
+_TOO_MANY_BODY = b'{"message":"too many connections: no file descriptor is left for more clients","restate_code":null}'
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n"
+    b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(_TOO_MANY_BODY)
+) + _TOO_MANY_BODY
 
 
 def make_app(routes: Iterable[web.RouteDef]) -> web.Application:
@@ -38,13 +46,16 @@ class AdminServer:
     def __init__(self, settings: Settings, app: web.Application) -> None:
         self._settings = settings
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S)
+        self._server: asyncio.Server | None = None
+        self._clients_max = 0
 
     async def start(self) -> None:
         """Raises ConfigError when the port cannot be had."""
         bind, port = self._settings.bind, self._settings.admin_port
         await self._runner.setup()
+        self._clients_max = clients_max(others=self._settings.worker_count + 8)
         try:
-            await web.TCPSite(self._runner, bind, port).start()
+            self._server = await asyncio.get_running_loop().create_server(self._accept, bind, port, backlog=128)
         except OSError as error:
             await self._runner.cleanup()
             if error.errno == errno.EADDRINUSE:
@@ -56,5 +67,12 @@ class AdminServer:
             ) from error
         _log.info("admin API on http://%s:%d", bind, port)
 
+    def _accept(self) -> asyncio.Protocol:
+        server = self._runner.server
+        assert server is not None
+        return server() if len(server.connections) < self._clients_max else Refusal(_TOO_MANY)
+
     async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
         await self._runner.cleanup()

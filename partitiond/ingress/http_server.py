@@ -14,7 +14,7 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 
@@ -23,6 +23,7 @@ from partitiond.ingress.errors import IngressError, unavailable
 from partitiond.ingress.handlers import RequestHandler
 from partitiond.ingress.replies import Answer
 from shared.errors import ConfigError
+from shared.refusal import Refusal
 
 __all__ = ["HttpServer"]
 
@@ -31,7 +32,6 @@ _LINE_BYTES_MAX = 64 * 1024
 #: Path and headers travel in the record beside the body; logd leaves 64 KiB for all that is not body.
 _HEAD_BYTES_MAX = 60_000
 _BACKLOG = 1024
-_REFUSED_WITHIN_S = 1.0
 _CORS = (
     b"vary: origin, access-control-request-method, access-control-request-headers\r\n"
     b"access-control-allow-credentials: true\r\n"
@@ -97,7 +97,9 @@ class HttpServer:
     def _accept(self) -> asyncio.Protocol:
         if self._server.count < self._connections_max:
             return self._server()
-        return _Refusal(replies.error(unavailable("too many connections: this ingress has no descriptor left")))
+        answer = replies.error(unavailable("too many connections: no file descriptor is left for more clients"))
+        end = b"connection: close\r\ncontent-length: %d\r\n\r\n" % len(answer.body)
+        return Refusal(b"".join((_STATUS_LINES[answer.status], answer.headers, end, answer.body)))
 
     def _make_request(self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> _Request:
         return _Request(message, payload, protocol, writer, task, self._loop, body_bytes_max=self._body_bytes_max)
@@ -157,27 +159,6 @@ class _CountingServer(web.Server):
     def connection_lost(self, handler: Any, exc: BaseException | None = None) -> None:
         self.count -= 1
         super().connection_lost(handler, exc)
-
-
-class _Refusal(asyncio.Protocol):
-    """Gives this answer to whatever is asked, and closes. Descriptors are left for the workers' sockets that way."""
-
-    def __init__(self, answer: Answer) -> None:
-        head = b"%bconnection: close\r\ncontent-length: %d\r\n\r\n"
-        self._data = _STATUS_LINES[answer.status] + head % (answer.headers, len(answer.body)) + answer.body
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
-        # Who says nothing does not stay either.
-        asyncio.get_running_loop().call_later(_REFUSED_WITHIN_S, self._transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        # Not before: what comes after the answer would make the kernel take the answer back.
-        if self._transport is not None:
-            self._transport.write(self._data)
-            self._transport.close()
-            self._transport = None
 
 
 class _Request(web.BaseRequest):

@@ -13,7 +13,7 @@ from partitiond.ingress.router import Router
 from shared.catalog_client import CatalogClient
 from shared.clock import SystemClock
 from shared.config import Settings
-from shared.descriptors import descriptors_max
+from shared.descriptors import clients_max
 from shared.disk import keep_looking, node_guard
 
 __all__ = ["serve"]
@@ -48,7 +48,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     # What the log cannot take must not get that far: it would be tried again for ever.
     body_bytes_max = min(settings.request_bytes_limit, settings.record_bytes_limit)
     # The rest is for the workers, metad, and what is refused.
-    connections_max = max(16, descriptors_max() - max(64, descriptors_max() // 16) - 2 * settings.worker_count)
+    connections_max = clients_max(others=2 * settings.worker_count)
     server = HttpServer(handler, body_bytes_max=body_bytes_max, connections_max=connections_max)
     port = await server.listen_tcp(settings.bind, settings.ingress_port)
     path = settings.socket("ingress")

@@ -76,7 +76,7 @@ def _report(settings: Settings, pid: int, programs: Sequence[Program]) -> dict[s
 
 def _seen_from_here(settings: Settings) -> list[str]:
     """What is known without metad."""
-    trouble = node_guard(settings).look()
+    trouble = node_guard(settings, tell=False).look()
     return ["metad: the admin API does not answer", *([trouble] if trouble else [])]
 
 

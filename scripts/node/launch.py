@@ -20,6 +20,7 @@ from scripts.node.procfs import command_line
 from scripts.node.programs import Program
 from scripts.node.readiness import fetch_health, program_answers
 from shared.config import Settings, write_settings
+from shared.disk import node_guard
 from shared.errors import ConfigError, EverlogError, UnavailableError
 from shared.transport.outbound import Outbound
 
@@ -179,7 +180,8 @@ def _raise_if_failing(node: Node) -> None:
 
 def _missing(node: Node, waiting: Sequence[Program]) -> str:
     if waiting:
-        return f"{', '.join(program.name for program in waiting)} does not answer"
+        trouble = node_guard(node.settings, tell=False).look()
+        return f"{', '.join(program.name for program in waiting)} does not answer{f'; {trouble}' if trouble else ''}"
     status, body = fetch_health(node.settings)
     reasons = body.get("not_ready", []) if isinstance(body, dict) else []
     return "; ".join(map(str, reasons)) or f"/health of the admin API answers {status}"

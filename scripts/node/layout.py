@@ -80,7 +80,8 @@ def open_data_dir(settings: Settings) -> NodeLock:
             f"no permission on {error.filename}: run as the owner of the data directory, or choose another (--data-dir)"
         ) from error
     except OSError as error:
-        raise ConfigError(f"cannot use the data directory {path}: {error.strerror} ({error.filename})") from error
+        where = f" ({error.filename})" if error.filename else ""
+        raise ConfigError(f"cannot use the data directory {path}: {error.strerror}{where}") from error
     return lock
 
 

@@ -50,6 +50,7 @@ class RpcClient:
     def start(self) -> None:
         """Begin to connect; returns at once."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"rpc-{self._name}")
+        self._task.add_done_callback(_raise_failure)
 
     async def connected(self) -> None:
         """Wait until the peer is there."""
@@ -102,6 +103,12 @@ class RpcClient:
             # A peer that ends each connection without a word (of another version, maybe) is not called without a pause.
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
+
+
+def _raise_failure(task: asyncio.Task[None]) -> None:
+    """A handler failed as the peer came. Nobody would connect again, nor hear of it."""
+    if not task.cancelled():
+        task.result()
 
 
 class RpcCaller:

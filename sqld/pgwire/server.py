@@ -12,6 +12,7 @@ import logging
 from pygwire import messages as m
 
 from shared.config import Settings
+from shared.descriptors import clients_max
 from shared.errors import ConfigError, RemoteProtocolError
 from sqld.engine.failures import QueryFailure
 from sqld.pgwire.connection import ClientConnection, ConnectionLostError
@@ -38,6 +39,7 @@ class PgServer:
         self._sessions: dict[ClientConnection, Session] = {}
         self._keys: dict[CancelKey, Session] = {}
         self._draining = False
+        self._connections_limit = min(_CONNECTIONS_LIMIT, clients_max(others=32))
         # It warns of each message that its strict mode would refuse; we take those on purpose.
         logging.getLogger("pygwire").setLevel(logging.ERROR)
 
@@ -123,7 +125,7 @@ class PgServer:
             connection.flush()
 
     async def _run_session(self, connection: ClientConnection, startup: m.StartupMessage) -> None:
-        if len(self._sessions) >= _CONNECTIONS_LIMIT or self._draining:
+        if len(self._sessions) >= self._connections_limit or self._draining:
             text = "the server is shutting down" if self._draining else "sorry, too many clients already"
             sqlstate = "57P03" if self._draining else "53300"
             failure = QueryFailure(text, sqlstate=sqlstate, status=503)

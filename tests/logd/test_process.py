@@ -172,7 +172,7 @@ def test_a_full_disk_ends_it_with_a_clear_line_and_loses_nothing(settings: Setti
         assert process.wait(10) == 1
     assert len(appender.lsn_of) > 1000
     log = log_of(settings)
-    assert "the disk below the log failed or is full: cannot write the log at" in log
+    assert "CRITICAL logd logd.service: cannot write the log at" in log
     assert "nothing acknowledged is lost" in log
     assert "Traceback" not in log
     with logd(settings) as process:

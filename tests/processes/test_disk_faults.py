@@ -158,6 +158,11 @@ def test_disks_that_fail_for_a_while_lose_nothing(tmp_path: Path) -> None:
                 assert programs["metad"]["restarts"] == programs["ingress"]["restarts"] == 0
                 assert programs["partitiond"]["restarts"] == 0
                 assert programs["logd"]["restarts"] <= 3, "it waits for room, and is not started again and again"
+                node.down()
+                disk.fill()
+                refused = node.everlog("up", "--detach")
+                assert refused.returncode == 1
+                assert f"{data}: No space left on device" in refused.stderr
             finally:
                 for name in ("logd", "partitiond", "metad", "supervisord"):
                     print(f"--- {name}\n{node.logs(name)[-3000:]}")

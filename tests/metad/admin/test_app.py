@@ -11,6 +11,7 @@ import pytest
 import uvloop
 
 import metad.admin.deployments
+from metad.admin import app
 from metad.admin.version import VERSION
 from metad.service import serve
 from shared.errors import ConfigError
@@ -127,3 +128,25 @@ def test_a_taken_port_is_named_with_its_remedy(tmp_path: Path) -> None:
             uvloop.run(serve(settings, asyncio.Event()))
     assert f"admin_port {settings.admin_port}" in str(caught.value)
     assert "EVERLOG_ADMIN_PORT" in str(caught.value)
+
+
+def test_clients_beyond_the_descriptors_are_told_to_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else no worker could subscribe any more, and no partition be led after its restart."""
+    monkeypatch.setattr(app, "clients_max", lambda *, others: 3)
+
+    async def main() -> None:
+        settings = new_settings(tmp_path)
+        async with Node(settings):
+            statuses = []
+            writers = []
+            for _ in range(4):
+                reader, writer = await asyncio.open_connection("127.0.0.1", settings.admin_port)
+                writer.write(b"GET /version HTTP/1.1\r\nhost: h\r\n\r\n")
+                statuses.append(int((await reader.readline()).split()[1]))
+                writers.append(writer)
+            assert statuses[-1] == 503
+            assert statuses[0] == 200
+            for writer in writers:
+                writer.close()
+
+    uvloop.run(main())

@@ -12,8 +12,7 @@ from types import SimpleNamespace
 import pytest
 import uvloop
 
-from partitiond.ingress import http_server, service
-from shared import disk
+from shared import descriptors, disk, refusal
 from shared.ids import awakeable_id
 from tests.partitiond.ingress.harness import Ingress
 
@@ -54,8 +53,8 @@ def test_a_full_disk_refuses_new_work_and_nothing_else(tmp_path: Path, monkeypat
 
 def test_clients_beyond_the_descriptors_are_told_to_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the sockets to the workers could not be made anew, and nobody would be served."""
-    monkeypatch.setattr(service, "descriptors_max", lambda: 64 + 2 + 20)
-    monkeypatch.setattr(http_server, "_REFUSED_WITHIN_S", 0.05)
+    monkeypatch.setattr(descriptors, "descriptors_max", lambda: 64 + 2 + 20)
+    monkeypatch.setattr(refusal, "_WITHIN_S", 0.05)
     request = b"POST /Greeter/none HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n"
 
     async def main() -> None:

@@ -151,6 +151,23 @@ def test_an_os_error_of_a_handler_is_no_lost_connection(tmp_path: Path) -> None:
     run(scenario)
 
 
+def test_a_client_that_fails_as_its_peer_comes_says_so(tmp_path: Path) -> None:
+    """Its task ended in silence: the peer was never connected to again, and nobody knew."""
+
+    async def scenario() -> None:
+        told: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+
+        def refuse(connection: Connection) -> None:
+            raise OSError(28, "No space left on device")
+
+        async with pair(tmp_path, on_connected=refuse):
+            await soon(lambda: told)
+            assert isinstance(told[0], OSError)
+
+    run(scenario)
+
+
 def test_a_large_message_passes(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with pair(tmp_path) as (_, caller):
