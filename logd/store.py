@@ -192,7 +192,7 @@ def _check_format(path: Path) -> None:
     """A file and not a key: a database of a newer format must not even be opened, opening writes."""
     file = path / _FORMAT_FILE
     try:
-        text = file.read_text().strip()
+        text = file.read_text(errors="replace").strip()
     except FileNotFoundError:
         if (path / "CURRENT").exists():
             raise ConfigError(f"{file} is missing: restore it from a backup (it holds `{STORE_FORMAT}`)") from None
@@ -206,6 +206,8 @@ def _check_format(path: Path) -> None:
         temporary.rename(file)
         sync_folders(path)
         return
+    if not text.isdecimal():
+        raise ConfigError(f"{file} is damaged, it says {text!r}: put `{STORE_FORMAT}` into it, or what its backup says")
     if text != str(STORE_FORMAT):
         if not text.isdecimal():
             raise ConfigError(f"{file} is damaged: restore it from a backup (it holds `{STORE_FORMAT}`)")

@@ -45,7 +45,7 @@ from shared.clock import SystemClock
 from shared.config import Settings, read_own_settings
 from shared.descriptors import store_files_max
 from shared.disk import DiskGuard, store_guard
-from shared.errors import ConfigError, StoreError
+from shared.errors import ConfigError, CorruptionError, StoreError
 from shared.host_watch import watch_host
 from shared.logs import setup_logging
 from shared.rpc.connection import Connection
@@ -312,8 +312,9 @@ def _die(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     if isinstance(error, ConfigError):
         _log.critical("%s", error)
         os._exit(EXIT_CONFIG)
-    if isinstance(error, StoreError):
-        _log.critical("%s; nothing acknowledged is lost, the log has it", error)
+    if isinstance(error, StoreError | CorruptionError):
+        anew = "; at the next start it is put aside and made anew" if isinstance(error, CorruptionError) else ""
+        _log.critical("%s; nothing acknowledged is lost, the log has it%s", error, anew)
         os._exit(1)
     if isinstance(error, Exception):
         _log.critical("%s", context.get("message"), exc_info=error)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -40,6 +41,7 @@ from shared.wal_guard import mend_unsynced, open_error, sync_folders
 
 __all__ = ["RocksStore", "damage_note", "note_damage"]
 
+_log = logging.getLogger(__name__)
 _Row = TypeVar("_Row")
 _MEMTABLE_BYTES = 16 * 1024 * 1024
 _CACHE_BYTES = 32 * 1024 * 1024
@@ -203,4 +205,8 @@ class RocksStore:
         """Release the directory."""
         with contextlib.suppress(AttributeError):
             del self._get
-        self._db.close()
+        try:
+            self._db.close()
+        except Exception as error:
+            # It tells of what a compaction met in the background. Nothing is lost by it: the log has all.
+            _log.error("%s", self._failed("cannot close", error))

@@ -62,6 +62,15 @@ def test_a_database_without_its_format_is_refused(tmp_path: Path) -> None:
         RocksStore(path)
 
 
+@pytest.mark.parametrize("data", [b"1\x8a\n", b"", b"q\n"])
+def test_a_damaged_format_is_named(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "log"
+    RocksStore(path).close()
+    (path / "FORMAT").write_bytes(data)
+    with pytest.raises(ConfigError, match=f"{path}/FORMAT is damaged"):
+        RocksStore(path)
+
+
 def test_a_second_logd_on_the_same_data_is_refused(tmp_path: Path) -> None:
     store = RocksStore(tmp_path / "log")
     with pytest.raises(StoreError, match="cannot open the log"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 import uvloop
 
 from partitiond import worker as worker_module
+from partitiond.store.rocksdb import note_damage
 from partitiond.worker import Worker
 from shared.api.partition import (
     CheckpointReply,
@@ -32,6 +34,7 @@ from shared.api.partition import (
     WorkerStatusRequest,
 )
 from shared.config import Settings
+from shared.damage import aside_names
 from shared.errors import ConfigError, UnavailableError
 from shared.rpc.client import RpcCaller
 from shared.snapshots.checkpoint_file import checkpoint_name
@@ -247,6 +250,67 @@ def test_after_a_restart_it_goes_on_behind_its_applied_lsn_and_trims_what_is_dur
         assert reply.outcome == "done"
 
     run(tmp_path, scenario)
+
+
+def test_a_damaged_store_is_made_anew_out_of_its_checkpoint_and_the_log(tmp_path: Path) -> None:
+    """Found at the start, and found by a read, which leaves a note for the next start."""
+    folder = tmp_path / "partitions" / "0"
+
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(2)
+        a, b = new_id(place=5), new_id(place=6)
+        await bench.call(InvokeRequest(0, 0, invoke(a), False))
+        await soon(lambda: bench.log.group("p-0").trimmed_lsn >= 3)
+        await bench.call(InvokeRequest(0, 0, invoke(b), False))
+        await bench.stop()
+        (folder / "store" / "CURRENT").write_text("MANIFEST-9\n")
+        bench.start()
+        await bench.ready(2)
+        assert aside_names(tmp_path) == [folder / "store.damaged-1"]
+        await bench.stop()
+        note_damage(folder / "store", "somebody read what was not written")
+        bench.start()
+        await bench.ready(2)
+        assert aside_names(tmp_path) == [folder / "store.damaged-1", folder / "store.damaged-2"]
+        for known in (a, b):
+            reply = await bench.call(TerminateRequest(0, 0, known, TerminateMode.KILL))
+            assert reply.outcome == "done"
+
+    run(tmp_path, scenario)
+
+
+def test_a_partition_that_cannot_be_made_anew_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    """The log is trimmed, and neither the store nor a checkpoint is there."""
+
+    async def scenario(bench: Bench) -> None:
+        await bench.ready(2)
+        await bench.call(InvokeRequest(0, 0, invoke(new_id(place=5)), False))
+        await soon(lambda: bench.log.group("p-0").trimmed_lsn >= 3)
+        await bench.stop()
+        shutil.rmtree(tmp_path / "partitions" / "0")
+        bench.start()
+        await soon_async(lambda: bench.status(), lambda status: status.damaged)
+        status = await bench.status()
+        [(number, text)] = status.damaged
+        assert number == 0
+        assert "ends at lsn=0" in text
+        assert "log begins after" in text
+        assert "restore a snapshot" in text
+        await soon_async(lambda: bench.status(), lambda status: [p.ready for p in status.partitions] == [False, True])
+        a = new_id(place=HALF + 1)
+        assert isinstance(await bench.call(InvokeRequest(0, 1, invoke(a), False)), InvokeReply)
+        assert isinstance(await bench.call(InvokeRequest(0, 0, invoke(new_id(place=5)), False)), Moved)
+
+    run(tmp_path, scenario)
+
+
+async def soon_async(ask: Callable[[], Awaitable[Any]], condition: Callable[[Any], object]) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            with contextlib.suppress(UnavailableError):
+                if condition(await ask()):
+                    return
+            await asyncio.sleep(0.005)
 
 
 def test_logd_away_and_back(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """What a disk holds after the power failed, out of what programs did to their files (`trace.c`).
 
-The model: what a file's sync covered is there. Of what was written to it since, each page may be there or read as zeros,
-and the file may end anywhere in it. A directory's names are durable up to its own last sync, and behind that up to
-any of its later changes, in order: journaling file systems keep the order, none keeps more than was synced.
+The model: what a file's sync covered is there. Of what was written to it since, each page may be there or read as
+zeros, and the file may end anywhere in it. A directory's names are durable up to its own last sync, and behind
+that up to any of its later changes, in order: journaling file systems keep the order, none keeps more than was synced.
 """
 
 from __future__ import annotations

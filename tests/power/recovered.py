@@ -19,6 +19,7 @@ from partitiond.store.rebuild import open_store
 from partitiond.store.rocksdb import RocksStore
 from shared.api.log import partition_group
 from shared.catalog.partitions import Partition, even_partitions
+from shared.errors import CorruptionError
 from shared.storage import keys
 from shared.wal.batch import decode_batch
 
@@ -70,7 +71,11 @@ def recover_partition(data: Path, partition: Partition, log: GroupLog) -> Replic
     replica = Replica(partition, store)
     assert replica.meta.applied_lsn >= log.trim_lsn, f"{partition.id}: trimmed over what is stored"
     assert replica.meta.applied_lsn <= log.last_lsn, f"{partition.id}: the store knows more than the log"
-    replica.apply(log.batches.items())
+    try:
+        replica.apply(log.batches.items())
+    except CorruptionError:
+        store.close()
+        raise
     return replica
 
 

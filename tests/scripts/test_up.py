@@ -221,6 +221,20 @@ def test_program_that_ends_again_and_again_is_named_long_before_the_deadline(mak
     assert "cannot go on, on purpose" in done.stderr
 
 
+def test_a_damaged_partition_is_told_at_once_and_the_node_serves_the_others(make_node: NodeMaker) -> None:
+    """Nobody waits for what waiting does not mend."""
+    node = make_node(metad="damaged")
+    began = time.monotonic()
+    done = node.run("up", "--detach")
+    assert done.returncode == 4
+    assert "not all partitions can serve:\npartition 1: its log is gone\nThe others do." in done.stderr
+    assert time.monotonic() - began < 30
+    assert node.processes()
+    (node.data_dir / "partitions" / "1" / "store.damaged-1").mkdir(parents=True)
+    assert node.status()["put_aside"] == [str(node.data_dir / "partitions" / "1" / "store.damaged-1")]
+    assert "damaged, put aside: " in node.run("status").stdout
+
+
 def test_logs_of_one_and_of_all(node: StubNode) -> None:
     _start(node)
     assert node.run("logs", "sqld").stdout == "sqld stub listens\n"

@@ -76,6 +76,28 @@ def test_health_is_200_when_all_are_there_and_names_what_is_not(tmp_path: Path) 
     uvloop.run(main())
 
 
+def test_what_no_waiting_mends_is_told_apart(tmp_path: Path) -> None:
+    """So that a start need not wait for it."""
+
+    def damaged(request: Any) -> list[msgspec.Struct]:
+        rows = [PartitionStatus(each, 0, 0, each == 0, 1, 1, 1, 1, 0) for each in (0, 1)]
+        return [WorkerStatusReply(request.request_id, rows, 7, [], [(1, "its log is gone")])]
+
+    async def main() -> None:
+        settings = new_settings(tmp_path, partitions=2)
+        async with Node(settings) as node, FakePeer(settings.socket("partitiond-0"), PartitionRequest, damaged):
+            deadline = asyncio.get_running_loop().time() + DEADLINE_S
+            while True:
+                body = (await node.call("GET", "/v3/health")).json
+                if "damaged" in body:
+                    break
+                assert asyncio.get_running_loop().time() < deadline, body
+            assert body["damaged"] == ["partition 1: its log is gone"]
+            assert [each for each in body["not_ready"] if each.startswith("partition")] == body["damaged"]
+
+    uvloop.run(main())
+
+
 def test_many_probes_ask_the_workers_once(tmp_path: Path) -> None:
     async def main() -> None:
         settings = new_settings(tmp_path, partitions=1)
