@@ -38,6 +38,8 @@ def _options() -> Options:
     options.set_keep_log_file_num(2)
     options.set_max_log_file_size(1024 * 1024)
     options.set_stats_dump_period_sec(0)
+    # The list of what happened to its tables; begun anew when it is longer, by default at 1 GB.
+    options.set_max_manifest_file_size(4 * 1024 * 1024)
     return options
 
 
