@@ -185,6 +185,8 @@ def _options() -> Any:
     # RocksDB's own account of what it does: without a limit it is one file that grows for ever.
     options.set_max_log_file_size(1024 * 1024)
     options.set_stats_dump_period_sec(0)
+    # The list of what happened to its tables; begun anew when it is longer, by default at 1 GB.
+    options.set_max_manifest_file_size(4 * 1024 * 1024)
     return options
 
 

@@ -79,6 +79,11 @@ class Checkpointer:
         self.durable_lsn = kept[-1] if kept else 0
         self.trimmed_lsn = 0
 
+    @property
+    def running(self) -> bool:
+        """One is being made."""
+        return self._running is not None
+
     def on_committed(self, log_bytes: int) -> None:
         """So many bytes of the log were applied."""
         self._bytes += log_bytes

@@ -80,6 +80,8 @@ def _options(files_max: int) -> Options:
     tables.set_bloom_filter(_FILTER_BITS, False)
     tables.set_partition_filters(True)
     options.set_block_based_table_factory(tables)
+    # The list of what happened to its tables; begun anew when it is longer, by default at 1 GB.
+    options.set_max_manifest_file_size(4 * 1024 * 1024)
     return options
 
 

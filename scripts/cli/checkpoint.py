@@ -17,7 +17,6 @@ from scripts.node.programs import Program
 from scripts.node.workers import make_checkpoints
 from shared.api.partition import CheckpointReply
 from shared.config import Settings
-from shared.errors import UnavailableError
 from shared.snapshots.checkpoint_file import checkpoint_name
 from shared.snapshots.checkpoints import checkpoints_folder, read_checkpoint, verify_files
 from shared.snapshots.digest import checkpoint_digest
@@ -38,10 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
     """Ask, wait and print. Exit status 1 when a partition's checkpoint is not kept."""
     settings, _ = options.running_settings(arguments)
-    try:
-        replies = asyncio.run(make_checkpoints(settings, only=arguments.partition))
-    except* UnavailableError as group:
-        raise group.exceptions[0] from None
+    replies = asyncio.run(make_checkpoints(settings, only=arguments.partition))
     rows = [_row(reply) for reply in replies]
     if arguments.verify:
         for row in rows:

@@ -63,18 +63,23 @@ def _export(arguments: argparse.Namespace, place: Place) -> SnapshotManifest:
         path = options.load(arguments).data_path
         with hold_stopped(path):
             settings = read_settings(path / "run" / "settings.json")
-            manifest = export_snapshot(settings, place, running=False, progress=progress)
+            manifest = _exported(settings, place, progress, running=False)
     else:
-        manifest = export_snapshot(settings, place, running=True, progress=progress)
+        manifest = _exported(settings, place, progress, running=True)
     progress.end()
     return manifest
+
+
+def _exported(settings: Settings, place: Place, progress: _Progress, *, running: bool) -> SnapshotManifest:
+    return export_snapshot(settings, place, running=running, progress=progress, on_size=progress.expect)
 
 
 def _import(arguments: argparse.Namespace, place: Place) -> SnapshotManifest:
     settings = options.load(arguments)
     manifest = place.manifest()
     check_importable(manifest, place, partitions=_wanted_partitions(arguments, settings))
-    progress = _Progress("imported", total=manifest.size)
+    progress = _Progress("imported")
+    progress.expect(manifest.size)
     import_snapshot(manifest, place, settings.data_path, progress)
     progress.end()
     return manifest
@@ -90,12 +95,16 @@ def _wanted_partitions(arguments: argparse.Namespace, settings: Settings) -> int
 class _Progress:
     """One line on a terminal, nothing elsewhere."""
 
-    def __init__(self, verb: str, *, total: int = 0) -> None:
+    def __init__(self, verb: str) -> None:
         self._verb = verb
-        self._total = total
+        self._total = 0
         self._done = 0
         self._told = time.monotonic()
         self._shown = sys.stderr.isatty()
+
+    def expect(self, total: int) -> None:
+        """So many bytes there will be."""
+        self._total = total
 
     def __call__(self, size: int) -> None:
         self._done += size

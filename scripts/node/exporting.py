@@ -17,7 +17,7 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -66,6 +66,12 @@ class _Cut:
         self.cuts = cuts
         self.meta_after_lsn = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        logs = sum(self.log(group).stat().st_size for group in self.cuts)
+        return logs + sum(info.size for info in self.parts.values())
+
     def pinned(self, partition_id: int) -> Path:
         return self.folder / str(partition_id)
 
@@ -73,8 +79,15 @@ class _Cut:
         return self.folder / f"{group}.log"
 
 
-def export_snapshot(settings: Settings, place: Place, *, running: bool, progress: Progress) -> SnapshotManifest:
-    """Write a snapshot to `place`, which must be empty. `progress` is told the bytes written.
+def export_snapshot(
+    settings: Settings,
+    place: Place,
+    *,
+    running: bool,
+    progress: Progress,
+    on_size: Callable[[int], None] = lambda size: None,
+) -> SnapshotManifest:
+    """Write a snapshot to `place`, which must be empty. `progress` is told the bytes written, `on_size` all of them.
 
     Raises ConfigError for a place that is not empty, UnavailableError when a part of the node is away.
     """
@@ -91,6 +104,7 @@ def export_snapshot(settings: Settings, place: Place, *, running: bool, progress
                 # Checkpoints are made so fast that ours went before it was pinned, or its log before it was read.
                 if tried == _TRIES:
                     raise UnavailableError(f"checkpoints come faster than they are read: {error}") from error
+        on_size(cut.size)
         return _write(settings, place, cut, progress)
 
 

@@ -39,9 +39,12 @@ async def make_checkpoints(
         made.append(reply)
         on_made(reply)
 
-    async with asyncio.TaskGroup() as group:
-        for worker in workers:
-            group.create_task(_of_worker(settings, worker, only, on_each))
+    tasks = [asyncio.ensure_future(_of_worker(settings, worker, only, on_each)) for worker in workers]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
     return sorted(made, key=lambda reply: reply.partition_id)
 
 
@@ -53,7 +56,9 @@ async def _of_worker(
     caller = RpcCaller(settings.socket(name), msgspec.msgpack.Decoder(PartitionReply).decode, name=name)
     caller.start()
     try:
-        for partition_id in [only] if only is not None else await _partitions(caller):
+        # Asked in any case: a worker that is away is not waited for as long as a checkpoint may take.
+        known = await _partitions(caller)
+        for partition_id in known if only is None else [only]:
             reply = await caller.call(CheckpointRequest(0, partition_id), timeout_s=_CHECKPOINT_S)
             if not isinstance(reply, CheckpointReply):
                 raise UnavailableError(f"{name} made no checkpoint of partition {partition_id}: {reply.message}")

@@ -70,7 +70,10 @@ class PartitionStore:
         options = Options(raw_mode=True)
         # A secondary needs all files open: the owner may delete one that it still reads.
         options.set_max_open_files(-1)
+        # RocksDB's own account of what it does: it must not grow for ever.
         options.set_keep_log_file_num(1)
+        options.set_max_log_file_size(1024 * 1024)
+        options.set_stats_dump_period_sec(0)
         access = AccessType.secondary(str(self._secondary_path))
         self._db = Rdict(str(self._path), options=options, access_type=access)
 

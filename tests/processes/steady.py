@@ -1,10 +1,12 @@
 """A steady load at full speed on the path of log, processors and stores, and what it takes on the disk.
 
     python -m tests.processes.steady --minutes 30
+    python -m tests.processes.steady --minutes 2 --fill 1200 --clients 32    # how long anything stands still
 
 logd is a real process; the processors of all partitions, their leaders, stores and checkpoints are real and run in
 this process, with an invoker that answers each start at once. So an hour's worth of a node with real services takes
-minutes. Prints a line every few seconds, and at the end whether the disk stayed flat.
+minutes. Prints a line every few seconds, at the end whether the disk stayed flat, and the longest times that the event
+loop stood still and that batches took to be applied, while a checkpoint was made and while none was.
 """
 
 from __future__ import annotations
@@ -33,15 +35,17 @@ from partitiond.log.link import LogLink
 from partitiond.machine.apply import initial_meta
 from partitiond.processor import Processor
 from partitiond.store.rocksdb import RocksStore
-from shared.api.log import partition_group
+from shared.api.log import Committed, partition_group
 from shared.api.partition import InvokeRequest
 from shared.catalog.partitions import Partition, even_partitions
 from shared.clock import SystemClock
 from shared.config import Settings, write_settings
+from shared.ids import key_partition_key
 from shared.protocol import service_pb2 as pb
 from shared.protocol.input import encode_input
 from shared.protocol.message_types import MessageType
 from shared.snapshots.checkpoints import checkpoints_folder
+from shared.storage import keys
 from shared.storage.values import InvocationRow
 from shared.wal.commands import End, Entry, HandlerKind, Invoke, InvokerEffects, OutboxMessage, Pin, Target
 from tests.fakes.recording_invoker import RecordingInvoker
@@ -50,6 +54,7 @@ from tests.tidy.sources import ROOT
 __all__ = ["Sample", "Steady", "disk_bytes", "running_logd"]
 
 _OBJECTS = 1000
+_FILLING_BYTES = 200_000
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,36 @@ def running_logd(settings: Settings) -> Iterator[None]:
             process.terminate()
 
 
+class Pauses:
+    """Milliseconds that something took, apart by whether a checkpoint was being made."""
+
+    def __init__(self) -> None:
+        self.during: list[float] = []
+        self.between: list[float] = []
+
+    def note(self, milliseconds: float, *, during: bool) -> None:
+        (self.during if during else self.between).append(milliseconds)
+
+    def line(self) -> str:
+        parts = []
+        for name, found in (("during checkpoints", self.during), ("between", self.between)):
+            ordered = sorted(found) or [0.0]
+            p999 = ordered[int(len(ordered) * 0.999)]
+            parts.append(f"{name} p99.9 {p999:.1f} ms, longest {ordered[-1]:.1f} ms of {len(found)}")
+        return "; ".join(parts)
+
+
+class _TimedProcessor(Processor):
+    """Tells how long each `on_committed` took."""
+
+    note: Callable[[float], None]
+
+    def on_committed(self, batches: list[Committed]) -> None:
+        began = time.perf_counter()
+        super().on_committed(batches)
+        self.note((time.perf_counter() - began) * 1000)
+
+
 class _Echo(RecordingInvoker):
     """Sets a state of 100 bytes and answers, at once."""
 
@@ -124,6 +159,9 @@ class Steady:
         self._retention_ms = retention_ms
         self._link = LogLink(settings.socket("logd"))
         self._clock = SystemClock()
+        self._checkpointers: list[Checkpointer] = []
+        self._stores: list[RocksStore] = []
+        self.standstills, self.applying = Pauses(), Pauses()
         self._invoker = _Echo()
         self.trimmed_lsns: dict[str, list[int]] = {partition_group(number): [] for number in range(settings.partitions)}
         self.processors = {partition.id: self._open(partition) for partition in even_partitions(settings.partitions)}
@@ -136,6 +174,7 @@ class Steady:
     def _open(self, partition: Partition) -> Processor:
         folder = self.settings.data_path / "partitions" / str(partition.id)
         store = RocksStore(folder / "store")
+        self._stores.append(store)
         meta = store.meta() or initial_meta(partition.id, partition.start_key, partition.end_key)
         group = partition_group(partition.id)
         leader = Leader(
@@ -159,7 +198,23 @@ class Steady:
             log_bytes=self.settings.checkpoint_log_bytes,
             keeper=Keeper(folder / "store", checkpoints_folder(self.settings.data_path, partition.id)),
         )
-        return Processor(group, store, meta, leader, checkpointer)
+        self._checkpointers.append(checkpointer)
+        processor = _TimedProcessor(group, store, meta, leader, checkpointer)
+        processor.note = lambda milliseconds: self.applying.note(milliseconds, during=self._making_checkpoint)
+        return processor
+
+    @property
+    def _making_checkpoint(self) -> bool:
+        return any(checkpointer.running for checkpointer in self._checkpointers)
+
+    def fill(self, size: int) -> None:
+        """Rows of other objects, of this many bytes that do not compress, before the run."""
+        for number in range(size // _FILLING_BYTES):
+            store = self._stores[number % len(self._stores)]
+            prefix = keys.STATE + number.to_bytes(8, "big")
+            store.commit({prefix + bytes([at]): os.urandom(2000) for at in range(_FILLING_BYTES // 2000)})
+        for store in self._stores:
+            store.checkpoint()
 
     async def _deliver(self, receiver: int, sender: int, messages: list[tuple[int, OutboxMessage]]) -> None:
         await deliver_locally(self.processors[receiver].leader, sender, messages)
@@ -175,12 +230,12 @@ class Steady:
         """Closed loop: never more than `clients` are out."""
 
     def _ask(self) -> None:
-        uuid = os.urandom(18)
-        key = f"o{int.from_bytes(uuid[:2], 'big') % _OBJECTS}"
-        partition_key = uuid[2:10]
-        partition = int.from_bytes(partition_key, "big") * self.settings.partitions >> 64
+        uuid = os.urandom(16)
+        key = f"o{int.from_bytes(uuid[:4], 'big') % _OBJECTS}"
+        partition_key = key_partition_key(key)
+        partition = partition_key * self.settings.partitions >> 64
         invoke = Invoke(
-            partition_key + uuid[2:18],
+            partition_key.to_bytes(8, "big") + uuid,
             Target("Echo", "echo", key, HandlerKind.OBJECT_EXCLUSIVE),
             self._input,
             completion_retention_ms=self._retention_ms,
@@ -233,7 +288,9 @@ class Steady:
         while True:
             before = time.perf_counter()
             await asyncio.sleep(pause_s)
-            self._gap_ms = max(self._gap_ms, (time.perf_counter() - before - pause_s) * 1000)
+            gap_ms = (time.perf_counter() - before - pause_s) * 1000
+            self._gap_ms = max(self._gap_ms, gap_ms)
+            self.standstills.note(gap_ms, during=self._making_checkpoint)
 
     def _sample(self, seconds: float) -> None:
         data, seen = self.settings.data_path, set[int]()
@@ -257,14 +314,24 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--every", type=float, default=10, help="seconds between two lines")
     parser.add_argument("--retention", type=float, default=30, help="seconds for which completed ones are kept")
+    parser.add_argument("--fill", type=int, default=0, help="MB of other rows in the stores before it begins")
+    parser.add_argument("--interval", type=float, default=60, help="seconds between two checkpoints of a partition")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="everlog-") as folder:
-        settings = Settings(data_dir=folder, partitions=arguments.partitions, cleanup_interval_s=5.0)
+        settings = Settings(
+            data_dir=folder,
+            partitions=arguments.partitions,
+            cleanup_interval_s=5.0,
+            checkpoint_interval_s=arguments.interval,
+        )
         with running_logd(settings):
 
             async def run() -> list[Sample]:
                 steady = Steady(settings, clients=arguments.clients, retention_ms=round(arguments.retention * 1000))
+                steady.fill(arguments.fill * 1_000_000)
                 await steady.run(seconds=arguments.minutes * 60, sample_every_s=arguments.every, print_lines=True)
+                print(f"the loop stood still: {steady.standstills.line()}")
+                print(f"batches were applied: {steady.applying.line()}")
                 return steady.samples
 
             samples = uvloop.run(run())

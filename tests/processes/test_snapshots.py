@@ -99,7 +99,7 @@ def _check_no_message_is_lost(stores: list[RocksStore]) -> None:
 def test_a_node_made_of_a_snapshot_under_load_answers_as_before(tmp_path: Path) -> None:
     snapshot = tmp_path / "snapshot"
     with running_endpoint("tests.processes.purse_service:app", tmp_path) as endpoint:
-        with running_node(partitions=2, workers=2) as node:
+        with running_node(partitions=2, workers=1) as node:
             endpoint.register(node)
             assert post(node, "Purse/old/put", 5, key="old") == 5
             post(node, "Waiter/nap/nap/send", 2000, key="nap")
@@ -114,7 +114,7 @@ def test_a_node_made_of_a_snapshot_under_load_answers_as_before(tmp_path: Path) 
         manifest = decode_manifest((snapshot / "manifest.json").read_bytes(), what="manifest")
         assert check_parts_agree(snapshot, manifest, tmp_path / "scratch") > 0, "nothing went on meanwhile"
 
-        restored = Node(tmp_path / "d")
+        restored = Node(tmp_path / "d", workers=1)
         done = restored.everlog("snapshot", "import", str(snapshot))
         assert done.returncode == 0, done.stderr
         try:

@@ -46,6 +46,7 @@ def main() -> None:
     options.set_max_write_buffer_number(4)
     options.set_level_zero_file_num_compaction_trigger(2)
     options.set_target_file_size_base(16 * 1024)
+    options.set_max_manifest_file_size(8 * 1024)
     db = Rdict(sys.argv[1], options)
     lsn = 0
     while True:
