@@ -23,6 +23,7 @@ from shared.snapshots.checkpoints import (
     verify_files,
 )
 from shared.snapshots.sealed_json import unseal
+from shared.storage.values import STORE_FORMAT
 from tests.shared.snapshots.writer import rows_at, writes_of
 from tests.tidy.sources import ROOT
 
@@ -116,7 +117,13 @@ def kept(tmp_path: Path) -> Path:
     db.flush(True)
     info = keep_checkpoint(tmp_path / "store", tmp_path / "checkpoints")
     assert info.applied_lsn == 29
-    assert (info.partition_id, info.start_key, info.end_key, info.epoch, info.store_format) == (3, 10, 99, 0, 1)
+    assert (info.partition_id, info.start_key, info.end_key, info.epoch, info.store_format) == (
+        3,
+        10,
+        99,
+        0,
+        STORE_FORMAT,
+    )
     db.close()
     return tmp_path / "checkpoints" / checkpoint_name(29)
 
