@@ -106,13 +106,7 @@ def _check(settings: Settings) -> None:
             f"the path of the data directory {path} is too long for Unix sockets by "
             f"{longest - _SOCKET_PATH_BYTES_MAX} bytes: choose a shorter one (--data-dir)"
         )
-    number = read_format(path)
-    if number is not None and number > DATA_FORMAT:
-        raise FormatError(
-            f"the data directory {path} has format {number}, this version of Everlog knows up to {DATA_FORMAT}: "
-            f"run the version that wrote it{_named(path)}, or choose another directory (--data-dir)"
-        )
-    if number is None and path.is_dir():
+    if _known_format(path) is None and path.is_dir():
         others = sorted({entry.name for entry in path.iterdir()} - _OWN_NAMES)
         if others:
             raise ConfigError(
@@ -132,6 +126,17 @@ def read_format(path: Path) -> int | None:
         raise ConfigError(f"{file} is damaged: restore it from a copy, or choose another --data-dir") from error
     if not isinstance(number, int):
         raise ConfigError(f"{file} is damaged: its format is {number!r}; restore it, or choose another --data-dir")
+    return number
+
+
+def _known_format(path: Path) -> int | None:
+    """The same. Raises FormatError for a newer one."""
+    number = read_format(path)
+    if number is not None and number > DATA_FORMAT:
+        raise FormatError(
+            f"the data directory {path} has format {number}, this version of Everlog knows up to {DATA_FORMAT}: "
+            f"run the version that wrote it{_named(path)}, or choose another directory (--data-dir)"
+        )
     return number
 
 
@@ -224,7 +229,7 @@ def _read_holder(descriptor: int) -> int | None:
 @contextlib.contextmanager
 def hold_stopped(path: Path) -> Iterator[None]:
     """Hold the lock of a node that does not run, so that nobody starts it. Raises ConfigError when it runs."""
-    if read_format(path) is None or not (path / "run" / "settings.json").exists():
+    if _known_format(path) is None or not (path / "run" / "settings.json").exists():
         raise ConfigError(f"{path} is no data directory that a node ran on: which node? (--data-dir)")
     with contextlib.closing(_lock(path)):
         yield

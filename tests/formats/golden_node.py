@@ -3,6 +3,7 @@
 What such a node was at, when it was stopped: calls that are over and remembered by their idempotency keys, one that
 sleeps and one that is scheduled (both are due when it is opened), others that wait for an awakeable or a promise, one
 that is paused, one in the inbox of an object that another one holds, state, some of it of a scope, and a rule.
+Since 0.4 with kept checkpoints, and `nodes/<release>-snapshot.tar.xz` is what `everlog snapshot export` made of it.
 
     python -m tests.formats.golden_node     makes that of the newest release; those of older releases are never replaced
 """
@@ -149,9 +150,16 @@ def make(folder: Path) -> dict[str, Any]:
         node.up()
         try:
             recorded = _use(Asker(node))
+            _verb(node, "checkpoint")
         finally:
             node.down()
+    _verb(node, "snapshot", "export", str(folder / "snapshot"))
     return {**recorded, "partitions": describe_stores(node.data_dir)}
+
+
+def _verb(node: Node, *words: str) -> None:
+    done = node.everlog(*words)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
 
 
 def _use(ask: Asker) -> dict[str, Any]:
@@ -183,13 +191,14 @@ def _use(ask: Asker) -> dict[str, Any]:
     return {"ids": ids, "awakeables": awakeables, "made_at": int(time.time())}
 
 
-def _pack(data_dir: Path) -> bytes:
+def _pack(folder: Path) -> bytes:
+    """As a folder of its name."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        for path in sorted(data_dir.rglob("*")):
-            name = path.relative_to(data_dir)
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder)
             if path.is_file() and name.parts[0] not in ("run", "logs") and not path.name.startswith(_LEFT_OUT):
-                archive.add(path, Path("data") / name, filter=_anonymous)
+                archive.add(path, Path(folder.name) / name, filter=_anonymous)
     return lzma.compress(packed.getvalue(), preset=9 | lzma.PRESET_EXTREME)
 
 
@@ -200,14 +209,15 @@ def _anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def main(release: str, into: Path) -> None:
-    """Make the node of a release and write both files."""
+    """Make the node of a release and write its files."""
     into.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="everlog-golden-") as place:
         recorded = make(Path(place))
-        data = _pack(Path(place) / "data")
+        data, snapshot = _pack(Path(place) / "data"), _pack(Path(place) / "snapshot")
     (into / f"{release}.tar.xz").write_bytes(data)
+    (into / f"{release}-snapshot.tar.xz").write_bytes(snapshot)
     (into / f"{release}.json").write_text(json.dumps({"release": release, **recorded}, indent=2) + "\n")
-    print(f"{release}: {len(data)} bytes")
+    print(f"{release}: {len(data)} bytes, its snapshot {len(snapshot)}")
 
 
 if __name__ == "__main__":

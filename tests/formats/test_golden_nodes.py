@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,12 @@ import pytest
 
 from partitiond.machine import invariants, wakers
 from partitiond.store.rocksdb import RocksStore
+from scripts.cli.main import main
 from shared.formats import DATA_FORMAT
+from shared.snapshots.checkpoint_file import checkpoint_name
+from shared.snapshots.checkpoints import checkpoints_folder, kept_lsns, read_checkpoint, verify_files
+from shared.snapshots.digest import checkpoint_digest
+from shared.snapshots.place import Place
 from shared.storage.values import STORE_FORMAT
 from tests.conftest import eventually
 from tests.formats.golden_node import (
@@ -54,6 +60,32 @@ def test_stores_of_a_release_are_opened_once_and_have_the_same_rows_ever_after(r
     after = describe_stores(tmp_path / "data")
     assert {number: row["digest"] for number, row in after.items()} == digests
     assert {number: row["rows"] for number, row in after.items()} == {n: row["rows"] for n, row in before.items()}
+
+
+@pytest.mark.parametrize("release", [release for release in NODES if golden_path(f"{release}-snapshot").exists()])
+def test_a_snapshot_of_a_release_is_imported(release: str, tmp_path: Path) -> None:
+    with tarfile.open(golden_path(f"{release}-snapshot")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    data = tmp_path / "data"
+    assert main(["snapshot", "import", str(tmp_path / "snapshot"), "--data-dir", str(data)]) == 0
+    manifest = Place.at(str(tmp_path / "snapshot")).manifest()
+    assert {
+        number: (row["applied_lsn"], row["digest"], row["format"]) for number, row in describe_stores(data).items()
+    } == {str(part.partition_id): (part.applied_lsn, part.digest, part.store_format) for part in manifest.partitions}
+    assert json.loads((data / "FORMAT").read_text())["format"] == DATA_FORMAT
+
+
+@pytest.mark.parametrize("release", NODES)
+def test_kept_checkpoints_of_a_release_are_read(release: str, tmp_path: Path) -> None:
+    unpack(release, tmp_path)
+    for number in range(PARTITIONS):
+        folder = checkpoints_folder(tmp_path / "data", number)
+        for lsn in kept_lsns(folder):
+            path = folder / checkpoint_name(lsn)
+            info = read_checkpoint(path)
+            verify_files(path, info.files)
+            assert (info.partition_id, info.applied_lsn) == (number, lsn)
+            assert checkpoint_digest(path, tmp_path / "scratch")
 
 
 @pytest.mark.slow

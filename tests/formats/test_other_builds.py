@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.node import layout
-from scripts.node.layout import open_data_dir, raise_format
+from scripts.node.layout import hold_stopped, open_data_dir, raise_format
 from shared.config import Settings, write_settings
 from shared.errors import FormatError
 from shared.formats import DATA_FORMAT, INTERFACES
@@ -37,6 +37,11 @@ def test_an_older_build_refuses_the_whole_directory_and_touches_nothing(
     monkeypatch.setattr(layout, "DATA_FORMAT", DATA_FORMAT - 1)
     with pytest.raises(FormatError, match=rf"has format {DATA_FORMAT}, .*up to {DATA_FORMAT - 1}: .*\(everlog .*\)"):
         open_data_dir(Settings(data_dir=str(tmp_path / "data")))
+    with (
+        pytest.raises(FormatError, match=rf"has format {DATA_FORMAT}, .*up to {DATA_FORMAT - 1}"),
+        hold_stopped(tmp_path / "data"),
+    ):
+        pass
     assert everything(tmp_path) == before
 
 

@@ -185,7 +185,7 @@ def test_data_of_a_newer_version_is_refused(settings: Settings) -> None:
     format_file.write_text("7\n")
     with logd(settings) as process:
         assert process.wait(10) == 1
-    assert "says format 7, this build knows 1: start the newer Everlog" in log_of(settings)
+    assert "has format version 7; this build reads 1: use the newer build" in log_of(settings)
     assert [path.name for path in format_file.parent.iterdir()] == ["FORMAT"]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from scripts.cli.main import main
 from scripts.node.layout import read_format
+from shared.formats import DATA_FORMAT
 from shared.snapshots.checkpoint_file import StoredFile, checkpoint_name
 from shared.snapshots.checkpoints import checkpoints_folder, kept_lsns, read_checkpoint, verify_files
 from shared.snapshots.log_file import encode_batch_frame, encode_head
@@ -71,7 +72,7 @@ def test_an_import_makes_a_data_directory(snapshot: Path, capsys: pytest.Capture
     assert imported(snapshot, "--partitions", "2") == 0
     data = snapshot.parent / "data"
     assert f"start the node with: everlog up --data-dir {data}" in capsys.readouterr().out
-    assert read_format(data) == 1
+    assert read_format(data) == DATA_FORMAT
     assert sorted(path.name for path in data.iterdir()) == ["FORMAT", "log", "logs", "partitions", "run"]
     for number in range(2):
         folder = checkpoints_folder(data, number)

@@ -63,7 +63,7 @@ class Clients:
         self._called: dict[str, list[int]] = defaultdict(list)
         self._sent: Counter[str] = Counter()
         #: Walk -> the tokens that its result tells of.
-        self._tokens: dict[str, list[str]] = {}
+        self.tokens: dict[str, list[str]] = {}
 
     def _scaled(self, count: int) -> int:
         return max(1, round(count * self._scale))
@@ -119,7 +119,7 @@ class Clients:
             self._answered[kind] += 1
 
     async def _walk(self, session: aiohttp.ClientSession, name: str) -> None:
-        self._tokens[name] = await self._ask(session, "/Steps/walk", name, name)
+        self.tokens[name] = await self._ask(session, "/Steps/walk", name, name)
 
     async def _nap(self, session: aiohttp.ClientSession, name: str) -> None:
         milliseconds = self._chooser.randrange(200, 5000)
@@ -176,26 +176,27 @@ class Clients:
         async with aiohttp.ClientSession(timeout=timeout) as session:
             for name, adders in self.adders.items():
                 for key, sums in adders.sums.items():
-                    self._check_sums(f"{name}/{key}", sums, await self._ask(session, f"/{name}/{key}/get"))
+                    self.check_sums(f"{name}/{key}", sums, await self._ask(session, f"/{name}/{key}/get"))
             for key, sums in self._called.items():
-                self._check_sums(key, sums, await self._ask(session, f"/Counter/{key}/get"))
+                self.check_sums(key, sums, await self._ask(session, f"/Counter/{key}/get"))
             for key, count in self._sent.items():
                 self.findings.count(key, is_=await self._ask(session, f"/Counter/{key}/get"), acknowledged=count)
-        self._check_steps(steps_file)
+        self.check_steps(steps_file)
 
-    def _check_sums(self, counter: str, sums: list[int], value: int) -> None:
+    def check_sums(self, counter: str, sums: list[int], value: int) -> None:
+        """`sums` were told for one addition each; the counter has `value` in the end."""
         self.findings.count(counter, is_=value, acknowledged=len(sums))
         if sorted(sums) != list(range(1, len(sums) + 1)):
             twice = [total for total, count in Counter(sums).items() if count > 1]
             self.findings.wrong.append(f"{counter}: {len(sums)} adds were told other sums than 1 … n; twice: {twice}")
 
-    def _check_steps(self, steps_file: Path) -> None:
+    def check_steps(self, steps_file: Path) -> None:
         """A step whose result was stored is not executed again."""
         executed: dict[str, list[tuple[int, str]]] = defaultdict(list)
         for line in steps_file.read_text().splitlines():
             name, number, token = line.split()
             executed[name].append((int(number), token))
-        for name, tokens in self._tokens.items():
+        for name, tokens in self.tokens.items():
             numbers = [number for number, _ in executed[name]]
             last = dict(executed[name])
             if numbers != sorted(numbers):

@@ -103,6 +103,11 @@ class Replica:
         """The node has trimmed what was not read here."""
         assert error.code == "trimmed", error
         self.copies += 1
+        self.copy()
+        self._link.follow(self)
+
+    def copy(self) -> None:
+        """Begin anew with the node's rows, as they are now."""
         self.store.close()
         shutil.rmtree(self._path)
         self.store = RocksStore(self._path)
@@ -114,7 +119,6 @@ class Replica:
         meta = self.store.meta()
         assert meta is not None
         self.meta = meta
-        self._link.follow(self)
 
 
 class Replicas:
@@ -123,7 +127,7 @@ class Replicas:
     def __init__(self, data_dir: Path, folder: Path, *, partitions: int) -> None:
         self._log_path = data_dir / "log"
         self._link = LogLink(data_dir / "run" / "logd.sock")
-        self._replicas = [
+        self.members = [
             Replica(
                 partition, folder / str(partition.id), self._link, data_dir / "partitions" / str(partition.id) / "store"
             )
@@ -137,30 +141,30 @@ class Replicas:
     def start(self) -> None:
         """Begin to follow."""
         self._link.start()
-        for replica in self._replicas:
+        for replica in self.members:
             self._link.follow(replica)
 
     async def close(self) -> None:
         await self._link.close()
-        for replica in self._replicas:
+        for replica in self.members:
             replica.store.close()
 
     @property
     def trimmed_to(self) -> list[int]:
         """Up to which LSN the log was found to be trimmed, by partition."""
-        return [replica.trimmed_to for replica in self._replicas]
+        return [replica.trimmed_to for replica in self.members]
 
     @property
     def copies(self) -> int:
-        return sum(replica.copies for replica in self._replicas)
+        return sum(replica.copies for replica in self.members)
 
     def compare(self) -> None:
         """While nothing of the node lives: replay and store are equal, all invariants hold, who waits has a waker."""
         log = ReadOnlyStore(self._log_path)
-        stores = {replica.group: ReadOnlyStore(replica.node_store) for replica in self._replicas}
+        stores = {replica.group: ReadOnlyStore(replica.node_store) for replica in self.members}
         numbers = GroupRegistry(log).known()  # type: ignore[arg-type]
         self.rows = 0
-        for replica in self._replicas:
+        for replica in self.members:
             journal = GroupJournal(log, replica.group, numbers[replica.group])  # type: ignore[arg-type]
             node = _copy(stores[replica.group])
             self.rows += sum(1 for _ in node.scan_keys(*_EVERYTHING))
