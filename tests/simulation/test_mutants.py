@@ -24,7 +24,7 @@ def find(name: str, seeds: int) -> Report | None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60 if list(QUICK) == NAMES else 1200)
+@pytest.mark.timeout(300 if list(QUICK) == NAMES else 1200)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_deliberate_bug_is_found(name: str) -> None:
     found = find(name, SEEDS.get(name, 6))

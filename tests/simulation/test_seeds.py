@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.checkers import PROPERTIES
+from tests.simulation.mutants import mutated
 from tests.simulation.plan import FAULTS, Plan
 from tests.simulation.run import Report, shrink, simulate_plan
+
+# On a machine where much else runs a second of its own takes many.
+pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).resolve().parents[2]
 #: None: another one in each run.
@@ -37,7 +41,7 @@ def test_nothing_that_is_promised_is_broken(seed: int | None) -> None:
 @pytest.mark.slow
 def test_every_fault_happens_and_every_property_is_checked() -> None:
     """Or the fixed seeds would prove less than they say."""
-    reports = [live(Plan(seed, clients=3, requests=6)) for seed in range(1000, 1008)]
+    reports = [live(Plan(seed, clients=3, requests=6)) for seed in range(1000, 1006)]
     assert {fault for report in reports for fault in report.faults} >= set(FAULTS)
     assert {name for report in reports for name in report.checks} == PROPERTIES.keys() - {"program"}
 
@@ -69,8 +73,6 @@ def test_the_command_of_a_plan_tells_all_that_is_unusual() -> None:
 
 @pytest.mark.slow
 def test_a_failure_is_made_smaller_and_stays_the_same_failure() -> None:
-    from tests.simulation.mutants import mutated
-
     with mutated("acknowledge before the sync"):
         found = simulate_plan(Plan.of_seed(0))
         smallest = shrink(found, tries=12)
