@@ -6,8 +6,8 @@ row. So an invocation that is over soon, as most are, costs no row of its own.
 Rules that always hold:
 - whoever may run is in exactly one of the two places, and nobody else is;
 - it is decided behind each command, so that it does not depend on what is stored together;
-- a store that does not know (`fresh` is None: an older build wrote it last) learns it from the next announcement,
-  which looks at every invocation once.
+- behind an announcement each has a row: a store that did not know (`fresh` is None: an older build wrote it last),
+  for which every invocation is looked at once, has then the same rows as one that always knew.
 """
 
 from __future__ import annotations
@@ -43,13 +43,14 @@ def keep_index(txn: Txn) -> None:
 
 
 def index_all(txn: Txn) -> None:
-    """Once for a store that does not know who may run."""
-    if txn.meta.fresh is not None:
-        return
-    # An older build has left them as they were.
-    for key in list(txn.scan_keys(keys.RUNNING)):
-        txn.delete(key)
-    for invocation_id in list(txn.runnable()):
+    """A leader takes over: all who may run get a row."""
+    fresh = txn.meta.fresh
+    if fresh is None:
+        # An older build has left them as they were.
+        for key in list(txn.scan_keys(keys.RUNNING)):
+            txn.delete(key)
+        fresh = list(txn.runnable())
+    for invocation_id in fresh:
         txn.put(keys.running_key(invocation_id), b"")
     txn.meta.fresh = []
 
