@@ -75,11 +75,12 @@ class LogLink:
         self._followers: dict[str, GroupFollower] = {}
         self._asked: dict[int, str] = {}
         self._next_id = 1
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop
         #: Messages that came and are not handed over. Invariant: not empty only while the connection is held.
         self._waiting: deque[Any] = deque()
 
     def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._client.start()
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from metad.registry.codec import encode_proposal
 from metad.registry.commands import MetaCommand, Proposal
 from partitiond.store.rocksdb import RocksStore
 from scripts.debug.ports import FIRST_KEY, LAST_KEY
-from scripts.node.layout import FORMAT
+from shared.formats import DATA_FORMAT
 from shared.api.log import META_GROUP, partition_group
 from shared.wal.batch import decode_batch, encode_batch
 from shared.wal.commands import AnnounceLeader
@@ -29,7 +29,7 @@ _COMMAND = bytes([COMMAND])
 def write_data_directory(path: Path, machines: Sequence[Machine], proposals: Sequence[MetaCommand] = ()) -> None:
     """`proposals`: what group `meta` decided."""
     path.mkdir(mode=0o700)
-    (path / "FORMAT").write_text(json.dumps({"format": FORMAT}))
+    (path / "FORMAT").write_text(json.dumps({"format": DATA_FORMAT}))
     log = LogStore(path / "log")
     registry = GroupRegistry(log)
     for number, machine in enumerate(machines):

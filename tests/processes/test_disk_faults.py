@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -141,7 +142,11 @@ def test_disks_that_fail_for_a_while_lose_nothing(tmp_path: Path) -> None:
         await asyncio.wait_for(load, 60)
         adders.check(await read_counters(node, list(adders.sums)))
 
-    with small_disk(tmp_path / "disk", size_bytes=_DISK_BYTES) as disk:
+    # Not below `tmp_path`, whose name is too long for sockets.
+    with (
+        tempfile.TemporaryDirectory(prefix="everlog-") as place,
+        small_disk(Path(place) / "disk", size_bytes=_DISK_BYTES) as disk,
+    ):
         data = disk.path / "data"
         data.mkdir()
         (data / "FORMAT").write_text('{"format": 1}')

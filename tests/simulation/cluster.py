@@ -91,6 +91,8 @@ class Node:
             checkpoint_interval_s=2.0,
             checkpoint_log_bytes=40_000,
             cleanup_interval_s=1.0,
+            # The disks are played, with faults of their own.
+            disk_reserve_bytes=0,
         )
         self.log_disk = LogDisk()
         self.partition_disks = {number: PartitionDisk() for number in range(plan.partitions)}
@@ -234,12 +236,11 @@ class Cluster:
         )
         await asyncio.Event().wait()
 
-    def _make_syncer(self, store: LogStore) -> SimSyncer:
+    def _make_syncer(self, store: LogStore, *, inline_s_max: float = 0.0) -> SimSyncer:
         node, chooser = self._here(), current_process().chooser
         return SimSyncer(store, lambda: node.sync_s * (0.5 + chooser.random()), lambda: node.disk_full)
 
-    def _make_store(self, path: Any) -> PartitionStore:
-        partition_id = int(path.parent.name)
+    def _make_store(self, folder: Any, *, partition_id: int, files_max: int) -> PartitionStore:
         node, chooser = self._here(), current_process().chooser
 
         def dies() -> str | None:

@@ -93,7 +93,7 @@ def test_what_no_waiting_mends_is_told_apart(tmp_path: Path) -> None:
                     break
                 assert asyncio.get_running_loop().time() < deadline, body
             assert body["damaged"] == ["partition 1: its log is gone"]
-            assert [each for each in body["not_ready"] if each.startswith("partition")] == body["damaged"]
+            assert [each for each in body["not_ready"] if each.startswith("partition ")] == body["damaged"]
 
     uvloop.run(main())
 

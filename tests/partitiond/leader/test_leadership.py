@@ -10,7 +10,6 @@ from partitiond.leader.leader import Role
 from partitiond.machine.apply import initial_meta
 from shared.api.log import LogError
 from shared.api.partition import DeliverRequest, InvokeReply, Moved, PauseRequest, ResultReply, ResumeRequest
-from shared.errors import CorruptionError
 from shared.storage.values import Status
 from shared.wal.batch import Batch, encode_batch
 from shared.wal.commands import (
@@ -389,13 +388,14 @@ def test_a_result_is_answered_at_the_end_of_the_invocation() -> None:
 
 
 @pytest.mark.parametrize("code", ["trimmed", "bad_request"])
-def test_a_log_that_cannot_be_followed_is_an_error_that_names_the_remedy(code: str) -> None:
+def test_a_log_that_cannot_be_followed_stops_the_partition_and_names_the_remedy(code: str) -> None:
     """The store and the log are not of one node, or one of them was damaged: replay cannot heal it."""
 
     async def scenario() -> None:
         node = Node(SimLog())
-        with pytest.raises(CorruptionError, match="restore"):
-            node.processor.on_append_failed(LogError(1, code, "from_lsn 9 is beyond the log's end; restore the log"))
+        node.processor.on_append_failed(LogError(1, code, "from_lsn 9 is beyond the log's end"))
+        assert "ends at lsn=0" in (node.processor.damaged or "")
+        assert "restore a snapshot" in (node.processor.damaged or "")
 
     simulate(scenario())
 
