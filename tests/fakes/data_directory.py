@@ -15,8 +15,8 @@ from metad.registry.codec import encode_proposal
 from metad.registry.commands import MetaCommand, Proposal
 from partitiond.store.rocksdb import RocksStore
 from scripts.debug.ports import FIRST_KEY, LAST_KEY
-from shared.formats import DATA_FORMAT
 from shared.api.log import META_GROUP, partition_group
+from shared.formats import DATA_FORMAT
 from shared.wal.batch import decode_batch, encode_batch
 from shared.wal.commands import AnnounceLeader
 from tests.partitiond.machine.fixtures import Machine
