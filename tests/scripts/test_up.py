@@ -177,6 +177,7 @@ def test_killed_node_leaves_nothing_and_starts_again(node: StubNode, who: str) -
         os.kill(victim, signal.SIGKILL)
         process.communicate(timeout=20)
     assert process.returncode != 0
+    eventually(lambda: not node.processes(), what="the programs have ended too")
     _start(node)
     assert node.status()["ready"]
 
