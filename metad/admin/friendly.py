@@ -22,6 +22,7 @@ def friendly_duration(duration_ms: int) -> str:
 
 
 def rfc3339(time_ms: int) -> str:
-    """`2026-01-31T12:00:00.123000000Z`: nine digits of the second, as the API always has."""
+    """`2026-01-31T12:00:00.123000000Z`: nine digits behind the second, or none when they are all 0, as in Restate."""
     seconds, milliseconds = divmod(time_ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}000000Z"
+    fraction = f".{milliseconds:03d}000000" if milliseconds else ""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{fraction}Z"
