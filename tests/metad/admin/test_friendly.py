@@ -30,7 +30,11 @@ def test_durations(duration_ms: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("time_ms", "text"),
-    [(0, "1970-01-01T00:00:00Z"), (1, "1970-01-01T00:00:00.001000000Z"), (1_795_414_643_070, "2026-11-23T06:17:23.070000000Z")],
+    [
+        (0, "1970-01-01T00:00:00Z"),
+        (1, "1970-01-01T00:00:00.001000000Z"),
+        (1_795_414_643_070, "2026-11-23T06:17:23.070000000Z"),
+    ],
 )
 def test_times(time_ms: int, text: str) -> None:
     assert rfc3339(time_ms) == text
