@@ -60,11 +60,13 @@ class DeploymentRoutes:
             # Known and not to be replaced: the deployment itself is not asked.
             return _registration_response(Unchanged(existing), self._defaults, version_2=version_2)
         command = await self._discover(address, body, force=force)
-        if body.dry_run:
-            _, outcome = decide(self._meta_log.state, command)
-        else:
-            outcome = await self._meta_log.propose(command, timeout_s=PROPOSE_TIMEOUT_S)
+        outcome = await self._decided(command, dry_run=body.dry_run)
         return _registration_response(outcome, self._defaults, version_2=version_2)
+
+    async def _decided(self, command: RegisterDeployment | UpdateDeployment, *, dry_run: bool) -> Outcome:
+        if dry_run:
+            return decide(self._meta_log.state, command)[1]
+        return await self._meta_log.propose(command, timeout_s=PROPOSE_TIMEOUT_S)
 
     async def _discover(self, address: Address, body: RegisterBody, *, force: bool) -> RegisterDeployment:
         headers = _sent_headers(body.additional_headers or {})
@@ -97,10 +99,7 @@ class DeploymentRoutes:
         if body.uri is None and body.additional_headers is None and body.use_http_11 is None:
             return json_response(deployment_json(known, self._defaults, detailed=True))
         command = await self._rediscover(known, body)
-        if body.dry_run:
-            _, outcome = decide(self._meta_log.state, command)
-        else:
-            outcome = await self._meta_log.propose(command, timeout_s=PROPOSE_TIMEOUT_S)
+        outcome = await self._decided(command, dry_run=body.dry_run)
         if isinstance(outcome, Rejected):
             raise rejected(outcome)
         assert isinstance(outcome, Updated)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
 
 from shared.storage import keys, values
+from shared.storage.digest import rows_digest
 from shared.storage.values import PartitionMeta
 
 __all__ = ["MemoryStore"]
@@ -47,10 +47,7 @@ class MemoryStore:
         """Nothing to do: there is no power to lose."""
 
     def digest(self) -> str:
-        digest = hashlib.sha256()
-        for key, value in self.scan(b"\x00", b"\xff" * 64):
-            digest.update(len(key).to_bytes(4, "big") + key + len(value).to_bytes(4, "big") + value)
-        return digest.hexdigest()
+        return rows_digest(self.scan(b"\x00", b"\xff" * 64))
 
     def close(self) -> None:
         """Nothing to release."""

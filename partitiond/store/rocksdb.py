@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,6 +35,7 @@ from shared import bounded_scan
 from shared.errors import CorruptionError, EverlogError, FormatError, store_error
 from shared.formats import check_format
 from shared.storage import keys, values
+from shared.storage.digest import rows_digest
 from shared.storage.values import STORE_FORMAT, PartitionMeta
 from shared.wal_guard import mend_unsynced, open_error, sync_folders
 
@@ -198,10 +198,7 @@ class RocksStore:
 
     def digest(self) -> str:
         """SHA-256 over all rows in order: equal stores have equal digests."""
-        digest = hashlib.sha256()
-        for key, value in self.scan(b"\x00", b"\xff" * 64):
-            digest.update(len(key).to_bytes(4, "big") + key + len(value).to_bytes(4, "big") + value)
-        return digest.hexdigest()
+        return rows_digest(self.scan(b"\x00", b"\xff" * 64))
 
     def close(self) -> None:
         """Release the directory."""

@@ -8,6 +8,7 @@ Modules, from bytes to words:
     source      where stores, logs and kept checkpoints are: a data directory, a snapshot, a folder
     snapshot    an exported snapshot (in the order of reading: it needs `replaying`)
     opening     a path -> the source that it is
+    secondary   a RocksDB read beside its owner
     stores      one partition's rows, read beside their owner
     logs        one group's log, read beside logd
     plain       stored values as JSON (pure)

@@ -1,4 +1,4 @@
-"""One group's log, read beside logd. Owns: a RocksDB secondary of `<data>/log`.
+"""One group's log, read beside logd. Owns: nothing; see `secondary`.
 
 What cannot be read is told with its place: an entry that is missing or damaged is an entry with a `problem`, and the
 reading goes on behind it.
@@ -7,15 +7,13 @@ reading goes on behind it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from logd.entry import decode_entry, decode_value
 from logd.keys import commit_key, entry_index, entry_key, entry_range, group_name, registry_range, trim_key
 from scripts.debug.ports import LogEntry
-from scripts.debug.stores import open_secondary
-from shared import bounded_scan
-from shared.errors import CorruptionError, EverlogError
+from scripts.debug.secondary import Secondary
+from shared.errors import EverlogError
 
 __all__ = ["BATCH", "NO_OP", "GroupLog", "LogDatabase"]
 
@@ -23,13 +21,8 @@ __all__ = ["BATCH", "NO_OP", "GroupLog", "LogDatabase"]
 BATCH, NO_OP = 0, 1
 
 
-class LogDatabase:
+class LogDatabase(Secondary):
     """logd's RocksDB at `path`."""
-
-    def __init__(self, path: Path, scratch: Path) -> None:
-        self.path = path
-        self._scratch = scratch
-        self._db = open_secondary(path, scratch)
 
     def groups(self) -> dict[str, int]:
         """Every group that the node ever had, and its number."""
@@ -41,37 +34,6 @@ class LogDatabase:
     def group(self, name: str) -> GroupLog | None:
         number = self.groups().get(name)
         return None if number is None else GroupLog(self, name, number)
-
-    def get(self, key: bytes) -> bytes | None:
-        try:
-            value: bytes | None = self._db.get(key)
-        except Exception as error:
-            raise CorruptionError(f"the log at {self.path} cannot be read: {error}") from error
-        return value
-
-    def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return self._reading(bounded_scan.scan(self._db, start, end))
-
-    def scan_back(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return self._reading(bounded_scan.scan_back(self._db, start, end))
-
-    def _reading(self, rows: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-        try:
-            yield from rows
-        except AssertionError:
-            raise
-        except Exception as error:
-            raise CorruptionError(f"the log at {self.path} cannot be read: {error}") from error
-
-    def catch_up(self) -> None:
-        try:
-            self._db.try_catch_up_with_primary()
-        except Exception:
-            self._db.close()
-            self._db = open_secondary(self.path, self._scratch)
-
-    def close(self) -> None:
-        self._db.close()
 
 
 class GroupLog:

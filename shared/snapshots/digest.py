@@ -6,9 +6,8 @@ Two stores with the same rows have the same digest, whatever their files look li
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rocksdict import AccessType, Options, Rdict
@@ -16,6 +15,7 @@ from rocksdict import AccessType, Options, Rdict
 from shared import bounded_scan
 from shared.errors import CorruptionError
 from shared.snapshots.checkpoints import copy_checkpoint
+from shared.storage.digest import rows_digest
 
 __all__ = ["checkpoint_digest"]
 
@@ -35,20 +35,22 @@ def checkpoint_digest(path: Path, scratch: Path, progress: Callable[[int], None]
 
 
 def _digest(path: Path, progress: Callable[[int], None]) -> str:
-    digest = hashlib.sha256()
     try:
         db = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only())
     except Exception as error:
         raise CorruptionError(f"{path} cannot be opened: {error}") from error
     try:
-        for number, (key, value) in enumerate(bounded_scan.scan(db, b"\x00", b"\xff" * 64)):
-            digest.update(len(key).to_bytes(4, "big") + key + len(value).to_bytes(4, "big") + value)
-            if number % _TELL_EVERY == _TELL_EVERY - 1:
-                progress(_TELL_EVERY)
+        return rows_digest(_telling(bounded_scan.scan(db, b"\x00", b"\xff" * 64), progress))
     except AssertionError:
         raise
     except Exception as error:
         raise CorruptionError(f"{path} cannot be read: {error}") from error
     finally:
         db.close()
-    return digest.hexdigest()
+
+
+def _telling(rows: Iterator[tuple[bytes, bytes]], progress: Callable[[int], None]) -> Iterator[tuple[bytes, bytes]]:
+    for number, row in enumerate(rows):
+        yield row
+        if number % _TELL_EVERY == _TELL_EVERY - 1:
+            progress(_TELL_EVERY)

@@ -3,4 +3,5 @@
 Modules:
     keys        key kinds and key codec
     values      value structs, versioned
+    digest      one number for all rows of a store
 """
