@@ -10,6 +10,7 @@ from pathlib import Path
 from logd.store import STORE_FORMAT as LOG_FORMAT
 from scripts.debug.doctor.findings import Checked, Finding
 from scripts.node.layout import read_format
+from shared.damage import aside_names
 from shared.errors import ConfigError
 from shared.formats import DATA_FORMAT
 
@@ -37,6 +38,9 @@ def check_folder(path: Path, checked: Checked, *, running: bool) -> Iterator[Fin
     if free < _FREE_BYTES_MIN:
         remedy = "make room, or move the data directory; the log stops when the disk is full"
         yield _finding(path, f"only {free >> 20} MiB are free on its file system", remedy)
+    for found in aside_names(path):
+        what = "was put aside because it was damaged, and made anew from the log"
+        yield _finding(found, what, "look at the disk and the memory of this machine; then it may be removed")
     if running:
         return  # They may be in use.
     for pattern in _LEFTOVERS:

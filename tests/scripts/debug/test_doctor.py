@@ -123,6 +123,10 @@ def _not_in_range(path: Path, two: Two) -> None:
     _put(0, keys.state_key((1 << 64) - 1, "Counter", "x", b"n"), b"1")(path, two)
 
 
+def _put_aside(path: Path, two: Two) -> None:
+    (path / "partitions" / "1" / "store.damaged-1").mkdir(parents=True)
+
+
 FAULTS: dict[str, tuple[Break, str, str]] = {
     "a flipped bit in the log": (_flip_a_log_entry, "log", "its checksum does not match"),
     "a lost record": (_lose_a_log_entry, "log", "index=3 is missing"),
@@ -141,6 +145,7 @@ FAULTS: dict[str, tuple[Break, str, str]] = {
     "a newer format of a store": (_newer_store_format, "store", "store format 99"),
     "rights": (_open_to_others, "folder", "mode 0755"),
     "a leftover": (_leftover, "folder", "left behind"),
+    "a store put aside": (_put_aside, "folder", "was put aside"),
 }
 
 
