@@ -1,7 +1,7 @@
 """`python -m partitiond --data-dir D`: the parent of the partition workers."""
 
 from partitiond.parent import serve
-from shared.daemon import run_daemon
+from shared.daemon import run_blocking
 
 if __name__ == "__main__":
-    run_daemon("partitiond", serve)
+    run_blocking("partitiond", serve)

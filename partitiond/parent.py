@@ -1,22 +1,30 @@
-"""Keeps the worker processes alive. Owns: the worker processes."""
+"""Keeps the worker processes alive. Owns: the worker processes.
+
+They are forks of this process, which has imported all that they need, and which for that runs no event loop and no
+thread: it waits for a signal, or for a worker that dies, and for nothing else.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
+import gc
 import logging
 import os
+import signal
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import wait
 from typing import Any
 
 import multiprocess
-from multiprocess import resource_tracker
+import setproctitle
 
 from partitiond import worker
 from shared.config import Settings
 from shared.errors import ConfigError
 
-__all__ = ["serve"]
+__all__ = ["WorkerTarget", "serve"]
 
 _log = logging.getLogger(__name__)
 _BACKOFF_FIRST_S = 0.1
@@ -24,10 +32,53 @@ _BACKOFF_MAX_S = 5.0
 #: A worker that lived this long starts again without back-off.
 _STEADY_S = 10.0
 _DRAIN_S = 15.0
-
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 #: (index, data directory): the main function of a worker process.
 WorkerTarget = Callable[[int, str], None]
+
+
+class _Stopping:
+    """Set by the first SIGTERM or SIGINT; the second ends the process at once."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        #: Readable when a signal has come.
+        self.reader, self._writer = socket.socketpair()
+        for end in (self.reader, self._writer):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, *unused: object) -> None:
+        if self.is_set:
+            os._exit(1)
+        _log.info("partitiond drains")
+        self.is_set = True
+
+    def clear_reader(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while self.reader.recv(64):
+                pass
+
+    def forget(self) -> None:
+        """In a worker: its signals are its own."""
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        self.reader.close()
+        self._writer.close()
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """What comes within is taken at the end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 class WorkerKeeper:
@@ -35,101 +86,95 @@ class WorkerKeeper:
 
     def __init__(self, index: int, settings: Settings, target: WorkerTarget) -> None:
         self._index = index
-        self._settings = settings
+        self._data_dir = settings.data_dir
         self._target = target
-        self._context = _spawn_context()
         self._process: Any = None
+        self._started_at = 0.0
+        self._backoff_s = _BACKOFF_FIRST_S
+        #: When it is to be started, by the monotonic clock; None while it runs.
+        self.start_at: float | None = 0.0
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Start the worker, and again when it dies, until `stopping` is set; then drain it.
+    @property
+    def sentinel(self) -> int | None:
+        """Readable once the worker has ended; None while there is none."""
+        if self._process is None:
+            return None
+        sentinel: int = self._process.sentinel
+        return sentinel
 
-        Raises ConfigError when it died of what only the operator can mend.
-        """
-        backoff_s = _BACKOFF_FIRST_S
-        while not stopping.is_set():
-            started = time.monotonic()
-            died = self._start()
-            stop = asyncio.ensure_future(stopping.wait())
-            either: set[asyncio.Future[Any]] = {died, stop}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            stop.cancel()
-            if stopping.is_set():
-                await self._drain(died)
-                return
-            self._process.join()
-            if self._process.exitcode == worker.EXIT_CONFIG:
-                raise ConfigError(f"worker {self._index} cannot run, see above: another start would not mend that")
-            if time.monotonic() - started > _STEADY_S:
-                backoff_s = _BACKOFF_FIRST_S
-            _log.error(
-                "worker %d died (exit code %s), starting again in %.1f s",
-                self._index,
-                self._process.exitcode,
-                backoff_s,
-            )
-            await _wait(stopping, backoff_s)
-            backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
+    def start(self, stopping: _Stopping) -> None:
+        """Fork the worker."""
+        self.start_at, self._started_at = None, time.monotonic()
+        context = multiprocess.get_context("fork")
+        self._process = context.Process(target=self._run, args=(stopping,), name=f"partitiond-{self._index}")
+        # A signal between the fork and the worker's own handlers must end the worker, not be taken for ours.
+        with _signals_wait():
+            self._process.start()
 
-    def _start(self) -> asyncio.Future[None]:
-        self._process = self._context.Process(
-            target=self._target, args=(self._index, self._settings.data_dir), name=f"partitiond-{self._index}"
-        )
-        self._process.start()
-        loop = asyncio.get_running_loop()
-        died: asyncio.Future[None] = loop.create_future()
-        sentinel = self._process.sentinel
+    def _run(self, stopping: _Stopping) -> None:
+        """In the worker."""
+        stopping.forget()
+        setproctitle.setproctitle(f"{setproctitle.getproctitle()} worker {self._index}")
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        self._target(self._index, self._data_dir)
 
-        def on_exit() -> None:
-            loop.remove_reader(sentinel)
-            if not died.done():
-                died.set_result(None)
+    def take_end(self) -> None:
+        """Plan the next start of a worker that has died. Raises ConfigError when none would mend that."""
+        self._process.join()
+        status = self._process.exitcode
+        self._process.close()
+        self._process = None
+        if status == worker.EXIT_CONFIG:
+            raise ConfigError(f"worker {self._index} cannot run, see above: another start would not mend that")
+        if time.monotonic() - self._started_at > _STEADY_S:
+            self._backoff_s = _BACKOFF_FIRST_S
+        _log.error("worker %d died (exit code %s), starting again in %.1f s", self._index, status, self._backoff_s)
+        self.start_at = time.monotonic() + self._backoff_s
+        self._backoff_s = min(self._backoff_s * 2, _BACKOFF_MAX_S)
 
-        loop.add_reader(sentinel, on_exit)
-        return died
-
-    async def _drain(self, died: asyncio.Future[None]) -> None:
-        if not died.done():
+    def tell_to_drain(self) -> None:
+        if self._process is not None and self._process.is_alive():
             self._process.terminate()
-        try:
-            async with asyncio.timeout(_DRAIN_S):
-                await died
-        except TimeoutError:
+
+    def drain(self, deadline: float) -> None:
+        """Wait for its end, and kill it at the deadline."""
+        if self._process is None:
+            return
+        self._process.join(max(0.0, deadline - time.monotonic()))
+        if self._process.is_alive():
             _log.error("worker %d did not drain within %.0f s, killing it", self._index, _DRAIN_S)
             self._process.kill()
-        self._process.join()
+            self._process.join()
 
 
-def _spawn_context() -> Any:
-    """Processes started afresh: a fork of a running event loop would share its sockets and signals.
-
-    `spawn` would start one more process, of 10 MB, to clean up semaphores and shared memory that ours leave behind.
-    They have none, so it is made believe that its tracker runs already.
-    """
-    tracker = resource_tracker._resource_tracker
-    if tracker._fd is None:
-        tracker._fd = os.open(os.devnull, os.O_WRONLY)
-    return multiprocess.get_context("spawn")
-
-
-async def _wait(stopping: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        pass
-
-
-async def serve(settings: Settings, stopping: asyncio.Event, target: WorkerTarget = worker.main) -> None:
-    """Run all workers until `stopping` is set. Raises ConfigError when one cannot run; the others are drained first."""
+def serve(settings: Settings, target: WorkerTarget = worker.main) -> None:
+    """Run all workers until a signal says to stop. Raises ConfigError when one cannot run; the others are drained."""
+    stopping = _Stopping()
     keepers = [WorkerKeeper(index, settings, target) for index in range(settings.worker_count)]
+    gc.collect()
+    gc.freeze()
+    try:
+        while not stopping.is_set:
+            _turn(keepers, stopping)
+    finally:
+        deadline = time.monotonic() + _DRAIN_S
+        for keeper in keepers:
+            keeper.tell_to_drain()
+        for keeper in keepers:
+            keeper.drain(deadline)
 
-    async def keep(keeper: WorkerKeeper) -> None:
-        try:
-            await keeper.run(stopping)
-        finally:
-            stopping.set()
 
-    ends = await asyncio.gather(*(keep(keeper) for keeper in keepers), return_exceptions=True)
-    for error in ends:
-        if error is not None:
-            raise error
+def _turn(keepers: list[WorkerKeeper], stopping: _Stopping) -> None:
+    """Start whose time has come, then wait for what is next."""
+    now = time.monotonic()
+    for keeper in keepers:
+        if keeper.start_at is not None and keeper.start_at <= now:
+            keeper.start(stopping)
+    starts = [keeper.start_at for keeper in keepers if keeper.start_at is not None]
+    alive = {keeper.sentinel: keeper for keeper in keepers if keeper.sentinel is not None}
+    timeout_s = max(0.0, min(starts) - now) if starts else None
+    for ready in wait([*alive, stopping.reader], timeout_s):
+        if ready is stopping.reader:
+            stopping.clear_reader()
+        elif isinstance(ready, int):
+            alive[ready].take_end()

@@ -295,7 +295,8 @@ async def _run(index: int, settings: Settings) -> None:
         # Readable once the parent is gone, however it died.
         loop.add_reader(parent.sentinel, _orphaned)
     _log.info("worker %d starts pid=%d", index, os.getpid())
-    watch = spawn(watch_host(clock=False), name="host-watch")
+    # One of the node's processes tells of its clock.
+    watch = spawn(watch_host(clock=index == 0), name="host-watch")
     await Worker(index, settings).run(stopping)
     watch.cancel()
     _log.info("worker %d ends", index)

@@ -1,5 +1,7 @@
 """How every daemon starts and ends: settings, logging, uvloop, SIGTERM drains, a second SIGTERM ends.
 
+`run_daemon` for those with an event loop, `run_blocking` for the one without.
+
 Owns: the process's signals.
 """
 
@@ -21,7 +23,7 @@ from shared.errors import ConfigError, StoreError
 from shared.host_watch import watch_host
 from shared.logs import setup_logging
 
-__all__ = ["run_daemon", "watch_signals"]
+__all__ = ["run_blocking", "run_daemon", "watch_signals"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,11 @@ def run_daemon(name: str, serve: Callable[[Settings, asyncio.Event], Awaitable[N
     `stopping` is set by the first SIGTERM or SIGINT: `serve` drains and returns. The second ends the process at once.
     An exception out of `serve` is logged and ends the process with status 1: supervisord starts it again.
     """
+    run_blocking(name, lambda settings: uvloop.run(_main(name, settings, serve)))
+
+
+def run_blocking(name: str, serve: Callable[[Settings], None]) -> None:
+    """As `run_daemon`, but signals are the business of `serve(settings)`."""
     if not __debug__:
         sys.exit("Everlog's assertions guard its data: run Python without -O")
     parser = argparse.ArgumentParser(prog=name)
@@ -42,8 +49,9 @@ def run_daemon(name: str, serve: Callable[[Settings, asyncio.Event], Awaitable[N
     except ConfigError as error:
         sys.exit(f"{name}: {error}")
     setup_logging(name, settings.log_level)
+    _log.info("%s starts pid=%d", name, os.getpid())
     try:
-        uvloop.run(_main(name, settings, serve))
+        serve(settings)
     except (ConfigError, StoreError) as error:
         # The operator's to mend: no trace of ours helps.
         _log.critical("%s", error)
@@ -51,15 +59,14 @@ def run_daemon(name: str, serve: Callable[[Settings, asyncio.Event], Awaitable[N
     except Exception:
         _log.critical("%s failed", name, exc_info=True)
         sys.exit(1)
+    _log.info("%s ends", name)
 
 
 async def _main(name: str, settings: Settings, serve: Callable[[Settings, asyncio.Event], Awaitable[None]]) -> None:
     stopping = watch_signals(name)
-    _log.info("%s starts pid=%d", name, os.getpid())
-    watch = asyncio.create_task(watch_host(clock=name == "partitiond"), name="host-watch")
+    watch = asyncio.create_task(watch_host(clock=False), name="host-watch")
     await serve(settings, stopping)
     watch.cancel()
-    _log.info("%s ends", name)
 
 
 def watch_signals(name: str) -> asyncio.Event:

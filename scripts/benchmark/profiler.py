@@ -82,7 +82,7 @@ class Profiler:
 
 def profile_name(command: str) -> str:
     """What a process is, for a file name: the module it was started with, or its multiprocessing title."""
-    module = re.search(r" -m ([\w.]+)", command)
+    module = re.search(r" -m ([\w.]+)(?:.* worker (\d+)$)?", command)
     if module:
-        return module[1]
+        return "-".join(filter(None, module.groups()))
     return "worker" if "spawn_main" in command or "forkserver" in command else "python"

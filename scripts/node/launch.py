@@ -80,7 +80,7 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
         # Counters of the workers of the last run, in whatever layout its build had.
         (settings.run_path / "slots").unlink(missing_ok=True)
         raised_from = raise_format(settings.data_path)
-        process = _spawn(settings, conf, lock, detach=detach)
+        process = _spawn(settings, programs, conf, lock, detach=detach)
     except OSError as error:
         where = error.filename or settings.data_path
         raise ConfigError(f"cannot write {where}: {error.strerror}; make room, or let it be written") from error
@@ -89,13 +89,16 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
     return Node(settings, programs, process, started_at, raised_from)
 
 
-def _spawn(settings: Settings, conf: Path, lock: NodeLock, *, detach: bool) -> subprocess.Popen[bytes]:
+def _spawn(
+    settings: Settings, programs: Sequence[Program], conf: Path, lock: NodeLock, *, detach: bool
+) -> subprocess.Popen[bytes]:
     import fcntl
 
     descriptor = fcntl.fcntl(lock.descriptor, fcntl.F_DUPFD_CLOEXEC, _LOCK_DESCRIPTOR_MIN)
     command = [sys.executable, "-P", "-m", "scripts.node", "--conf", str(conf), "--lock-fd", str(descriptor)]
     if not detach:
         command += ["--parent", str(os.getpid())]
+    command += ["--warm", *(program.module for program in programs if program.module)]
     environment = dict(os.environ)
     path = checkout_path()
     if path is not None:

@@ -24,6 +24,8 @@ class Program:
     port: int = 0
     #: Every program of Everlog takes `--data-dir`; an example service does not.
     takes_data_dir: bool = True
+    #: What supervisord imports, so that this program need not: `logd` of `-m logd`; "": it runs by itself.
+    module: str = ""
 
     def command(self, data_dir: Path) -> list[str]:
         """Its command line. `-P`: the working directory is no place to import from."""
@@ -41,9 +43,9 @@ class Program:
 
 #: In starting order. Nobody waits for anybody: each copes with the others being away.
 PROGRAMS: tuple[Program, ...] = (
-    Program("logd", ("-m", "logd"), socket="logd"),
-    Program("metad", ("-m", "metad"), socket="metad"),
-    Program("partitiond", ("-m", "partitiond"), socket="partitiond-{worker}"),
-    Program("sqld", ("-m", "sqld"), socket="sqld"),
-    Program("ingress", ("-m", "partitiond.ingress"), socket="ingress"),
+    Program("logd", ("-m", "logd"), module="logd", socket="logd"),
+    Program("metad", ("-m", "metad"), module="metad", socket="metad"),
+    Program("partitiond", ("-m", "partitiond"), module="partitiond", socket="partitiond-{worker}"),
+    Program("sqld", ("-m", "sqld"), module="sqld", socket="sqld"),
+    Program("ingress", ("-m", "partitiond.ingress"), module="partitiond.ingress", socket="ingress"),
 )

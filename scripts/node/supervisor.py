@@ -7,6 +7,7 @@ What differs from the stock supervisord 4.3.0:
     - a killed supervisord takes its programs along (PR_SET_PDEATHSIG), as a killed `everlog up` takes supervisord;
     - a second SIGTERM kills what still drains;
     - a log that cannot be written, on a full disk say, loses lines and nothing else (`_keep_logging`);
+    - a program whose modules are imported already runs in the fork itself (`_Options`, warm.py);
     - it counts restarts, and tells them by RPC (`_Rpc`).
 """
 
@@ -29,6 +30,7 @@ from supervisor.options import ServerOptions
 from supervisor.states import STOPPED_STATES, ProcessStates, getProcessStateDescription
 from supervisor.supervisord import Supervisor
 
+from scripts.node.warm import Warm, module_of
 from shared.descriptors import allow_many
 
 __all__ = ["main", "make_rpc_interface"]
@@ -115,6 +117,20 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
     def _prepare_child_fds(self) -> None:
         super()._prepare_child_fds()
         _end_with_parent()
+
+
+class _Options(ServerOptions):  # type: ignore[misc]
+    """Whose `execve` need not load what is loaded."""
+
+    def __init__(self, warm: Warm) -> None:
+        super().__init__()
+        self._warm = warm
+
+    def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
+        module = module_of(argv)
+        if module is not None and module in self._warm:
+            self._warm.become(module, argv, env)
+        super().execve(filename, argv, env)
 
 
 class _NodeSupervisor(Supervisor):  # type: ignore[misc]
@@ -209,6 +225,7 @@ def main() -> None:
     parser.add_argument("--conf", required=True)
     parser.add_argument("--lock-fd", type=int, required=True)
     parser.add_argument("--parent", type=int, default=0, help="pid of the process to end with")
+    parser.add_argument("--warm", nargs="*", default=[], metavar="MODULE", help="import these, for programs of theirs")
     arguments = parser.parse_args()
     if arguments.parent:
         _end_with_parent()
@@ -219,7 +236,7 @@ def main() -> None:
     allow_many()
     _keep_logging()
     supervisor.process.Subprocess = _Program
-    options = ServerOptions()
+    options = _Options(Warm(arguments.warm))
     options.realize(["-c", arguments.conf, "-n"])
     options.first = True
     options.test = False

@@ -8,7 +8,6 @@ TARGET: `real`, `dies` (at once, after it wrote down the time), `stuck` (does no
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -17,8 +16,7 @@ from pathlib import Path
 
 from partitiond import worker
 from partitiond.parent import WorkerTarget, serve
-from shared.config import Settings
-from shared.daemon import run_daemon
+from shared.daemon import run_blocking
 
 
 def dies(index: int, data_dir: str) -> None:
@@ -45,10 +43,6 @@ def refuses(index: int, data_dir: str) -> None:
 TARGETS: dict[str, WorkerTarget] = {"real": worker.main, "dies": dies, "stuck": stuck, "refuses": refuses}
 
 
-async def _serve(settings: Settings, stopping: asyncio.Event) -> None:
-    await serve(settings, stopping, TARGETS[_name])
-
-
 if __name__ == "__main__":
     _name = sys.argv.pop(1)
-    run_daemon("partitiond", _serve)
+    run_blocking("partitiond", lambda settings: serve(settings, TARGETS[_name]))

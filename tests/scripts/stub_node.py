@@ -81,7 +81,7 @@ def _table(modes: dict[str, str]) -> list[Program]:
     def arguments(name: str) -> tuple[str, ...]:
         return (str(_STUB), name, *([modes[name]] if name in modes else []))
 
-    return [dataclasses.replace(program, arguments=arguments(program.name)) for program in PROGRAMS]
+    return [dataclasses.replace(program, arguments=arguments(program.name), module="") for program in PROGRAMS]
 
 
 if __name__ == "__main__":

@@ -64,5 +64,7 @@ def test_file_system_under_a_path(path: str, kind: str) -> None:
 
 def test_profiles_are_named_after_modules() -> None:
     assert profile_name("/venv/bin/python -P -m partitiond.ingress --data-dir /d") == "partitiond.ingress"
+    assert profile_name("/venv/bin/python -P -m partitiond --data-dir /d") == "partitiond"
+    assert profile_name("/venv/bin/python -P -m partitiond --data-dir /d worker 1") == "partitiond-1"
     assert profile_name("/venv/bin/python -c from multiprocess.spawn import spawn_main; spawn_main()") == "worker"
     assert profile_name("/venv/bin/python x.py") == "python"

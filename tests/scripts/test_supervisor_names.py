@@ -16,7 +16,7 @@ from supervisor.options import ProcessConfig, ServerOptions, SignalReceiver
 from supervisor.process import Subprocess
 from supervisor.supervisord import Supervisor
 
-from scripts.node.supervisor import _keep_logging, _NodeSupervisor, _Program
+from scripts.node.supervisor import _keep_logging, _NodeSupervisor, _Options, _Program
 
 
 def test_version_is_the_one_that_was_read() -> None:
@@ -24,8 +24,8 @@ def test_version_is_the_one_that_was_read() -> None:
 
 
 def test_what_we_override_is_there_and_takes_the_same() -> None:
-    for ours, theirs in ((_Program, Subprocess), (_NodeSupervisor, Supervisor)):
-        for name in ("spawn", "change_state", "transition", "finish", "_prepare_child_fds", "handle_signal"):
+    for ours, theirs in ((_Program, Subprocess), (_NodeSupervisor, Supervisor), (_Options, ServerOptions)):
+        for name in ("spawn", "change_state", "transition", "finish", "_prepare_child_fds", "handle_signal", "execve"):
             if name in vars(ours):
                 wanted = list(inspect.signature(getattr(theirs, name)).parameters)
                 assert list(inspect.signature(getattr(ours, name)).parameters) == wanted, name
@@ -35,6 +35,7 @@ def test_what_we_reach_into_is_there() -> None:
     assert list(inspect.signature(Handler.handleError).parameters) == ["self"]
     assert list(inspect.signature(RotatingFileHandler.emit).parameters) == ["self", "record"]
     assert "self.handleError()" in inspect.getsource(Handler.emit)
+    assert "options.execve(filename, argv, env)" in inspect.getsource(Subprocess._spawn_as_child)
     assert isinstance(asyncore_25.socket_map, dict)
     assert SignalReceiver()._signals_recvd == []
     assert "from supervisor.process import Subprocess" in inspect.getsource(ProcessConfig.make_process)
