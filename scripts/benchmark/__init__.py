@@ -9,6 +9,7 @@ Modules:
     cheap            nginx with a fixed answer
     endpoint_python  the service with the Python SDK
     load             wrk, and what it counted
+    sleepers         invocations that sleep: how soon many wake, what memory many take
     usage            CPU and memory of process trees
     synced           are the data synced, and what does a sync cost
     profiler         py-spy on each process

@@ -64,7 +64,8 @@ class Campaign:
                 owned.end_all()
 
     def _run_row(self, row: Row, endpoint: Endpoint) -> None:
-        for round_ in range(1, self.rounds + 1):
+        rounds = self.rounds if row.rounds_max is None else min(self.rounds, row.rounds_max)
+        for round_ in range(1, rounds + 1):
             for target in self.targets:
                 if self._failed_starts.get(target.configuration, 0) < _FAILED_STARTS_MAX:
                     measurement = self.session.measure(row, target, endpoint, round_=round_)

@@ -29,9 +29,9 @@ class LoadResult:
 
     requests: int
     seconds: float
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
+    p50_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
     errors: dict[str, int]
 
     @property

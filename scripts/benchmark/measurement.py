@@ -37,9 +37,10 @@ class Figures:
     requests: int
     seconds: float
     rps: float
-    p50_ms: float
-    p99_ms: float
-    max_ms: float
+    #: None: no client waited for an answer.
+    p50_ms: float | None
+    p99_ms: float | None
+    max_ms: float | None
     #: User and system time of the runtime's whole process tree for one call.
     cpu_ms: float
     #: Cores in use during the run: by the runtime, the service, the client and everything else on the machine.
@@ -70,6 +71,10 @@ class Measurement:
     syncs_per_s: float | None
     #: Why this run does not count; empty when it does.
     invalid: str = ""
+    #: From the start after a kill, with the data of the load, to the first answered call.
+    restart_s: float | None = None
+    #: From the moment at which the first of the sleepers was due until the last of them ran; they are due within 1 s.
+    wake_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +119,8 @@ def _summary(runs: Sequence[Measurement]) -> Summary:
         assert run.figures is not None
         for name in _FIGURES:
             _collect(found, name, getattr(run.figures, name))
-        _collect(found, "start_s", run.start_s)
-        _collect(found, "syncs_per_s", run.syncs_per_s)
+        for name in ("start_s", "syncs_per_s", "restart_s", "wake_s"):
+            _collect(found, name, getattr(run, name))
     medians = {name: statistics.median(values) for name, values in found.items()}
     reasons = tuple(f"round {run.round}: {run.invalid}" for run in runs if run.invalid)
     return Summary(runs[0].row, runs[0].side, runs[0].configuration, medians, len(valid), reasons)
@@ -158,8 +163,9 @@ def _verdict(summaries: Sequence[Summary], budget: Budget) -> Verdict:
     their_value = theirs.medians[metric] if theirs else None
     quotient = _divide(our_value, their_value)
     met = None
-    if quotient is not None:
-        met = quotient >= budget.bound if METRICS[metric].more_is_better else quotient <= budget.bound
+    compared = our_value if budget.absolute else quotient
+    if compared is not None:
+        met = compared >= budget.bound if METRICS[metric].more_is_better else compared <= budget.bound
     return Verdict(budget, our_value, their_value, theirs.configuration if theirs else "", quotient, met)
 
 

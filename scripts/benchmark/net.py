@@ -37,7 +37,7 @@ def free_ports(count: int) -> list[int]:
 def call(port: int, path: str, *, body: str | None = None, timeout_s: float = 5.0) -> tuple[int, str]:
     """GET, or POST of a JSON body: (status, answer). Raises UnavailableError when nobody answers in time."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
-    headers = {} if body is None else {"content-type": "application/json"}
+    headers = {"accept": "application/json"} | ({} if body is None else {"content-type": "application/json"})
     try:
         connection.request("GET" if body is None else "POST", path, body=body, headers=headers)
         response = connection.getresponse()

@@ -82,6 +82,14 @@ class Owned:
             self._wait(left, time.monotonic() + 5.0)
             self._roots.remove(root)
 
+    def kill(self, pid: int) -> None:
+        """SIGKILL to the process and all of its tree, as a crash of everything, and wait until they are gone."""
+        for root in [root for root in self._roots if root.pid == pid]:
+            members = _still_there([*tree_of(root.pid), root])
+            _signal(members, signal.SIGKILL)
+            self._wait(members, time.monotonic() + 5.0)
+            self._roots.remove(root)
+
     def end_all(self) -> None:
         """End whatever still runs, the youngest first. Signals to us wait until it is done."""
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})

@@ -1,12 +1,13 @@
 """What is measured: the rows and the budget. Pure: no I/O.
 
-A row is one handler of one service under a number of clients. The budget is what Everlog must reach against the
-oracle (DESIGN.md §10), metric by metric.
+A row is one handler of one service under a number of clients, or many invocations that sleep (`Kind`). The budget is
+what Everlog must reach against the oracle (DESIGN.md §10), metric by metric.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 __all__ = [
     "BUDGET",
@@ -14,7 +15,9 @@ __all__ = [
     "METRICS",
     "QUICK_ROWS",
     "ROWS",
+    "STATE_BYTES",
     "Budget",
+    "Kind",
     "Metric",
     "Row",
     "UnknownRowError",
@@ -23,6 +26,19 @@ __all__ = [
 
 #: Virtual objects that the counter rows spread their calls over.
 COUNTER_KEYS = 1000
+#: What a call of the state row reads and writes.
+STATE_BYTES = 1 << 20
+
+
+class Kind(Enum):
+    """What is done in a row."""
+
+    #: Calls from `clients` connections for a time.
+    LOAD = "load"
+    #: `count` invocations are asleep, and wake within one second.
+    WAKE = "wake"
+    #: `count` invocations are suspended, and stay so.
+    SUSPEND = "suspend"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +57,15 @@ class Row:
     keys: int = 0
     #: The metric that decides which of the oracle's configurations is the best for this row.
     metric: str = "rps"
+    #: Of the right answer.
+    status: int = 200
+    kind: Kind = Kind.LOAD
+    #: How many invocations, for a kind that counts them.
+    count: int = 0
+    #: Whether the runtime is killed behind the load, and started again with the data of it.
+    restarts: bool = False
+    #: For a row that takes long: no more rounds than this.
+    rounds_max: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +80,12 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Everlog / oracle must be at least (at most, where less is better) `bound`."""
+    """Everlog / oracle must be at least (at most, where less is better) `bound`; or Everlog's own figure."""
 
     row: str
     metric: str
     bound: float
+    absolute: bool = False
 
 
 class UnknownRowError(ValueError):
@@ -68,12 +94,48 @@ class UnknownRowError(ValueError):
 
 ROWS: tuple[Row, ...] = (
     Row("cheap-1", "cheap", "/Cheap/greet", '"Hello"', clients=1, metric="p50_ms"),
-    Row("cheap-64", "cheap", "/Cheap/greet", '"Hello"', clients=64),
+    Row("cheap-64", "cheap", "/Cheap/greet", '"Hello"', clients=64, restarts=True),
     Row("cheap-256", "cheap", "/Cheap/greet", '"Hello"', clients=256),
+    Row(
+        "cheap-send-64",
+        "cheap",
+        "/Cheap/greet/send",
+        r'\{"invocationId":"inv_\w+","status":"Accepted"\}',
+        clients=64,
+        status=202,
+    ),
     Row("ts-greet-64", "ts", "/BenchGreeter/greet", '"Hello, wrk!"', clients=64),
+    Row("ts-greet-256", "ts", "/BenchGreeter/greet", '"Hello, wrk!"', clients=256),
     Row("ts-counter-64", "ts", "/BenchCounter/{key}/add", r"\d+", clients=64, body="1", keys=COUNTER_KEYS),
+    Row("ts-hot-64", "ts", "/BenchCounter/hot/add", r"\d+", clients=64, body="1"),
     Row("ts-run3-64", "ts", "/BenchGreeter/threeSteps", '"wrk-1-2-3"', clients=64),
+    Row("ts-chain-16", "ts", "/BenchFirst/call", '"wrk-3-2-1"', clients=16),
+    Row("ts-fan-1", "ts", "/BenchFan/out", "1000", clients=1, body="1000"),
+    Row("ts-state-8", "ts", "/BenchBlob/{key}/turn", str(STATE_BYTES), clients=8, body=str(STATE_BYTES), keys=64),
+    Row(
+        "ts-wake-10000",
+        "ts",
+        "/BenchSleeper/nap/send",
+        "",
+        clients=64,
+        metric="wake_s",
+        kind=Kind.WAKE,
+        count=10_000,
+    ),
+    Row(
+        "ts-suspend-100000",
+        "ts",
+        "/BenchSleeper/nap/send",
+        "",
+        clients=64,
+        metric="pss_mb",
+        kind=Kind.SUSPEND,
+        count=100_000,
+        rounds_max=1,
+    ),
     Row("py-greet-64", "py", "/BenchGreeter/greet", '"Hello, wrk!"', clients=64),
+    Row("py-counter-64", "py", "/BenchCounter/{key}/add", r"\d+", clients=64, body="1", keys=COUNTER_KEYS),
+    Row("py-run3-64", "py", "/BenchGreeter/threeSteps", '"wrk-1-2-3"', clients=64),
 )
 
 QUICK_ROWS = ("cheap-1", "cheap-64")
@@ -88,6 +150,8 @@ METRICS: dict[str, Metric] = {
         Metric("pss_mb", "PSS MB", digits=0),
         Metric("rss_mb", "RSS MB", digits=0),
         Metric("start_s", "start s", digits=2),
+        Metric("restart_s", "restart s", digits=2),
+        Metric("wake_s", "woken s", digits=2),
     )
 }
 
@@ -97,11 +161,20 @@ BUDGET: tuple[Budget, ...] = (
     Budget("cheap-64", "rps", 1.5),
     Budget("cheap-256", "rps", 1.5),
     Budget("cheap-64", "cpu_ms", 0.6),
+    Budget("cheap-send-64", "rps", 1.5),
     Budget("ts-greet-64", "rps", 1.1),
+    Budget("ts-greet-256", "rps", 1.1),
     Budget("ts-counter-64", "rps", 1.1),
+    Budget("ts-hot-64", "rps", 1.25),
     Budget("ts-run3-64", "rps", 1.25),
+    Budget("ts-chain-16", "rps", 1.25),
+    Budget("ts-fan-1", "rps", 1.25),
+    Budget("ts-state-8", "rps", 1.0),
+    Budget("ts-wake-10000", "wake_s", 2.0, absolute=True),
     Budget("cheap-64", "pss_mb", 1.0),
+    Budget("ts-suspend-100000", "pss_mb", 1.0),
     Budget("cheap-64", "start_s", 1.0),
+    Budget("cheap-64", "restart_s", 1.0),
 )
 
 

@@ -18,8 +18,9 @@ from scripts.benchmark.measurement import Figures, Measurement
 from scripts.benchmark.net import call, call_json, wait_for
 from scripts.benchmark.owned import Owned
 from scripts.benchmark.profiler import Profiler
-from scripts.benchmark.rows import Row
+from scripts.benchmark.rows import Kind, Row
 from scripts.benchmark.services import Endpoint
+from scripts.benchmark.sleepers import Sleepers, sleeper_problem
 from scripts.benchmark.synced import SyncCount
 from scripts.benchmark.targets import Running, Target
 from scripts.benchmark.usage import cpu_seconds, disk_flushes, machine_busy_seconds, memory
@@ -59,13 +60,21 @@ class Session:
         start_s: float | None = None
         syncs: float | None = None
         figures: Figures | None = None
+        restart_s: float | None = None
+        sleepers = Sleepers(row)
         invalid = ""
         try:
             running = target.start(owned, folder)
             start_s = _first_answer(row, running, endpoint)
-            syncs = self._warm_up(row, running)
-            figures, invalid = self._load(row, running, endpoint, folder, profiler)
+            if row.kind is Kind.LOAD:
+                syncs = self._warm_up(row, running)
+            figures, invalid = self._load(row, running, endpoint, folder, profiler, sleepers)
             invalid = invalid or _answer_problem(row, running) or _sync_problem(syncs)
+            if row.restarts and profiler is None:
+                owned.kill(running.pid)
+                running = target.start(owned, folder)
+                _wait_for_answer(row, running)
+                restart_s = time.monotonic() - running.started_at
         except EverlogError as error:
             invalid = str(error)
         finally:
@@ -73,7 +82,18 @@ class Session:
                 profiler.end()
             owned.end_all()
             shutil.rmtree(folder, ignore_errors=True)
-        return Measurement(row.name, target.side, target.configuration, round_, figures, start_s, syncs, invalid)
+        return Measurement(
+            row.name,
+            target.side,
+            target.configuration,
+            round_,
+            figures,
+            start_s,
+            syncs,
+            invalid,
+            restart_s,
+            sleepers.wake_s,
+        )
 
     def _warm_up(self, row: Row, running: Running) -> float | None:
         """Load that is not measured, while the runtime's syncs are counted."""
@@ -86,12 +106,21 @@ class Session:
             count.end()
 
     def _load(
-        self, row: Row, running: Running, endpoint: Endpoint, folder: Path, profiler: Profiler | None
+        self,
+        row: Row,
+        running: Running,
+        endpoint: Endpoint,
+        folder: Path,
+        profiler: Profiler | None,
+        sleepers: Sleepers,
     ) -> tuple[Figures, str]:
         before = _Usage.now(running, endpoint, folder)
         if profiler is not None:
             profiler.start(row.name, running.pid, seconds=self._times.duration_s)
-        result = run_load(row, ingress=_url(running), seconds=self._times.duration_s)
+        if row.kind is Kind.LOAD:
+            result = run_load(row, ingress=_url(running), seconds=self._times.duration_s)
+        else:
+            result = sleepers.run(running)
         after = _Usage.now(running, endpoint, folder)
         if profiler is not None:
             profiler.finish()
@@ -160,8 +189,12 @@ def _first_answer(row: Row, running: Running, endpoint: Endpoint) -> float:
         return "" if status in (200, 201) else f"{status} {text[:300]}"
 
     wait_for(register, within_s=_REGISTERED_WITHIN_S, what=f"{endpoint.uri} is not registered")
-    wait_for(lambda: _answer_problem(row, running), within_s=_ANSWERED_WITHIN_S, what=f"{row.path} has no right answer")
+    _wait_for_answer(row, running)
     return time.monotonic() - running.started_at
+
+
+def _wait_for_answer(row: Row, running: Running) -> None:
+    wait_for(lambda: _answer_problem(row, running), within_s=_ANSWERED_WITHIN_S, what=f"{row.path} has no right answer")
 
 
 def _sync_problem(syncs_per_s: float | None) -> str:
@@ -172,7 +205,9 @@ def _sync_problem(syncs_per_s: float | None) -> str:
 
 def _answer_problem(row: Row, running: Running) -> str:
     """What is wrong with the answer to one call; '' when it is right."""
+    if row.kind is not Kind.LOAD:
+        return sleeper_problem(running)
     status, text = call(running.ingress_port, row.path.format(key="first"), body=row.body)
-    if status == 200 and re.fullmatch(row.answer, text):
+    if status == row.status and re.fullmatch(row.answer, text):
         return ""
     return f"wrong answer: {status} {text[:200]!r}, want {row.answer}"

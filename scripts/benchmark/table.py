@@ -20,9 +20,10 @@ _EXTRAS = {
 _LEGEND = """\
 Medians of the valid runs; `*` is the oracle's best configuration for the row, which the ratios (Everlog / oracle) take.
 CPU ms/call: user + system of the runtime's whole process tree. PSS, RSS: of that tree, right after the load.
-start: from starting the program to the first answered call. runtime, service, client, others: cores in use during
-the run (others: all else on the machine; over 0.1 the figures are disturbed). syncs/s: fsync, fdatasync and the like
-by the runtime itself, counted during the warm-up."""
+start: from starting the program to the first answered call; restart: the same after kill -9, with the data of the load.
+woken: from when the first sleeper is due until the last one ran; they are due within one second.
+runtime, service, client, others: cores in use during the run (others: all else on the machine; over 0.1 the figures
+are disturbed). syncs/s: fsync, fdatasync and the like by the runtime itself, counted during the warm-up."""
 
 
 def report(rows: Sequence[Row], summaries: Sequence[Summary], *, notes: Iterable[str] = ()) -> str:
@@ -37,17 +38,18 @@ def report(rows: Sequence[Row], summaries: Sequence[Summary], *, notes: Iterable
 
 
 def _row_table(rows: Sequence[Row], summaries: Sequence[Summary]) -> list[list[str]]:
-    table = [["row", "side", *(metric.title for metric in METRICS.values()), *_EXTRAS.values(), "runs"]]
+    metrics = [metric for metric in METRICS.values() if any(metric.name in s.medians for s in summaries)]
+    table = [["row", "side", *(metric.title for metric in metrics), *_EXTRAS.values(), "runs"]]
     for row in rows:
         winner = best(summaries, row=row.name, side=ORACLE, metric=row.metric)
         of_row = [summary for summary in summaries if summary.row == row.name]
         for summary in of_row:
             mark = " *" if summary is winner else ""
             runs = f"{summary.valid}/{summary.valid + len(summary.invalid)}"
-            figures = [_figure(metric, summary.medians) for metric in METRICS.values()]
+            figures = [_figure(metric, summary.medians) for metric in metrics]
             extras = [_number(summary.medians.get(name), 0 if name == "syncs_per_s" else 2) for name in _EXTRAS]
             table.append([row.name, f"{summary.configuration}{mark}", *figures, *extras, runs])
-        ratios = [ratio(summaries, row, name) for name in METRICS]
+        ratios = [ratio(summaries, row, metric.name) for metric in metrics]
         if any(ratios):
             cells = [f"× {value:.2f}" if value is not None else "-" for value in ratios]
             table.append([row.name, "ratio", *cells, *("" for _ in _EXTRAS), ""])
@@ -59,6 +61,7 @@ def _budget_table(rows: Sequence[Row], summaries: Sequence[Summary]) -> list[lis
     for verdict in verdicts(summaries, rows):
         metric = METRICS[verdict.budget.metric]
         sign = "≥" if metric.more_is_better else "≤"
+        bound = f"{verdict.budget.bound:g}" + (" itself" if verdict.budget.absolute else "")
         met = {True: "met", False: "NOT MET", None: "not measured"}[verdict.met]
         table.append(
             [
@@ -68,20 +71,20 @@ def _budget_table(rows: Sequence[Row], summaries: Sequence[Summary]) -> list[lis
                 _number(verdict.oracle, metric.digits),
                 verdict.oracle_configuration or "-",
                 f"× {verdict.ratio:.2f}" if verdict.ratio is not None else "-",
-                f"{sign} {verdict.budget.bound:g}",
+                f"{sign} {bound}",
                 met,
             ]
         )
     return table
 
 
-def run_line(figures: Mapping[str, float]) -> str:
+def run_line(figures: Mapping[str, float | None]) -> str:
     """One run for the progress on stderr."""
     shown = [METRICS[name] for name in ("rps", "p50_ms", "p99_ms", "cpu_ms", "pss_mb")]
     return ", ".join(f"{_figure(metric, figures)} {metric.title}" for metric in shown)
 
 
-def _figure(metric: Metric, medians: Mapping[str, float]) -> str:
+def _figure(metric: Metric, medians: Mapping[str, float | None] | Mapping[str, float]) -> str:
     return _number(medians.get(metric.name), metric.digits)
 
 

@@ -28,4 +28,4 @@ def figures(**changed: float) -> Figures:
 def run_of(row: str, configuration: str, *, round_: int = 1, invalid: str = "", **changed: float) -> Measurement:
     """One run; valid unless `invalid` says why not."""
     side = configuration.partition("/")[0]
-    return Measurement(row, side, configuration, round_, figures(**changed), 1.5, 300.0, invalid)
+    return Measurement(row, side, configuration, round_, figures(**changed), 1.5, 300.0, invalid, 1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from scripts.benchmark.measurement import EVERLOG, ORACLE, Measurement, best, ratio, summarize, verdicts
@@ -81,3 +83,12 @@ def test_budget_without_an_oracle_is_neither_met_nor_missed() -> None:
     assert found
     assert all(verdict.met is None and verdict.ratio is None for verdict in found)
     assert all(verdict.everlog is not None for verdict in found)
+
+
+@pytest.mark.parametrize(("seconds", "met"), [(1.9, True), (2.1, False)])
+def test_an_absolute_bound_is_one_of_our_own_figure(seconds: float, met: bool) -> None:
+    """Nobody asks whether the oracle wakes its sleepers sooner."""
+    ours = dataclasses.replace(run_of("ts-wake-10000", "everlog"), wake_s=seconds)
+    theirs = dataclasses.replace(run_of("ts-wake-10000", "oracle/4"), wake_s=0.1)
+    (found,) = verdicts(summarize([ours, theirs]), pick("ts-wake"))
+    assert (found.budget.metric, found.everlog, found.met) == ("wake_s", seconds, met)

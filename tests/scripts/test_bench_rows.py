@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scripts.benchmark.main import parser, partition_counts
-from scripts.benchmark.rows import BUDGET, METRICS, QUICK_ROWS, ROWS, UnknownRowError, pick
+from scripts.benchmark.rows import BUDGET, METRICS, QUICK_ROWS, ROWS, Kind, UnknownRowError, pick
 from scripts.benchmark.services import SERVICES
 from shared.config import SETTING_DOCS
 from shared.errors import ConfigError
@@ -19,18 +19,25 @@ def test_every_row_has_a_service_and_a_metric() -> None:
         assert ("{key}" in row.path) == (row.keys > 0)
 
 
+def test_rows_of_sleepers_say_how_many() -> None:
+    for row in ROWS:
+        assert (row.kind is not Kind.LOAD) == (row.count > 0)
+        assert not (row.restarts and row.kind is not Kind.LOAD)
+
+
 def test_budget_is_about_rows_and_metrics_that_there_are() -> None:
     names = {row.name for row in ROWS}
     assert {budget.row for budget in BUDGET} <= names
     assert {budget.metric for budget in BUDGET} <= set(METRICS)
     assert set(QUICK_ROWS) <= names
     for budget in BUDGET:
-        assert (budget.bound > 1.0) == METRICS[budget.metric].more_is_better
+        if not budget.absolute:
+            assert (budget.bound >= 1.0) == METRICS[budget.metric].more_is_better or budget.bound == 1.0
 
 
 def test_rows_are_picked_by_name_or_prefix_in_their_own_order() -> None:
     assert [row.name for row in pick("ts-run3-64, cheap-1")] == ["cheap-1", "ts-run3-64"]
-    assert [row.name for row in pick("ts,ts-greet-64")] == ["ts-greet-64", "ts-counter-64", "ts-run3-64"]
+    assert [row.name for row in pick("cheap,cheap-64")] == ["cheap-1", "cheap-64", "cheap-256", "cheap-send-64"]
 
 
 @pytest.mark.parametrize("names", ["", "cheap-6", "cheap-64,nothing"])

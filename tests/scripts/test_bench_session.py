@@ -61,6 +61,7 @@ def test_good_run_has_all_figures(tmp_path: Path) -> None:
     assert run.figures.cpu_ms > 0
     assert run.figures.pss_mb > 1
     assert run.start_s is not None
+    assert run.restart_s is not None, "killed behind the load, it answered again"
     assert run.syncs_per_s is None or run.syncs_per_s > 0
 
 

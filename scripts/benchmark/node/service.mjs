@@ -31,5 +31,54 @@ const counter = restate.object({
   },
 });
 
-const handler = restate.endpoint().bind(greeter).bind(counter).http2Handler();
-http2.createServer(handler).listen(Number(process.argv[2]), "127.0.0.1");
+// A call chain of depth three between services: what the last one says goes back through all.
+const step = (number, next) => async (ctx, text) => {
+  const answer = next ? await ctx.serviceClient({ name: next }).call(text) : text;
+  return `${answer}-${number}`;
+};
+const first = restate.service({ name: "BenchFirst", handlers: { call: step(1, "BenchSecond") } });
+const second = restate.service({ name: "BenchSecond", handlers: { call: step(2, "BenchThird") } });
+const third = restate.service({ name: "BenchThird", handlers: { call: step(3) } });
+
+const fan = restate.service({
+  name: "BenchFan",
+  handlers: {
+    // Calls so many others at once and gathers what they say.
+    out: async (ctx, count) => {
+      const calls = [];
+      for (let number = 0; number < count; number++) calls.push(ctx.serviceClient({ name: "BenchFan" }).one(number));
+      return (await restate.RestatePromise.all(calls)).length;
+    },
+    one: async (ctx, number) => number,
+  },
+});
+
+const blob = restate.object({
+  name: "BenchBlob",
+  handlers: {
+    // Read and write a value of so many bytes.
+    turn: async (ctx, size) => {
+      const before = (await ctx.get("blob")) ?? "";
+      ctx.set("blob", (before.startsWith("a") ? "b" : "a").repeat(size));
+      return size;
+    },
+  },
+});
+
+// Who woke, by batch; kept by this process, not by the runtime.
+const woken = new Map();
+const sleeper = restate.service({
+  name: "BenchSleeper",
+  handlers: {
+    nap: async (ctx, { batch, until }) => {
+      await ctx.sleep(Math.max(0, until - Date.now()));
+      const seen = woken.get(batch) ?? { count: 0, last: 0 };
+      woken.set(batch, { count: seen.count + 1, last: Date.now() });
+    },
+    report: async (ctx, batch) => woken.get(batch) ?? { count: 0, last: 0 },
+  },
+});
+
+const services = [greeter, counter, first, second, third, fan, blob, sleeper];
+const endpoint = services.reduce((bound, service) => bound.bind(service), restate.endpoint());
+http2.createServer(endpoint.http2Handler()).listen(Number(process.argv[2]), "127.0.0.1");
