@@ -19,6 +19,8 @@ from shared.api.partition import (
     AwakeableRequest,
     InvokeReply,
     InvokeRequest,
+    PatchStateReply,
+    PatchStateRequest,
     PauseRequest,
     ResultReply,
     ResumeRequest,
@@ -27,8 +29,9 @@ from shared.api.partition import (
 )
 from shared.ids import key_partition_key
 from shared.protocol.input import encode_input
+from shared.state_version import state_version
 from shared.storage import keys
-from shared.wal.commands import Failure, Invoke, Result, TerminateMode
+from shared.wal.commands import Failure, Invoke, PatchState, Result, TerminateMode
 from tests.simulation import checkers
 from tests.simulation.cluster import Cluster
 from tests.simulation.linearizable import Call
@@ -40,7 +43,7 @@ _REGISTERS = ("r1", "r2", "r3")
 _LISTS = ("l1", "l2")
 _OPERATIONS = (
     *("apply", "apply", "apply", "peek", "burst", "burst", "send", "call", "call", "call"),
-    *("wait", "nap", "limited", "flow", "later"),
+    *("wait", "nap", "limited", "flow", "later", "edit"),
 )
 
 
@@ -258,6 +261,28 @@ class Clients:
         if chooser.random() < 0.2:
             self._operate(invoke, chooser, (TerminateMode.KILL, TerminateMode.CANCEL))
         await self.invoke(name, invoke)
+
+    async def _edit(self, name: str, number: int, chooser: Random) -> None:
+        """A register's state is replaced from outside, now and then only if it is as expected."""
+        key, value, expected = chooser.choice(_REGISTERS), chooser.randrange(100), chooser.choice((None, None, 1, 2))
+        clock = self.cluster.nodes[chooser.choice(list(self.cluster.nodes))].clock
+        patch = PatchState(
+            clock.now_ms().to_bytes(8, "big") + chooser.randbytes(8),
+            "Register",
+            key,
+            None,
+            None if expected is None else state_version([(b"n", b"%d" % expected)]),
+            [(b"n", b"%d" % value)] if value else [],
+        )
+        began_at = self.loop.time()
+        reply = await self.insist(key_partition_key(key), PatchStateRequest(1, 0, patch))
+        assert isinstance(reply, PatchStateReply)
+        self._note(name, "edited")
+        # It may wait for calls that came before, and has been made when one that came later is answered.
+        read = self._make(f"{name}/read", ("Register", "apply", key), {"operation": ["read"]})
+        await self._call_of(key, f"{name}/read", ("read",), read, repeats=True)
+        operation = ("write", value) if expected is None else ("replace", expected, value)
+        self.calls[key].append(Call(name, operation, began_at, self.loop.time()))
 
     async def _later(self, name: str, number: int, chooser: Random) -> None:
         """Not before its time."""
