@@ -263,17 +263,34 @@ class Clients:
         await self.invoke(name, invoke)
 
     async def _edit(self, name: str, number: int, chooser: Random) -> None:
-        """A register's state is replaced from outside, now and then only if it is as expected."""
-        key, value, expected = chooser.choice(_REGISTERS), chooser.randrange(100), chooser.choice((None, None, 1, 2))
-        clock = self.cluster.nodes[chooser.choice(list(self.cluster.nodes))].clock
-        patch = PatchState(
-            clock.now_ms().to_bytes(8, "big") + chooser.randbytes(8),
-            "Register",
-            key,
-            None,
-            None if expected is None else state_version([(b"n", b"%d" % expected)]),
-            [(b"n", b"%d" % value)] if value else [],
+        """A register's state is replaced from outside, while calls that came before and behind it read and write it."""
+        key = chooser.choice(_REGISTERS)
+        adds = [f"{name}/add-{at}" for at in range(chooser.randint(0, 3))]
+        first = chooser.randint(0, len(adds))
+        patch, operation = self._patch(key, chooser)
+        await asyncio.gather(
+            *(self._add(key, add) for add in adds[:first]),
+            self._replace(key, name, patch, operation, after_s=chooser.choice((0.0, 0.002, 0.02))),
+            *(self._add(key, add) for add in adds[first:]),
         )
+
+    async def _add(self, key: str, name: str) -> None:
+        invoke = self._make(name, ("Register", "apply", key), {"operation": ["add", 1]})
+        await self._call_of(key, name, ("add", 1), invoke, repeats=True)
+
+    def _patch(self, key: str, chooser: Random) -> tuple[PatchState, tuple[Any, ...]]:
+        """Now and then only if the state is as expected."""
+        value, expected = chooser.randrange(100), chooser.choice((None, None, 1, 2))
+        clock = self.cluster.nodes[chooser.choice(list(self.cluster.nodes))].clock
+        uid = clock.now_ms().to_bytes(8, "big") + chooser.randbytes(8)
+        version = None if expected is None else state_version([(b"n", b"%d" % expected)])
+        patch = PatchState(uid, "Register", key, None, version, [(b"n", b"%d" % value)] if value else [])
+        return patch, ("write", value) if expected is None else ("replace", expected, value)
+
+    async def _replace(
+        self, key: str, name: str, patch: PatchState, operation: tuple[Any, ...], *, after_s: float
+    ) -> None:
+        await asyncio.sleep(after_s)
         began_at = self.loop.time()
         reply = await self.insist(key_partition_key(key), PatchStateRequest(1, 0, patch))
         assert isinstance(reply, PatchStateReply)
@@ -281,7 +298,6 @@ class Clients:
         # It may wait for calls that came before, and has been made when one that came later is answered.
         read = self._make(f"{name}/read", ("Register", "apply", key), {"operation": ["read"]})
         await self._call_of(key, f"{name}/read", ("read",), read, repeats=True)
-        operation = ("write", value) if expected is None else ("replace", expected, value)
         self.calls[key].append(Call(name, operation, began_at, self.loop.time()))
 
     async def _later(self, name: str, number: int, chooser: Random) -> None:
