@@ -270,7 +270,7 @@ class Clients:
         patch, operation = self._patch(key, chooser)
         await asyncio.gather(
             *(self._add(key, add) for add in adds[:first]),
-            self._replace(key, name, patch, operation, after_s=chooser.choice((0.0, 0.002, 0.02))),
+            self._replace(key, name, patch, operation, chooser),
             *(self._add(key, add) for add in adds[first:]),
         )
 
@@ -288,9 +288,9 @@ class Clients:
         return patch, ("write", value) if expected is None else ("replace", expected, value)
 
     async def _replace(
-        self, key: str, name: str, patch: PatchState, operation: tuple[Any, ...], *, after_s: float
+        self, key: str, name: str, patch: PatchState, operation: tuple[Any, ...], chooser: Random
     ) -> None:
-        await asyncio.sleep(after_s)
+        await asyncio.sleep(chooser.choice((0.0, 0.002, 0.02)))
         began_at = self.loop.time()
         reply = await self.insist(key_partition_key(key), PatchStateRequest(1, 0, patch))
         assert isinstance(reply, PatchStateReply)
@@ -299,6 +299,10 @@ class Clients:
         read = self._make(f"{name}/read", ("Register", "apply", key), {"operation": ["read"]})
         await self._call_of(key, f"{name}/read", ("read",), read, repeats=True)
         self.calls[key].append(Call(name, operation, began_at, self.loop.time()))
+        if chooser.random() < 0.3:
+            # The same again, behind a call that has seen it, changes nothing.
+            await self._add(key, f"{name}/again")
+            await self.insist(key_partition_key(key), PatchStateRequest(1, 0, patch))
 
     async def _later(self, name: str, number: int, chooser: Random) -> None:
         """Not before its time."""

@@ -216,7 +216,7 @@ MUTANTS: dict[str, Callable[[], list[tuple[Any, str, Any]]]] = {
 }
 
 #: Seeds that are enough, where 6 are not.
-SEEDS = {"no check of duplicates": 40, "state changed amid a call": 12, "keep term and vote in memory": 200}
+SEEDS = {"no check of duplicates": 40, "keep term and vote in memory": 200}
 
 _RAFT = ("raft", "island", "kill", "cut", "slow-net", "power", "stop")
 
@@ -240,7 +240,6 @@ QUICK = {
     # What is not sent keeps somebody waiting, or is a one-way call that is left in the outbox.
     "messages forgotten by a new leader": {"machine.wakers", "end.leftovers"},
     "reply twice": {"reply.once"},
-    "a change of state forgotten": {"object.linearizable"},
 }
 
 
