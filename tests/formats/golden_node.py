@@ -3,8 +3,8 @@
 What such a node was at, when it was stopped: calls that are over and remembered by their idempotency keys, one that
 sleeps and one that is scheduled (both are due when it is opened), others that wait for an awakeable or a promise, one
 that is paused, one in the inbox of an object that another one holds, state, some of it of a scope, and a rule.
-Since 0.4 with kept checkpoints, and a change of state behind it in that inbox; `nodes/<release>-snapshot.tar.xz` is what
-`everlog snapshot export` made of it.
+Since 0.4 with kept checkpoints, and a change of state behind it in that inbox; `nodes/<release>-snapshot.tar.xz` is
+what `everlog snapshot export` made of it.
 
     python -m tests.formats.golden_node     makes that of the newest release; those of older releases are never replaced
 """
