@@ -110,10 +110,14 @@ class SerdesRoutes:
 
 
 async def _body(request: web.Request) -> bytes:
-    """Larger than what the other routes take."""
+    """Larger than what the other routes take. Who sends it slowly does not keep others waiting."""
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > _BYTES_LIMIT:
-            raise FormError(413, f"the body is over {_BYTES_LIMIT} bytes")
+    try:
+        async with asyncio.timeout(_TIMEOUT_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > _BYTES_LIMIT:
+                    raise FormError(413, f"the body is over {_BYTES_LIMIT} bytes")
+    except TimeoutError as error:
+        raise FormError(408, f"the body did not come within {_TIMEOUT_S:.0f} s") from error
     return bytes(body)

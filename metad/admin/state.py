@@ -1,7 +1,8 @@
 """Replace the state of an object or workflow. Owns: nothing; asks the leader of its partition.
 
 Answered when the log has it: the change is made then, or when the calls before it have ended. That the state has
-another version by then, so that nothing is changed, is not told, as in Restate.
+another version by then, so that nothing is changed, is not told, as in Restate. With 503 it is not known whether the
+log has it: who names a version may ask again.
 """
 
 from __future__ import annotations

@@ -139,6 +139,21 @@ def test_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_http_11: 
     uvloop.run(main())
 
 
+def test_a_client_that_sends_no_body_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metad.admin.serdes, "_TIMEOUT_S", 0.2)
+
+    async def main() -> None:
+        endpoint, settings = _Endpoint(), new_settings(tmp_path)
+        async with endpoint.serving(), Node(settings) as node:
+            await node.register(endpoint.uri("a"))
+            reader, writer = await asyncio.open_connection("127.0.0.1", settings.admin_port)
+            writer.write(f"POST {_path('decode', 's')} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n".encode())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+            writer.close()
+
+    uvloop.run(main())
+
+
 async def _hangs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.read()
     writer.close()
