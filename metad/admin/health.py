@@ -1,4 +1,4 @@
-"""GET /health. Owns: nothing."""
+"""GET /health and /cluster-health. Owns: nothing."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ __all__ = ["HealthRoutes"]
 class HealthRoutes:
     """200 and nothing when the node can serve, else 503 and why; `damaged`: what of that no waiting mends."""
 
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(self, readiness: Readiness, *, cluster: str) -> None:
+        """`cluster`: its name."""
         self._readiness = readiness
+        self._cluster = cluster
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/health", self.health)]
+        return [web.get("/health", self.health), web.get("/cluster-health", self.cluster_health)]
+
+    async def cluster_health(self, request: web.Request) -> web.Response:
+        """The old form, which tells the name alone: metadata is in a log of its own, not in a cluster of its own."""
+        return json_response({"cluster_name": self._cluster, "metadata_cluster_health": None})
 
     async def health(self, request: web.Request) -> web.Response:
         missing = await self._readiness.missing()
