@@ -33,9 +33,9 @@ class AbsentRoutes:
             web.delete("/subscriptions/{subscription}", self.no_subscription),
             web.get("/kafka-clusters", self.list_clusters),
             web.post("/kafka-clusters", self.create_cluster),
-            web.get("/kafka-clusters/{cluster}", self.get_cluster),
-            web.patch("/kafka-clusters/{cluster}", self.update_cluster),
-            web.delete("/kafka-clusters/{cluster}", self.delete_cluster),
+            web.get("/kafka-clusters/{cluster_name}", self.get_cluster),
+            web.patch("/kafka-clusters/{cluster_name}", self.update_cluster),
+            web.delete("/kafka-clusters/{cluster_name}", self.delete_cluster),
             web.get("/", self.web_ui),
             web.get("/ui", self.web_ui),
             web.get("/ui/{page:.*}", self.web_ui),
@@ -49,7 +49,8 @@ class AbsentRoutes:
     async def create_subscription(self, request: web.Request) -> web.Response:
         """As where the cluster of the source is not known, for none is."""
         body = await read_json(request, SubscriptionBody)
-        raise AdminError(400, f"field 'source': there is no Kafka cluster for {body.source}. {_INSTEAD}", code="META0009")
+        message = f"[META0009] field 'source': there is no Kafka cluster for {body.source}. {_INSTEAD}"
+        raise AdminError(400, message, code="META0009")
 
     async def no_subscription(self, request: web.Request) -> web.Response:
         raise AdminError(404, f"there is no subscription '{subscription_id(request)}'. {_INSTEAD}")
@@ -76,9 +77,9 @@ class AbsentRoutes:
     async def web_ui(self, request: web.Request) -> web.Response:
         raise AdminError(
             404,
-            "Everlog has no web UI: ask by `everlog status`, by SQL (`everlog sql`, or POST /query), "
+            "Everlog has no web UI: ask by `everlog status`, by SQL (POST /query, or psql), "
             "or by this API, which GET /openapi describes",
         )
 
     def _no_cluster(self, request: web.Request) -> NoReturn:
-        raise AdminError(404, f"there is no Kafka cluster '{request.match_info['cluster']}'. {_INSTEAD}")
+        raise AdminError(404, f"there is no Kafka cluster '{request.match_info['cluster_name']}'. {_INSTEAD}")

@@ -29,7 +29,7 @@ class HealthRoutes:
         missing = await self._readiness.missing()
         if not missing:
             return web.Response(status=200)
-        body = {"message": "this node is not ready", "not_ready": missing}
+        body = {"message": "this node is not ready yet: ask again, or see `everlog status`", "not_ready": missing}
         if self._readiness.damaged:
             body["damaged"] = self._readiness.damaged
         return json_response(body, status=503)

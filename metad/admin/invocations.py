@@ -34,14 +34,14 @@ class InvocationRoutes:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.patch("/invocations/{invocation}/cancel", self.cancel),
-            web.patch("/invocations/{invocation}/kill", self.kill),
-            web.patch("/invocations/{invocation}/purge", self.purge),
-            web.patch("/invocations/{invocation}/purge-journal", self.purge_journal),
-            web.patch("/invocations/{invocation}/pause", self.pause),
-            web.patch("/invocations/{invocation}/resume", self.resume),
-            web.patch("/invocations/{invocation}/restart-as-new", self.restart_as_new),
-            web.delete("/invocations/{invocation}", self.delete),
+            web.patch("/invocations/{invocation_id}/cancel", self.cancel),
+            web.patch("/invocations/{invocation_id}/kill", self.kill),
+            web.patch("/invocations/{invocation_id}/purge", self.purge),
+            web.patch("/invocations/{invocation_id}/purge-journal", self.purge_journal),
+            web.patch("/invocations/{invocation_id}/pause", self.pause),
+            web.patch("/invocations/{invocation_id}/resume", self.resume),
+            web.patch("/invocations/{invocation_id}/restart-as-new", self.restart_as_new),
+            web.delete("/invocations/{invocation_id}", self.delete),
         ]
 
     async def cancel(self, request: web.Request) -> web.Response:
@@ -91,7 +91,7 @@ class InvocationRoutes:
         outcome = await self._operator.ask(invocation_id(request), make)
         status = success(outcome)
         if status is None:
-            refused, message = refusal(outcome, request.match_info["invocation"])
+            refused, message = refusal(outcome, request.match_info["invocation_id"])
             raise AdminError(refused, message)
         return web.Response(status=status)
 

@@ -168,7 +168,7 @@ _OPERATIONS = (
         named("Handler"),
     ),
     *(
-        _Operation("patch", f"/invocations/{{invocation}}/{verb}", name, "invocation", summary, answers | _VERB)
+        _Operation("patch", f"/invocations/{{invocation_id}}/{verb}", name, "invocation", summary, answers | _VERB)
         for verb, name, summary, answers in (
             (
                 "cancel",
@@ -189,7 +189,7 @@ _OPERATIONS = (
     ),
     _Operation(
         "patch",
-        "/invocations/{invocation}/resume",
+        "/invocations/{invocation_id}/resume",
         "resume_invocation",
         "invocation",
         "Let a paused one go on, or one that backs off try again now",
@@ -198,7 +198,7 @@ _OPERATIONS = (
     ),
     _Operation(
         "patch",
-        "/invocations/{invocation}/restart-as-new",
+        "/invocations/{invocation_id}/restart-as-new",
         "restart_as_new_invocation",
         "invocation",
         "Do one that has ended again, from its input or from an entry of its journal",
@@ -209,7 +209,7 @@ _OPERATIONS = (
     ),
     _Operation(
         "delete",
-        "/invocations/{invocation}",
+        "/invocations/{invocation_id}",
         "delete_invocation",
         "invocation",
         "The old form of cancel, kill and purge",
@@ -289,7 +289,7 @@ _OPERATIONS = (
     ),
     _Operation(
         "get",
-        "/kafka-clusters/{cluster}",
+        "/kafka-clusters/{cluster_name}",
         "get_kafka_cluster",
         "kafka",
         "There is none",
@@ -298,7 +298,7 @@ _OPERATIONS = (
     ),
     _Operation(
         "patch",
-        "/kafka-clusters/{cluster}",
+        "/kafka-clusters/{cluster_name}",
         "update_kafka_cluster",
         "kafka",
         "There is none",
@@ -307,7 +307,7 @@ _OPERATIONS = (
     ),
     _Operation(
         "delete",
-        "/kafka-clusters/{cluster}",
+        "/kafka-clusters/{cluster_name}",
         "delete_kafka_cluster",
         "kafka",
         "There is none",

@@ -67,7 +67,7 @@ def subscription_id(request: web.Request) -> str:
 def invocation_id(request: web.Request) -> bytes:
     """Raises AdminError."""
     try:
-        return decode_invocation_id(request.match_info["invocation"])
+        return decode_invocation_id(request.match_info["invocation_id"])
     except ValueError as error:
         raise AdminError(400, f"field 'invocation_id': {error}") from error
 
