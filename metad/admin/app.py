@@ -59,6 +59,8 @@ class AdminServer:
             shutdown_timeout=_DRAIN_S,
             max_line_size=_LINE_BYTES_LIMIT,
             max_field_size=_LINE_BYTES_LIMIT,
+            # A compressed body is no JSON, as in Restate: what a few bytes would grow to has no bound.
+            auto_decompress=False,
         )
         self._server: asyncio.Server | None = None
         self._clients_max = 0

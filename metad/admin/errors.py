@@ -123,6 +123,4 @@ def _no_route(request: web.Request, error: web.HTTPException) -> web.Response:
 
 def _error_body(status: int, message: str, code: str | None) -> web.Response:
     # A target or a header may hold bytes that are no text.
-    return json_response(
-        {"message": message.encode(errors="replace").decode(), "restate_code": code}, status=status
-    )
+    return json_response({"message": message.encode(errors="replace").decode(), "restate_code": code}, status=status)

@@ -6,6 +6,7 @@ A parameter that is given twice, and a path that is no UTF-8 behind its percent 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
@@ -15,12 +16,13 @@ from shared.ids import decode_invocation_id
 
 __all__ = ["deployment_id", "flag", "index", "invocation_id", "one", "readable_path", "subscription_id"]
 
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _DEPLOYMENT_ID = re.compile(r"dp_1[0-9A-Za-z]{22}")
 _SUBSCRIPTION_ID = re.compile(r"sub_1[0-9A-Za-z]{22}")
 
 
 @web.middleware
-async def readable_path(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+async def readable_path(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Raises FormError when a name or id in the path is no text."""
     if request.match_info and "%" in request.rel_url.raw_path:
         try:

@@ -19,7 +19,7 @@ from tests.compat.masks import masked
 __all__ = ["NOTHING", "Ask", "Case", "Difference", "Ingress", "Raw", "Seen", "Serve", "Step", "Until", "each", "filled"]
 
 #: Headers that clients go by. The rest is the server's own affair (date, server, content-length).
-_LOOKED_AT = ("content-type", "location", "content-encoding", "vary", "retry-after")
+_LOOKED_AT = ("content-type", "location", "content-encoding", "retry-after")
 #: Of an OpenAPI document: texts for people, and what differs by the port.
 _OURS_TO_WORD = {"description", "externalDocs", "example", "servers"}
 
@@ -128,7 +128,11 @@ class Seen:
 def each(title: str, *requests: tuple[str, str, Any], **options: Any) -> tuple[Case, ...]:
     """A case for each request that stands alone."""
     return tuple(
-        Case(f"{title}: {method} {path}{'' if body is NOTHING else f' {str(body)[:80]}'}", (Ask(method, path, body),), **options)
+        Case(
+            f"{title}: {method} {path}{'' if body is NOTHING else f' {str(body)[:80]}'}",
+            (Ask(method, path, body),),
+            **options,
+        )
         for method, path, body in requests
     )
 
