@@ -43,7 +43,7 @@ def make_app(routes: Iterable[web.RouteDef]) -> web.Application:
         for prefix in PREFIXES:
             web.RouteDef(route.method, prefix + path, route.handler, route.kwargs).register(app.router)
     app.router.add_route("*", "/v1", refuse_version_1)
-    app.router.add_route("*", "/v1/{rest:.*}", refuse_version_1)
+    app.router.add_route("*", "/v1/{rest:.+}", refuse_version_1)
     return app
 
 

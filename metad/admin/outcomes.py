@@ -44,8 +44,8 @@ _REFUSALS = {
     ),
     "bad_prefix": (
         400,
-        "query parameter 'from': the journal of '{}' is shorter, or has commands up to there that were never completed: "
-        "choose an earlier entry (SQL: sys_journal)",
+        "query parameter 'from': the journal of '{}' is shorter, or has commands up to there that were never completed"
+        ": choose an earlier entry (SQL: sys_journal)",
     ),
 }
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import socket
-import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -102,8 +101,7 @@ class _Scene:
             return Seen(0, {}, b"")
         lines = head.split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
-        looked_at = {"content-type": headers["content-type"]} if "content-type" in headers else {}
-        return Seen(int(lines[0].split()[1]), looked_at, b"")
+        return Seen(int(lines[0].split()[1]), {name: headers[name] for name in ("allow",) if name in headers}, b"")
 
     async def _begin(self, step: Ingress) -> None:
         seen = await self._request("POST", self._side.ingress + filled(step.path, self._known), step.body, step.headers)
@@ -123,8 +121,7 @@ class _Scene:
         return ""
 
     def _serve(self, step: Serve) -> None:
-        # One place for each side: what one of them asks for must not be taken for what the other does.
-        place = f"{zlib.crc32(self._side.admin.encode()):08x}-{self._case.token}-{step.name}"
+        place = f"{self._case.token}-{step.name}"
         self._known[step.name] = self._side.deployments.put(
             place,
             filled(step.manifest, self._known),

@@ -28,9 +28,11 @@ from tests.compat.admin import (
     cases_rules,
     cases_services,
 )
-from tests.compat.admin.case import Ask, Case, Difference, Raw
+from tests.compat.admin.case import Ask, Case, Raw
+from tests.compat.admin.differences import DIFFERENCES
 from tests.compat.admin.play import Side, play
 from tests.compat.admin.sdk_services import sdk_app
+from tests.compat.case import Difference
 from tests.fakes.private_oracle import private_oracle
 from tests.metad.harness import Deployments
 from tests.processes.node import running_node
@@ -46,6 +48,12 @@ TABLES: dict[str, tuple[Case, ...]] = {
     "services": cases_services.CASES,
 }
 CASES = tuple(case for table in TABLES.values() for case in table)
+#: State is edited by a branch of its own. Virtual queues are an experiment there, without a description elsewhere.
+_NOT_DESCRIBED = {
+    "POST /services/{service}/state modify_service_state",
+    "POST /vqueues/{vqueue_id}/pause pause_vqueue",
+    "POST /vqueues/{vqueue_id}/resume resume_vqueue",
+}
 _GOLDENS = Path(__file__).with_name("goldens")
 _LIVE = os.environ.get("EVERLOG_ORACLE_LIVE", "")
 
@@ -106,8 +114,7 @@ def test_what_the_oracle_describes_is_described() -> None:
     """By the same ids and names of parameters, so that clients which are generated have the same names."""
     theirs = set(json.loads((_GOLDENS / "operations.json").read_text()))
     ours = set(_operations(admin_openapi("1")))
-    # State is not edited by this API yet, which is being built.
-    assert theirs - ours <= {"POST /services/{service}/state modify_service_state"}
+    assert theirs - ours <= _NOT_DESCRIBED
     assert {each.split()[1] for each in ours - theirs} == {"/openapi"}
 
 
@@ -117,12 +124,13 @@ def test_there_are_enough_requests_and_all_have_an_answer() -> None:
         assert len(titles) == len(set(titles)), name
         assert sorted(titles) == sorted(json.loads((_GOLDENS / f"{name}.json").read_text()))
     assert len({case.token for case in CASES}) == len({case.title for case in CASES}) == len(CASES)
+    assert set(DIFFERENCES) <= {case.title for case in CASES}
     assert sum(isinstance(step, Ask | Raw) for case in CASES for step in case.steps) >= 500
 
 
 def _problem(case: Case, ours: list[str], theirs: list[str]) -> str:
     """What differs without a reason that the case names; or nothing."""
-    known = case.differs or Difference("")
+    known = DIFFERENCES.get(case.title, Difference(""))
     ours = [their if _has_a_body_more(our, their) else our for our, their in zip(ours, theirs, strict=True)]
     difference = list(difflib.unified_diff(theirs, ours, "the oracle", "Everlog", lineterm="", n=0))[2:]
     unknown = [
