@@ -113,7 +113,8 @@ def _catalog(client: CatalogClient) -> dict[str, tuple[int, str]]:
 def _run(tmp_path: Path, story: Callable[[Node, Held], Awaitable[None]]) -> None:
     async def main() -> None:
         deployments = Held()
-        async with deployments.serving(), Node(new_settings(tmp_path)) as node:
+        # A connection that an application has died on is closed when it is idle.
+        async with deployments.serving(keep_alive_timeout=0.5), Node(new_settings(tmp_path)) as node:
             await story(node, deployments)
 
     uvloop.run(main())
