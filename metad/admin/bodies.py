@@ -12,6 +12,8 @@ from metad.admin.errors import AdminError, FormError
 
 __all__ = [
     "BatchBody",
+    "KafkaClusterBody",
+    "KafkaPropertiesBody",
     "MatchesBody",
     "ModifyBody",
     "MovableBatchBody",
@@ -21,6 +23,7 @@ __all__ = [
     "RuleDeleteBody",
     "RuleUpsertBody",
     "StateBody",
+    "SubscriptionBody",
     "UpdateBody",
     "read_json",
     "read_register_body",
@@ -29,8 +32,9 @@ __all__ = [
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t -~\x80-\U0010ffff]*")
-_JSON_MEDIA_TYPE = re.compile(r"application/(?:[^;\s]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+_JSON_MEDIA_TYPE = re.compile(r"application/(?:[^;\s]+\+)?json(?:\+[^;\s]+)?\s*(?:;.*)?", re.IGNORECASE)
 _Body = TypeVar("_Body")
+_Uri = Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]
 _Version = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 _Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
@@ -126,6 +130,27 @@ class RuleDeleteBody(msgspec.Struct, frozen=True):
     expected_version: _Version | None = None
 
 
+class SubscriptionBody(msgspec.Struct, frozen=True):
+    """POST /subscriptions: read, and refused by us."""
+
+    source: _Uri
+    sink: _Uri
+    options: dict[str, str] | None = None
+
+
+class KafkaPropertiesBody(msgspec.Struct, frozen=True):
+    """PATCH /kafka-clusters/{name}: likewise."""
+
+    properties: dict[str, str]
+
+
+class KafkaClusterBody(msgspec.Struct, frozen=True):
+    """POST /kafka-clusters: likewise."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+    properties: dict[str, str]
+
+
 class BatchBody(msgspec.Struct, frozen=True):
     """POST /internal/invocations_batch_operations/{cancel,kill,purge,purge-journal,pause}."""
 
@@ -175,7 +200,7 @@ async def _read_object(request: web.Request) -> object:
         raise FormError(415, "this route wants a body with Content-Type: application/json")
     try:
         return msgspec.json.decode(await request.read())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormError(400, f"the body is not JSON: {error}") from error
 
 

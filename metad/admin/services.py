@@ -20,6 +20,8 @@ from shared.durations import parse_duration
 
 __all__ = ["ServiceRoutes"]
 
+#: As Restate's: the days between the years -9999 and 9999.
+_DURATION_MS_MAX = 7_304_484 * 86_400_000
 #: In the order of ModifyService's fields.
 _DURATIONS = (
     "idempotency_retention",
@@ -90,7 +92,7 @@ class ServiceRoutes:
         name = request.match_info["handler"]
         handler = service.handlers.get(name)
         if handler is None:
-            raise AdminError(404, f"service '{service.name}' has no handler '{name}'")
+            raise AdminError(404, f"service '{service.name}' has no handler '{name}': GET …/handlers lists what it has")
         return json_response(handler_json(handler, service, deployment))
 
     async def _service(self, request: web.Request) -> tuple[Service, Deployment]:
@@ -99,7 +101,7 @@ class ServiceRoutes:
         state = await self._meta_log.known_state()
         service = state.services.get(name)
         if service is None:
-            raise AdminError(404, f"there is no service '{name}'")
+            raise AdminError(404, f"there is no service '{name}': GET /services lists those that there are")
         return service, state.deployments[service.deployment_id]
 
 
@@ -107,6 +109,9 @@ def _duration_ms(field: str, text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        return min(parse_duration(text), DURATION_MS_LIMIT)
+        duration_ms = parse_duration(text)
     except ValueError as error:
         raise FormError(422, f"field '{field}' is {text!r}: {error}") from error
+    if duration_ms > _DURATION_MS_MAX:
+        raise FormError(422, f"field '{field}' is {text!r}: longer than the 20 000 years that there are")
+    return min(duration_ms, DURATION_MS_LIMIT)
