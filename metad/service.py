@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import Any
 
+from metad.admin.absent import AbsentRoutes
 from metad.admin.app import AdminServer, make_app
 from metad.admin.batches import BatchRoutes
 from metad.admin.deployments import DeploymentRoutes
@@ -56,7 +57,8 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         InvocationRoutes(operator),
         BatchRoutes(operator),
         QueryRoutes(settings),
-        HealthRoutes(readiness),
+        HealthRoutes(readiness, cluster=settings.cluster_name),
+        AbsentRoutes(),
         VersionRoutes(settings),
     )
     admin = AdminServer(settings, make_app(route for resource in resources for route in resource.routes()))

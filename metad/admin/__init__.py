@@ -3,6 +3,7 @@
 Modules, in path order:
     app             the routes under all API versions, and the server
     versions        which API version a request speaks
+    parameters      parameters in paths and queries: form and ranges
     bodies          request bodies: shape, types and ranges
     deployments     register, list, show, update and remove deployments
     services        show services and handlers, change a service's options
@@ -13,9 +14,11 @@ Modules, in path order:
     operator        asks the leader of an invocation's partition
     outcomes        what a worker says of such a request -> status and text
     query           SQL, streamed from sqld
+    absent          Kafka and the web UI, which are not here
     health          can this node serve
     version         what this server is
     openapi         the admin API described as OpenAPI
+    openapi_shapes  the schemas of its answers
     render          catalog -> the JSON of the API
     friendly        durations and times as the API prints them
     errors          failures -> status and body

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import re
 from collections.abc import Iterable
 
 from aiohttp import web
 
 from metad.admin.errors import error_middleware
+from metad.admin.parameters import readable_path
 from metad.admin.versions import PREFIXES, refuse_version_1
 from shared.config import Settings
 from shared.descriptors import clients_max
@@ -19,6 +21,9 @@ from shared.refusal import Refusal
 __all__ = ["AdminServer", "make_app"]
 
 _log = logging.getLogger(__name__)
+_PARAMETER = re.compile(r"\{(\w+)\}")
+#: A line of a request's head, and a header: as the ingress takes them.
+_LINE_BYTES_LIMIT = 64 * 1024
 _BODY_BYTES_LIMIT = 2 * 1024 * 1024
 #: A request may wait this long for the log when metad drains.
 _DRAIN_S = 10.0
@@ -31,10 +36,12 @@ _TOO_MANY = (
 
 def make_app(routes: Iterable[web.RouteDef]) -> web.Application:
     """Every route without a prefix and under each version's."""
-    app = web.Application(middlewares=[error_middleware], client_max_size=_BODY_BYTES_LIMIT)
+    app = web.Application(middlewares=[error_middleware, readable_path], client_max_size=_BODY_BYTES_LIMIT)
     for route in routes:
+        # Else aiohttp finds no route for a name with a brace in it.
+        path = _PARAMETER.sub(r"{\1:[^/]+}", route.path)
         for prefix in PREFIXES:
-            web.RouteDef(route.method, prefix + route.path, route.handler, route.kwargs).register(app.router)
+            web.RouteDef(route.method, prefix + path, route.handler, route.kwargs).register(app.router)
     app.router.add_route("*", "/v1", refuse_version_1)
     app.router.add_route("*", "/v1/{rest:.*}", refuse_version_1)
     return app
@@ -45,7 +52,14 @@ class AdminServer:
 
     def __init__(self, settings: Settings, app: web.Application) -> None:
         self._settings = settings
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=_DRAIN_S)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=_DRAIN_S,
+            max_line_size=_LINE_BYTES_LIMIT,
+            max_field_size=_LINE_BYTES_LIMIT,
+        )
         self._server: asyncio.Server | None = None
         self._clients_max = 0
 

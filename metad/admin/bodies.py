@@ -12,6 +12,8 @@ from metad.admin.errors import AdminError, FormError
 
 __all__ = [
     "BatchBody",
+    "KafkaClusterBody",
+    "KafkaPropertiesBody",
     "MatchesBody",
     "ModifyBody",
     "MovableBatchBody",
@@ -20,6 +22,7 @@ __all__ = [
     "RegisterBody",
     "RuleDeleteBody",
     "RuleUpsertBody",
+    "SubscriptionBody",
     "UpdateBody",
     "read_json",
     "read_register_body",
@@ -111,6 +114,27 @@ class RuleDeleteBody(msgspec.Struct, frozen=True):
     expected_version: _Version | None = None
 
 
+class SubscriptionBody(msgspec.Struct, frozen=True):
+    """POST /subscriptions: read, and refused by us."""
+
+    source: str
+    sink: str
+    options: dict[str, str] | None = None
+
+
+class KafkaPropertiesBody(msgspec.Struct, frozen=True):
+    """PATCH /kafka-clusters/{name}: likewise."""
+
+    properties: dict[str, str]
+
+
+class KafkaClusterBody(msgspec.Struct, frozen=True):
+    """POST /kafka-clusters: likewise."""
+
+    name: str
+    properties: dict[str, str]
+
+
 class BatchBody(msgspec.Struct, frozen=True):
     """POST /internal/invocations_batch_operations/{cancel,kill,purge,purge-journal,pause}."""
 
@@ -160,7 +184,7 @@ async def _read_object(request: web.Request) -> object:
         raise FormError(415, "this route wants a body with Content-Type: application/json")
     try:
         return msgspec.json.decode(await request.read())
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormError(400, f"the body is not JSON: {error}") from error
 
 

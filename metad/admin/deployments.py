@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
-import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
 from metad.admin.bodies import RegisterBody, UpdateBody, read_register_body, read_update_body
 from metad.admin.errors import AdminError, FormError, json_response, rejected
+from metad.admin.parameters import deployment_id, flag
 from metad.admin.render import deployment_json, registered_json
 from metad.admin.versions import api_version
 from metad.meta_log import MetaLog
@@ -21,6 +24,7 @@ from metad.registry.registry import decide, deployment_at
 from shared.catalog.defaults import Defaults
 from shared.catalog.deployments import Deployment
 from shared.clock import Clock
+from shared.errors import UnavailableError
 from shared.ids import encode_deployment_id
 from shared.transport.outbound import Outbound
 
@@ -28,7 +32,9 @@ __all__ = ["DeploymentRoutes"]
 
 #: How long a change may wait for the log.
 PROPOSE_TIMEOUT_S = 10.0
-_DEPLOYMENT_ID = re.compile(r"dp_1[0-9A-Za-z]{22}")
+#: Times that a deployment is asked anew because another request has changed it meanwhile.
+_TRIES_MAX = 5
+_Ask = Callable[[Deployment], Awaitable[RegisterDeployment | UpdateDeployment]]
 
 
 class DeploymentRoutes:
@@ -39,6 +45,8 @@ class DeploymentRoutes:
         self._defaults = defaults
         self._clock = clock
         self._outbound = outbound
+        #: Held from the last look at a deployment until its change is in the log.
+        self._changing = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -59,9 +67,42 @@ class DeploymentRoutes:
         if existing is not None and not force:
             # Known and not to be replaced: the deployment itself is not asked.
             return _registration_response(Unchanged(existing), self._defaults, version_2=version_2)
-        command = await self._discover(address, body, force=force)
-        outcome = await self._decided(command, dry_run=body.dry_run)
+        if existing is None:
+            command = await self._discover(address, body, force=force)
+            outcome = await self._decided(command, dry_run=body.dry_run)
+        else:
+            outcome = await self._changed(
+                existing, lambda _: self._discover(address, body, force=force), dry_run=body.dry_run
+            )
         return _registration_response(outcome, self._defaults, version_2=version_2)
+
+    async def _changed(self, known: Deployment, ask: _Ask, *, dry_run: bool) -> Outcome:
+        """Of two that change one deployment at once, the later one sees what the earlier one did.
+
+        A deployment that is asked slowly would else replace a younger answer by its older one, and a change of some
+        fields would set the others back. Raises AdminError when it is changed again and again.
+        """
+        for _ in range(_TRIES_MAX):
+            command = await ask(known)
+            async with self._turn():
+                held = self._meta_log.state.deployments.get(known.id)
+                if held is None or held == known:
+                    return await self._decided(command, dry_run=dry_run)
+            known = held
+        raise AdminError(409, f"deployment {known.id} was changed by others {_TRIES_MAX} times meanwhile: ask again")
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Raises UnavailableError when those before it wait too long for the log."""
+        try:
+            async with asyncio.timeout(PROPOSE_TIMEOUT_S):
+                await self._changing.acquire()
+        except TimeoutError as error:
+            raise UnavailableError("changes of deployments wait for the log: ask again") from error
+        try:
+            yield
+        finally:
+            self._changing.release()
 
     async def _decided(self, command: RegisterDeployment | UpdateDeployment, *, dry_run: bool) -> Outcome:
         if dry_run:
@@ -98,8 +139,7 @@ class DeploymentRoutes:
         known = await self._known(request)
         if body.uri is None and body.additional_headers is None and body.use_http_11 is None:
             return json_response(deployment_json(known, self._defaults, detailed=True))
-        command = await self._rediscover(known, body)
-        outcome = await self._decided(command, dry_run=body.dry_run)
+        outcome = await self._changed(known, lambda held: self._rediscover(held, body), dry_run=body.dry_run)
         if isinstance(outcome, Rejected):
             raise rejected(outcome)
         assert isinstance(outcome, Updated)
@@ -150,21 +190,22 @@ class DeploymentRoutes:
         return json_response(deployment_json(await self._known(request), self._defaults, detailed=True))
 
     async def _known(self, request: web.Request) -> Deployment:
-        deployment_id = _deployment_id(request)
-        deployment = (await self._meta_log.known_state()).deployments.get(deployment_id)
+        asked = deployment_id(request)
+        deployment = (await self._meta_log.known_state()).deployments.get(asked)
         if deployment is None:
-            raise AdminError(404, f"there is no deployment '{deployment_id}'")
+            raise AdminError(404, f"there is no deployment '{asked}': GET /deployments lists those that there are")
         return deployment
 
     async def remove(self, request: web.Request) -> web.Response:
-        deployment_id = _deployment_id(request)
-        force = request.query.get("force", "false")
-        if force not in ("true", "false"):
-            raise FormError(400, f"query parameter 'force' is {force!r}: want true or false")
-        if force == "false":
+        removed = deployment_id(request)
+        if not flag(request, "force"):
             # Draining before the removal is not implemented, as in Restate.
-            return web.Response(status=501)
-        outcome = await self._meta_log.propose(RemoveDeployment(deployment_id), timeout_s=PROPOSE_TIMEOUT_S)
+            raise AdminError(
+                501,
+                f"deployment {removed} is not removed: that nothing uses it any more is not waited for; see by SQL that "
+                "no invocation is pinned to it (sys_invocation.pinned_deployment_id), then remove it with ?force=true",
+            )
+        outcome = await self._meta_log.propose(RemoveDeployment(removed), timeout_s=PROPOSE_TIMEOUT_S)
         if isinstance(outcome, Rejected):
             raise rejected(outcome)
         assert isinstance(outcome, Removed)
@@ -190,13 +231,6 @@ def _address(body: RegisterBody) -> Address:
     if body.auth is not None:
         raise AdminError(400, "field 'auth': Google ID tokens are not supported")
     return address
-
-
-def _deployment_id(request: web.Request) -> str:
-    text = request.match_info["deployment"]
-    if not _DEPLOYMENT_ID.fullmatch(text):
-        raise FormError(400, f"{text!r} is not a deployment id: want 'dp_1' and 22 base62 digits")
-    return text
 
 
 def _registration_response(outcome: Outcome, defaults: Defaults, *, version_2: bool) -> web.Response:

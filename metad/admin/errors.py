@@ -7,6 +7,7 @@ that do not fit a route's form.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -81,10 +82,10 @@ async def error_middleware(request: web.Request, handler: _Handler) -> web.Strea
     except UnavailableError as error:
         _log.warning("%s %s: %s", request.method, request.path, error)
         return _error_body(503, str(error), None)
+    except web.HTTPRequestEntityTooLarge as error:
+        return web.Response(text=f"{error.text}: send less at once", status=error.status)
     except web.HTTPException as error:
-        # Routes that are not there, wrong methods, bodies too large: the status says all.
-        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else None
-        return web.Response(status=error.status, headers=allow)
+        return _no_route(request, error)
     except Exception:
         _log.exception("%s %s failed", request.method, request.path)
         return _error_body(500, "internal error; metad's log has the details", None)
@@ -94,10 +95,34 @@ def _compressed(request: web.Request, response: web.StreamResponse) -> web.Strea
     """Large answers are squeezed for clients that can take it; streams of queries are left as they are."""
     if isinstance(response, web.Response) and (response.content_length or 0) >= _COMPRESSED_FROM_BYTES:
         response.headers["Vary"] = "Accept-Encoding"
-        if "gzip" in request.headers.get("Accept-Encoding", ""):
+        if _takes_gzip(request.headers.get("Accept-Encoding", "")):
             response.enable_compression(web.ContentCoding.gzip)
     return response
 
 
+def _takes_gzip(accepted: str) -> bool:
+    """By RFC 9110 section 12.5.3: `gzip;q=0` is a refusal."""
+    for each in accepted.lower().split(","):
+        coding, _, weight = each.replace(" ", "").partition(";")
+        if coding == "gzip":
+            return re.fullmatch(r"q=0(\.0*)?", weight) is None
+    return False
+
+
+def _no_route(request: web.Request, error: web.HTTPException) -> web.Response:
+    """Restate says the status alone, which leaves people alone with it."""
+    allow = error.headers.get("Allow")
+    if error.status == 404:
+        return _error_body(404, f"there is no route {request.path}: GET /openapi describes those that there are", None)
+    if allow is None:
+        return _error_body(error.status, error.reason, None)
+    response = _error_body(error.status, f"{request.path} takes no {request.method}, but {allow}", None)
+    response.headers["Allow"] = allow
+    return response
+
+
 def _error_body(status: int, message: str, code: str | None) -> web.Response:
-    return json_response({"message": message, "restate_code": code}, status=status)
+    # A target or a header may hold bytes that are no text.
+    return json_response(
+        {"message": message.encode(errors="replace").decode(), "restate_code": code}, status=status
+    )

@@ -9,8 +9,9 @@ from aiohttp import web
 from metad.admin.errors import AdminError, FormError, json_response
 from metad.admin.operator import Make, Operator
 from metad.admin.outcomes import refusal, success
+from metad.admin.parameters import index, invocation_id, one
 from shared.api.partition import KEEP, LATEST, PauseRequest, RestartRequest, ResumeRequest, TerminateRequest
-from shared.ids import decode_invocation_id, encode_invocation_id
+from shared.ids import encode_invocation_id
 from shared.wal.commands import TerminateMode
 
 __all__ = ["InvocationRoutes", "deployment_choice", "new_invocation_id"]
@@ -33,14 +34,14 @@ class InvocationRoutes:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.patch("/invocations/{invocation}/cancel", self.cancel),
-            web.patch("/invocations/{invocation}/kill", self.kill),
-            web.patch("/invocations/{invocation}/purge", self.purge),
-            web.patch("/invocations/{invocation}/purge-journal", self.purge_journal),
-            web.patch("/invocations/{invocation}/pause", self.pause),
-            web.patch("/invocations/{invocation}/resume", self.resume),
-            web.patch("/invocations/{invocation}/restart-as-new", self.restart_as_new),
-            web.delete("/invocations/{invocation}", self.delete),
+            web.patch("/invocations/{invocation_id}/cancel", self.cancel),
+            web.patch("/invocations/{invocation_id}/kill", self.kill),
+            web.patch("/invocations/{invocation_id}/purge", self.purge),
+            web.patch("/invocations/{invocation_id}/purge-journal", self.purge_journal),
+            web.patch("/invocations/{invocation_id}/pause", self.pause),
+            web.patch("/invocations/{invocation_id}/resume", self.resume),
+            web.patch("/invocations/{invocation_id}/restart-as-new", self.restart_as_new),
+            web.delete("/invocations/{invocation_id}", self.delete),
         ]
 
     async def cancel(self, request: web.Request) -> web.Response:
@@ -56,53 +57,49 @@ class InvocationRoutes:
         return await self._terminate(request, TerminateMode.PURGE_JOURNAL)
 
     async def pause(self, request: web.Request) -> web.Response:
-        invocation_id = _invocation_id(request)
-        return await self._patch(request, lambda partition: PauseRequest(1, partition, invocation_id))
+        asked = invocation_id(request)
+        return await self._patch(request, lambda partition: PauseRequest(1, partition, asked))
 
     async def resume(self, request: web.Request) -> web.Response:
-        invocation_id, deployment = _invocation_id(request), _deployment(request, default=KEEP)
-        return await self._patch(request, lambda partition: ResumeRequest(1, partition, invocation_id, deployment))
+        asked, deployment = invocation_id(request), _deployment(request, default=KEEP)
+        return await self._patch(request, lambda partition: ResumeRequest(1, partition, asked, deployment))
 
     async def restart_as_new(self, request: web.Request) -> web.Response:
-        invocation_id, deployment = _invocation_id(request), _deployment(request, default=LATEST)
-        from_index = _from_index(request)
-        new_id = new_invocation_id(invocation_id)
+        asked, deployment = invocation_id(request), _deployment(request, default=LATEST)
+        from_index = index(request, "from")
+        new_id = new_invocation_id(asked)
         await self._patch(
-            request, lambda partition: RestartRequest(1, partition, invocation_id, new_id, from_index, deployment)
+            request, lambda partition: RestartRequest(1, partition, asked, new_id, from_index, deployment)
         )
         return json_response({"new_invocation_id": encode_invocation_id(new_id)})
 
     async def delete(self, request: web.Request) -> web.Response:
         """The old form: accepted whatever becomes of it."""
-        mode = _MODES.get(request.query.get("mode", "cancel"))
+        text = one(request, "mode")
+        mode = _MODES.get("cancel" if text is None else text)
         if mode is None:
-            raise FormError(400, f"query parameter 'mode' is {request.query['mode']!r}: want cancel, kill or purge")
-        invocation_id = _invocation_id(request)
-        await self._operator.ask(invocation_id, lambda partition: TerminateRequest(1, partition, invocation_id, mode))
+            raise FormError(400, f"query parameter 'mode' is {text!r}: want cancel, kill or purge")
+        asked = invocation_id(request)
+        await self._operator.ask(asked, lambda partition: TerminateRequest(1, partition, asked, mode))
         return web.Response(status=202)
 
     async def _terminate(self, request: web.Request, mode: TerminateMode) -> web.Response:
-        invocation_id = _invocation_id(request)
-        return await self._patch(request, lambda partition: TerminateRequest(1, partition, invocation_id, mode))
+        asked = invocation_id(request)
+        return await self._patch(request, lambda partition: TerminateRequest(1, partition, asked, mode))
 
     async def _patch(self, request: web.Request, make: Make) -> web.Response:
-        outcome = await self._operator.ask(_invocation_id(request), make)
+        outcome = await self._operator.ask(invocation_id(request), make)
         status = success(outcome)
         if status is None:
-            refused, message = refusal(outcome, request.match_info["invocation"])
+            refused, message = refusal(outcome, request.match_info["invocation_id"])
             raise AdminError(refused, message)
         return web.Response(status=status)
 
 
-def _invocation_id(request: web.Request) -> bytes:
-    try:
-        return decode_invocation_id(request.match_info["invocation"])
-    except ValueError as error:
-        raise AdminError(400, f"field 'invocation_id': {error}") from error
-
-
 def _deployment(request: web.Request, *, default: str) -> str:
-    text = request.query.get("deployment", default)
+    text = one(request, "deployment")
+    if text is None:
+        return default
     choice = deployment_choice(text)
     if choice is None:
         raise AdminError(400, f"query parameter 'deployment' is {text!r}: want keep, latest or a deployment's id")
@@ -119,10 +116,3 @@ def deployment_choice(text: str) -> str | None:
 def new_invocation_id(restarted: bytes) -> bytes:
     """Of the same partition. Made by who asks: sent again to another leader, it does not restart it twice."""
     return restarted[:8] + os.urandom(16)
-
-
-def _from_index(request: web.Request) -> int:
-    text = request.query.get("from", "0")
-    if not (text.isascii() and text.isdigit()) or int(text) >= 1 << 32:
-        raise FormError(400, f"query parameter 'from' is {text!r}: want the index of a journal entry")
-    return int(text)

@@ -10,17 +10,27 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from metad.admin.bodies import ModifyBody, QueryBody, RegisterBody, RuleDeleteBody, RuleUpsertBody, UpdateBody
+from metad.admin.bodies import (
+    KafkaClusterBody,
+    KafkaPropertiesBody,
+    ModifyBody,
+    QueryBody,
+    RegisterBody,
+    RuleDeleteBody,
+    RuleUpsertBody,
+    SubscriptionBody,
+    UpdateBody,
+)
+from metad.admin.openapi_shapes import SHAPES, Json, named
 
 __all__ = ["admin_openapi"]
-
-_Json = dict[str, Any]
 
 _TAGS = {
     "deployment": "Where services run: register, move and remove them",
     "service": "What is registered: services and their handlers",
     "invocation": "Cancel, kill, pause, resume, restart and forget invocations",
     "limits": "How many invocations of a scope run at once",
+    "kafka": "Kafka is not supported: lists are empty, and the rest says what to do instead",
     "introspection": "What there is to see: SQL, health, version",
 }
 
@@ -34,25 +44,22 @@ class _Operation(NamedTuple):
     tag: str
     summary: str
     answers: dict[int, str]
-    shape: _Json | None = None
+    shape: Json | None = None
     body: Any = None
     query: tuple[str, ...] = ()
 
 
-def _named(name: str) -> _Json:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _listed(field: str, name: str) -> _Json:
-    return {"type": "object", "properties": {field: {"type": "array", "items": _named(name)}}, "required": [field]}
+def _listed(field: str, name: str) -> Json:
+    return {"type": "object", "properties": {field: {"type": "array", "items": named(name)}}, "required": [field]}
 
 
 _NO_BODY = {400: "A field or parameter is wrong", 503: "The log or the partition cannot be reached now: ask again"}
-_NOT_FOUND = {404: "There is none of this name or id"}
-_CHANGES = {400: "A field is wrong", 415: "The body is no JSON by its type", 422: "The body does not fit"} | {
-    503: "The log cannot be reached now: ask again"
-}
+_NOT_FOUND = {400: "The name or id cannot be read", 404: "There is none of this name or id"}
+_FITS = {413: "The body is too large", 415: "The body is no JSON by its type", 422: "The body does not fit"}
+_CHANGES = {400: "A field is wrong", 503: "The log cannot be reached now: ask again"} | _FITS
 _DISCOVERS = {500: "The deployment cannot be asked, or does not fit this runtime (META0003, META0012 to META0014)"}
+_NO_ID = {400: "No id of this kind"}
+_REFUSED = {400: "A field is wrong"} | _FITS
 _VERB = _NO_BODY | _NOT_FOUND | {409: "Its status does not allow this"}
 
 _OPERATIONS = (
@@ -65,7 +72,7 @@ _OPERATIONS = (
         {200: "It was there before, or is replaced", 201: "Registered", 409: "A service would change its type"}
         | _CHANGES
         | _DISCOVERS,
-        _named("RegisteredDeployment"),
+        named("RegisteredDeployment"),
         RegisterBody,
     ),
     _Operation(
@@ -83,8 +90,8 @@ _OPERATIONS = (
         "get_deployment",
         "deployment",
         "One deployment, its services whole",
-        {200: "The deployment", 400: "No id of a deployment"} | _NOT_FOUND,
-        _named("Deployment"),
+        {200: "The deployment"} | _NOT_FOUND,
+        named("Deployment"),
     ),
     _Operation(
         "patch",
@@ -92,8 +99,8 @@ _OPERATIONS = (
         "update_deployment",
         "deployment",
         "Move a deployment, or change what is sent to it",
-        {200: "As it is now"} | _NOT_FOUND | _CHANGES | _DISCOVERS,
-        _named("Deployment"),
+        {200: "As it is now", 409: "Others change it again and again"} | _NOT_FOUND | _CHANGES | _DISCOVERS,
+        named("Deployment"),
         UpdateBody,
     ),
     _Operation(
@@ -121,7 +128,7 @@ _OPERATIONS = (
         "service",
         "One service at its newest revision",
         {200: "The service"} | _NOT_FOUND,
-        _named("Service"),
+        named("Service"),
     ),
     _Operation(
         "patch",
@@ -130,7 +137,7 @@ _OPERATIONS = (
         "service",
         "Change a service's options, until it is registered again",
         {200: "As it is now"} | _NOT_FOUND | _CHANGES,
-        _named("Service"),
+        named("Service"),
         ModifyBody,
     ),
     _Operation(
@@ -158,10 +165,10 @@ _OPERATIONS = (
         "service",
         "One handler",
         {200: "The handler"} | _NOT_FOUND,
-        _named("Handler"),
+        named("Handler"),
     ),
     *(
-        _Operation("patch", f"/invocations/{{invocation}}/{verb}", name, "invocation", summary, answers | _VERB)
+        _Operation("patch", f"/invocations/{{invocation_id}}/{verb}", name, "invocation", summary, answers | _VERB)
         for verb, name, summary, answers in (
             (
                 "cancel",
@@ -182,7 +189,7 @@ _OPERATIONS = (
     ),
     _Operation(
         "patch",
-        "/invocations/{invocation}/resume",
+        "/invocations/{invocation_id}/resume",
         "resume_invocation",
         "invocation",
         "Let a paused one go on, or one that backs off try again now",
@@ -191,18 +198,18 @@ _OPERATIONS = (
     ),
     _Operation(
         "patch",
-        "/invocations/{invocation}/restart-as-new",
+        "/invocations/{invocation_id}/restart-as-new",
         "restart_as_new_invocation",
         "invocation",
         "Do one that has ended again, from its input or from an entry of its journal",
         {200: "The new one", 410: "Its input was not kept", 422: "A workflow, or of an old protocol", 425: "Not begun"}
         | _VERB,
-        _named("Restarted"),
+        named("Restarted"),
         query=("from", "deployment"),
     ),
     _Operation(
         "delete",
-        "/invocations/{invocation}",
+        "/invocations/{invocation_id}",
         "delete_invocation",
         "invocation",
         "The old form of cancel, kill and purge",
@@ -216,7 +223,7 @@ _OPERATIONS = (
         "limits",
         "Make or change rules, all of them or none",
         {200: "The rules as they are now", 409: "A precondition does not hold"} | _CHANGES,
-        {"type": "array", "items": _named("Rule")},
+        {"type": "array", "items": named("Rule")},
         list[RuleUpsertBody],
     ),
     _Operation(
@@ -239,13 +246,93 @@ _OPERATIONS = (
         {"type": "object", "properties": {"rows": {"type": "array", "items": {"type": "object"}}}},
         QueryBody,
     ),
+    _Operation(
+        "get",
+        "/subscriptions",
+        "list_subscriptions",
+        "kafka",
+        "All subscriptions: none",
+        {200: "An empty list", 400: "A parameter is given twice"},
+        named("NoSubscriptions"),
+        query=("sink", "source"),
+    ),
+    _Operation(
+        "post",
+        "/subscriptions",
+        "create_subscription",
+        "kafka",
+        "Refused: there is no Kafka cluster to read from",
+        _REFUSED,
+        body=SubscriptionBody,
+    ),
+    *(
+        _Operation(method, "/subscriptions/{subscription}", name, "kafka", "There is none", _NO_ID | _NOT_FOUND)
+        for method, name in (("get", "get_subscription"), ("delete", "delete_subscription"))
+    ),
+    _Operation(
+        "get",
+        "/kafka-clusters",
+        "list_kafka_clusters",
+        "kafka",
+        "All Kafka clusters: none",
+        {200: "An empty list"},
+        named("NoKafkaClusters"),
+    ),
+    _Operation(
+        "post",
+        "/kafka-clusters",
+        "create_kafka_cluster",
+        "kafka",
+        "Refused: Kafka is not supported",
+        _REFUSED | {501: "Kafka is not supported"},
+        body=KafkaClusterBody,
+    ),
+    _Operation(
+        "get",
+        "/kafka-clusters/{cluster_name}",
+        "get_kafka_cluster",
+        "kafka",
+        "There is none",
+        {400: "A parameter is wrong"} | _NOT_FOUND,
+        query=("include_subscriptions",),
+    ),
+    _Operation(
+        "patch",
+        "/kafka-clusters/{cluster_name}",
+        "update_kafka_cluster",
+        "kafka",
+        "There is none",
+        _REFUSED | _NOT_FOUND,
+        body=KafkaPropertiesBody,
+    ),
+    _Operation(
+        "delete",
+        "/kafka-clusters/{cluster_name}",
+        "delete_kafka_cluster",
+        "kafka",
+        "There is none",
+        {400: "A parameter is wrong"} | _NOT_FOUND,
+        query=("force",),
+    ),
     _Operation("get", "/health", "health", "introspection", "Can it serve", {200: "It can", 503: "What is missing"}),
-    _Operation("get", "/version", "version", "introspection", "What is this", {200: "Versions"}, _named("Version")),
+    _Operation(
+        "get",
+        "/cluster-health",
+        "cluster_health",
+        "introspection",
+        "The name of the cluster",
+        {200: "The name"},
+        named("ClusterHealth"),
+    ),
+    _Operation("get", "/version", "version", "introspection", "What is this", {200: "Versions"}, named("Version")),
     _Operation(
         "get", "/openapi", "openapi", "introspection", "This document", {200: "The document"}, {"type": "object"}
     ),
 )
-_QUERY: dict[str, _Json] = {
+_QUERY: dict[str, Json] = {
+    "sink": {"schema": {"type": "string"}},
+    "source": {"schema": {"type": "string"}},
+    "include_subscriptions": {"schema": {"type": "boolean", "default": False}},
     "force": {"schema": {"type": "boolean", "default": False}, "description": "Do not wait until nothing uses it"},
     "mode": {"schema": {"enum": ["cancel", "kill", "purge"], "default": "cancel"}},
     "from": {
@@ -256,12 +343,12 @@ _QUERY: dict[str, _Json] = {
 }
 
 
-def admin_openapi(version: str) -> _Json:
+def admin_openapi(version: str) -> Json:
     """`version`: of this server."""
     bodies = [each.body for each in _OPERATIONS if each.body is not None]
     shapes, components = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
     schema_of = iter(shapes)
-    paths: dict[str, _Json] = {}
+    paths: dict[str, Json] = {}
     for each in _OPERATIONS:
         body = None if each.body is None else next(schema_of)
         paths.setdefault(each.path, {})[each.method] = _described(each, body)
@@ -270,15 +357,15 @@ def admin_openapi(version: str) -> _Json:
         "info": {"title": "Everlog admin API", "version": version},
         "paths": paths,
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
-        "components": {"schemas": components | _SHAPES},
+        "components": {"schemas": components | SHAPES},
     }
 
 
-def _described(each: _Operation, body: _Json | None) -> _Json:
+def _described(each: _Operation, body: Json | None) -> Json:
     names = [part[1:-1] for part in each.path.split("/") if part.startswith("{")]
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
     parameters += [{"name": name, "in": "query", "required": False} | _QUERY[name] for name in each.query]
-    described: _Json = {
+    described: Json = {
         "operationId": each.id,
         "summary": each.summary,
         "tags": [each.tag],
@@ -291,109 +378,12 @@ def _described(each: _Operation, body: _Json | None) -> _Json:
     return described
 
 
-def _response(each: _Operation, status: int) -> _Json:
-    response: _Json = {"description": each.answers[status]}
+def _response(each: _Operation, status: int) -> Json:
+    response: Json = {"description": each.answers[status]}
     if status < 300 and each.shape is not None:
         response["content"] = {"application/json": {"schema": each.shape}}
-    if status >= 400 and status not in (415, 501):
+    if status >= 400:
         # What does not fit the route's form is told in plain text.
-        error = {"application/json": {"schema": _named("Error")}, "text/plain": {"schema": {"type": "string"}}}
+        error = {"application/json": {"schema": named("Error")}, "text/plain": {"schema": {"type": "string"}}}
         response["content"] = error
     return response
-
-
-def _object(required: str, **properties: _Json) -> _Json:
-    return {"type": "object", "properties": properties, "required": required.split()}
-
-
-_TEXT: _Json = {"type": "string"}
-_NUMBER: _Json = {"type": "integer", "minimum": 0}
-_FLAG: _Json = {"type": "boolean"}
-_MAP: _Json = {"type": "object", "additionalProperties": _TEXT}
-_DURATION: _Json = {"type": "string", "description": "As in `1m 30s`"}
-_TIME: _Json = {"type": "string", "format": "date-time"}
-_SHAPES: _Json = {
-    "Error": _object("message", message=_TEXT, restate_code={"type": ["string", "null"]}),
-    "RegisteredDeployment": _object(
-        "id services min_protocol_version max_protocol_version",
-        id=_TEXT,
-        services={"type": "array", "items": _named("Service")},
-        min_protocol_version=_NUMBER,
-        max_protocol_version=_NUMBER,
-        sdk_version=_TEXT,
-    ),
-    "Deployment": _object(
-        "id uri protocol_type http_version created_at min_protocol_version max_protocol_version services",
-        id=_TEXT,
-        uri=_TEXT,
-        protocol_type={"enum": ["BidiStream", "RequestResponse"]},
-        http_version={"enum": ["HTTP/1.1", "HTTP/2.0"]},
-        additional_headers=_MAP,
-        metadata=_MAP,
-        created_at=_TIME,
-        min_protocol_version=_NUMBER,
-        max_protocol_version=_NUMBER,
-        sdk_version=_TEXT,
-        services={
-            "type": "array",
-            "description": "Names and revisions in a list of deployments, whole of a single one",
-            "items": _object("name revision", name=_TEXT, revision=_NUMBER),
-        },
-    ),
-    "Service": _object(
-        "name ty handlers deployment_id revision public idempotency_retention inactivity_timeout abort_timeout",
-        name=_TEXT,
-        ty={"enum": ["Service", "VirtualObject", "Workflow"]},
-        handlers={"type": "array", "items": _named("Handler")},
-        documentation=_TEXT,
-        metadata=_MAP,
-        deployment_id=_TEXT,
-        revision=_NUMBER,
-        public=_FLAG,
-        idempotency_retention=_DURATION,
-        workflow_completion_retention=_DURATION,
-        journal_retention=_DURATION,
-        inactivity_timeout=_DURATION,
-        abort_timeout=_DURATION,
-        enable_lazy_state=_FLAG,
-        retry_policy={"type": "object"},
-        info={"type": "array", "items": {"type": "object"}},
-    ),
-    "Handler": _object(
-        "name public input_description output_description",
-        name=_TEXT,
-        ty={"enum": ["Exclusive", "Shared", "Workflow"]},
-        documentation=_TEXT,
-        metadata=_MAP,
-        idempotency_retention=_DURATION,
-        journal_retention=_DURATION,
-        inactivity_timeout=_DURATION,
-        abort_timeout=_DURATION,
-        enable_lazy_state=_FLAG,
-        public=_FLAG,
-        input_description=_TEXT,
-        output_description=_TEXT,
-        input_json_schema={},
-        output_json_schema={},
-        retry_policy={"type": "object"},
-        info={"type": "array", "items": {"type": "object"}},
-    ),
-    "Restarted": _object("new_invocation_id", new_invocation_id=_TEXT),
-    "Rule": _object(
-        "pattern limits disabled version last_modified_millis_since_epoch",
-        pattern=_TEXT,
-        limits=_object("", concurrency=_NUMBER),
-        description=_TEXT,
-        disabled=_FLAG,
-        version=_NUMBER,
-        last_modified_millis_since_epoch=_NUMBER,
-    ),
-    "Version": _object(
-        "version min_admin_api_version max_admin_api_version features",
-        version=_TEXT,
-        min_admin_api_version=_NUMBER,
-        max_admin_api_version=_NUMBER,
-        ingress_endpoint=_TEXT,
-        features={"type": "object", "additionalProperties": _FLAG},
-    ),
-}

@@ -90,7 +90,7 @@ class ServiceRoutes:
         name = request.match_info["handler"]
         handler = service.handlers.get(name)
         if handler is None:
-            raise AdminError(404, f"service '{service.name}' has no handler '{name}'")
+            raise AdminError(404, f"service '{service.name}' has no handler '{name}': GET …/handlers lists what it has")
         return json_response(handler_json(handler, service, deployment))
 
     async def _service(self, request: web.Request) -> tuple[Service, Deployment]:
@@ -99,7 +99,7 @@ class ServiceRoutes:
         state = await self._meta_log.known_state()
         service = state.services.get(name)
         if service is None:
-            raise AdminError(404, f"there is no service '{name}'")
+            raise AdminError(404, f"there is no service '{name}': GET /services lists those that there are")
         return service, state.deployments[service.deployment_id]
 
 

@@ -26,7 +26,7 @@ def reserved_name(service: str) -> Rejected:
     """It is refused whole, with all that was registered with it."""
     return Rejected(
         Rejection.RESERVED_NAME,
-        f"service '{service}' cannot be registered: names that begin with 'restate', and 'openapi', are reserved",
+        f"service '{service}' cannot be registered: names that begin with 'restate', and 'openapi', are reserved: rename it",
     )
 
 
@@ -41,7 +41,7 @@ def modify_service(state: RegistryState, command: ModifyService) -> tuple[Regist
     """The newest revision gets these options and keeps its number."""
     service = state.services.get(command.name)
     if service is None:
-        return state, Rejected(Rejection.SERVICE_UNKNOWN, f"there is no service '{command.name}'")
+        return state, Rejected(Rejection.SERVICE_UNKNOWN, f"there is no service '{command.name}': it was removed")
     if command.workflow_completion_retention_ms is not None and service.kind is not ServiceKind.WORKFLOW:
         return state, Rejected(
             Rejection.NOT_A_WORKFLOW,
@@ -58,7 +58,7 @@ def update_deployment(state: RegistryState, command: UpdateDeployment) -> tuple[
     """Same id, same age; invocations that are pinned to it go on there."""
     known = state.deployments.get(command.id)
     if known is None:
-        return state, Rejected(Rejection.DEPLOYMENT_UNKNOWN, f"there is no deployment '{command.id}'")
+        return state, Rejected(Rejection.DEPLOYMENT_UNKNOWN, f"there is no deployment '{command.id}': it was removed")
     found = (command.min_protocol_version, command.max_protocol_version)
     if found != (known.min_protocol_version, known.max_protocol_version):
         return state, Rejected(

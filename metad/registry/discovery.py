@@ -58,7 +58,7 @@ async def discover(
     except TimeoutError as error:
         raise DiscoveryError("META0003", f"{address.uri} did not answer within {_WHOLE_TIMEOUT_S:.0f} s") from error
     except UnavailableError as error:
-        raise DiscoveryError("META0003", str(error)) from error
+        raise DiscoveryError("META0003", f"{error}; does it run, and does this node reach it?") from error
     if not 200 <= response.status < 300:
         quoted = response.body[:_QUOTED_BYTES_LIMIT].decode(errors="replace")
         raise DiscoveryError(

@@ -23,7 +23,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 @contextlib.asynccontextmanager
-async def _daemon(name: str, settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+async def daemon(name: str, settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
     with (settings.data_path / f"{name}.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", name, "--data-dir", settings.data_dir, cwd=_ROOT, stdout=log, stderr=log
@@ -36,7 +36,7 @@ async def _daemon(name: str, settings: Settings) -> AsyncIterator[asyncio.subpro
         await process.wait()
 
 
-class _Client:
+class Client:
     """The admin API, asked again until somebody listens."""
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
@@ -65,14 +65,14 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
         await logd.start()
         deployments = Deployments()
         async with deployments.serving(), aiohttp.ClientSession() as session:
-            client = _Client(settings, session)
+            client = Client(settings, session)
             for number in range(3):
                 uri = deployments.put(f"d{number}", manifest(service(f"S{number}"), service("Common")))
-                async with _daemon("metad", settings) as process:
+                async with daemon("metad", settings) as process:
                     assert await client.register(uri) == 201
                     shown = await client.call("GET", "/deployments")
                     process.kill()
-            async with _daemon("metad", settings):
+            async with daemon("metad", settings):
                 assert await client.call("GET", "/deployments") == shown
                 assert (await client.call("GET", "/services/S0"))[0] == 200
                 assert b'"revision":3' in (await client.call("GET", "/services/Common"))[1]
@@ -87,8 +87,8 @@ def test_sigterm_lets_a_registration_finish(tmp_path: Path) -> None:
         logd = FakeLogServer(settings.socket("logd"))
         await logd.start()
         deployments = Deployments()
-        async with deployments.serving(), aiohttp.ClientSession() as session, _daemon("metad", settings) as process:
-            client = _Client(settings, session)
+        async with deployments.serving(), aiohttp.ClientSession() as session, daemon("metad", settings) as process:
+            client = Client(settings, session)
             await client.call("GET", "/services")
             logd.hold_appends = True
             registering = asyncio.create_task(client.register(deployments.put("a", manifest(service("S")))))
@@ -110,7 +110,7 @@ def test_a_taken_port_ends_it_with_status_1_and_no_traceback(tmp_path: Path) -> 
     async def main() -> None:
         settings = new_settings(tmp_path)
         taken = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", settings.admin_port)
-        async with _daemon("metad", settings) as process, asyncio.timeout(DEADLINE_S):
+        async with daemon("metad", settings) as process, asyncio.timeout(DEADLINE_S):
             assert await process.wait() == 1
         taken.close()
         text = (settings.data_path / "metad.log").read_text()
@@ -126,19 +126,19 @@ def test_with_the_real_logd_registrations_survive_both_being_killed(tmp_path: Pa
         deployments = Deployments()
         uri = deployments.put("a", manifest(service("S")))
         async with deployments.serving(), aiohttp.ClientSession() as session:
-            client = _Client(settings, session)
-            async with _daemon("metad", settings) as metad:
-                async with _daemon("logd", settings) as logd:
+            client = Client(settings, session)
+            async with daemon("metad", settings) as metad:
+                async with daemon("logd", settings) as logd:
                     assert await client.register(uri) == 201
                     shown = await client.call("GET", "/services")
                     logd.kill()
                 # metad goes on with what it knows, and finds logd again.
                 assert await client.call("GET", "/services") == shown
-                async with _daemon("logd", settings):
+                async with daemon("logd", settings):
                     assert await client.register(deployments.put("b", manifest(service("S")))) == 201
                     shown = await client.call("GET", "/services")
                     metad.kill()
-                    async with _daemon("metad", settings):
+                    async with daemon("metad", settings):
                         assert await client.call("GET", "/services") == shown
                         assert await client.register(uri) == 200
 
