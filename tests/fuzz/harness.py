@@ -137,7 +137,9 @@ class _Run:
     def _send(self, case: Case) -> None:
         began = time.monotonic()
         try:
-            response = case.call(base_url=self._base_url, session=self._session, timeout=_REQUEST_S, allow_redirects=False)
+            response = case.call(
+                base_url=self._base_url, session=self._session, timeout=_REQUEST_S, allow_redirects=False
+            )
         except _NOT_SENT:
             return
         self.sent += 1
