@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from tests.fuzz.harness import Response, examples, fuzz
 
 from metad.admin.service_openapi import service_openapi
 from shared.wal.commands import Invoke, Result
 from tests.fakes.partition_worker import canned_result
+from tests.fuzz.harness import Response, examples, fuzz
 from tests.partitiond.ingress.catalogs import discovered
 from tests.partitiond.ingress.goldens import read_goldens
 from tests.partitiond.ingress.harness import Ingress
