@@ -22,6 +22,7 @@ __all__ = [
     "encode_ulid",
     "idempotent_partition_key",
     "idempotent_uuid",
+    "is_deployment_id",
     "is_old_awakeable_id",
     "key_partition_key",
     "partition_key_of",
@@ -91,6 +92,14 @@ def encode_deployment_id(ulid: bytes) -> str:
     """16 bytes -> `dp_1…`."""
     assert len(ulid) == 16
     return "dp_1" + _encode_uuid(ulid)
+
+
+def is_deployment_id(text: str) -> bool:
+    """`dp_1…` of 16 bytes."""
+    try:
+        return text.startswith("dp_1") and len(text) == 26 and _decode_base62(text[4:]) < 1 << 128
+    except ValueError:
+        return False
 
 
 def encode_ulid(now_ms: int, entropy: bytes) -> str:

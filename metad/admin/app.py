@@ -43,7 +43,7 @@ def make_app(routes: Iterable[web.RouteDef]) -> web.Application:
         for prefix in PREFIXES:
             web.RouteDef(route.method, prefix + path, route.handler, route.kwargs).register(app.router)
     app.router.add_route("*", "/v1", refuse_version_1)
-    app.router.add_route("*", "/v1/{rest:.*}", refuse_version_1)
+    app.router.add_route("*", "/v1/{rest:.+}", refuse_version_1)
     return app
 
 
@@ -59,6 +59,8 @@ class AdminServer:
             shutdown_timeout=_DRAIN_S,
             max_line_size=_LINE_BYTES_LIMIT,
             max_field_size=_LINE_BYTES_LIMIT,
+            # A compressed body is no JSON, as in Restate: what a few bytes would grow to has no bound.
+            auto_decompress=False,
         )
         self._server: asyncio.Server | None = None
         self._clients_max = 0

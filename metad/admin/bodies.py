@@ -31,8 +31,9 @@ __all__ = [
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t -~\x80-\U0010ffff]*")
-_JSON_MEDIA_TYPE = re.compile(r"application/(?:[^;\s]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+_JSON_MEDIA_TYPE = re.compile(r"application/(?:[^;\s]+\+)?json(?:\+[^;\s]+)?\s*(?:;.*)?", re.IGNORECASE)
 _Body = TypeVar("_Body")
+_Uri = Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]
 _Version = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 
 
@@ -117,8 +118,8 @@ class RuleDeleteBody(msgspec.Struct, frozen=True):
 class SubscriptionBody(msgspec.Struct, frozen=True):
     """POST /subscriptions: read, and refused by us."""
 
-    source: str
-    sink: str
+    source: _Uri
+    sink: _Uri
     options: dict[str, str] | None = None
 
 
@@ -131,7 +132,7 @@ class KafkaPropertiesBody(msgspec.Struct, frozen=True):
 class KafkaClusterBody(msgspec.Struct, frozen=True):
     """POST /kafka-clusters: likewise."""
 
-    name: str
+    name: Annotated[str, msgspec.Meta(min_length=1)]
     properties: dict[str, str]
 
 

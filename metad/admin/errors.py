@@ -101,12 +101,14 @@ def _compressed(request: web.Request, response: web.StreamResponse) -> web.Strea
 
 
 def _takes_gzip(accepted: str) -> bool:
-    """By RFC 9110 section 12.5.3: `gzip;q=0` is a refusal."""
+    """By RFC 9110 section 12.5.3: `gzip;q=0` is a refusal, and what is preferred to it is sent plain."""
+    weights: dict[str, float] = {}
     for each in accepted.lower().split(","):
         coding, _, weight = each.replace(" ", "").partition(";")
-        if coding == "gzip":
-            return re.fullmatch(r"q=0(\.0*)?", weight) is None
-    return False
+        number = re.fullmatch(r"q=(0(?:\.\d*)?|1(?:\.0*)?)", weight)
+        weights[coding] = float(number[1]) if number else 1.0
+    gzip = weights.get("gzip", 0.0)
+    return gzip > 0 and gzip >= weights.get("identity", 0.0)
 
 
 def _no_route(request: web.Request, error: web.HTTPException) -> web.Response:
@@ -123,6 +125,4 @@ def _no_route(request: web.Request, error: web.HTTPException) -> web.Response:
 
 def _error_body(status: int, message: str, code: str | None) -> web.Response:
     # A target or a header may hold bytes that are no text.
-    return json_response(
-        {"message": message.encode(errors="replace").decode(), "restate_code": code}, status=status
-    )
+    return json_response({"message": message.encode(errors="replace").decode(), "restate_code": code}, status=status)

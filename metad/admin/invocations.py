@@ -11,7 +11,7 @@ from metad.admin.operator import Make, Operator
 from metad.admin.outcomes import refusal, success
 from metad.admin.parameters import index, invocation_id, one
 from shared.api.partition import KEEP, LATEST, PauseRequest, RestartRequest, ResumeRequest, TerminateRequest
-from shared.ids import encode_invocation_id
+from shared.ids import encode_invocation_id, is_deployment_id
 from shared.wal.commands import TerminateMode
 
 __all__ = ["InvocationRoutes", "deployment_choice", "new_invocation_id"]
@@ -110,7 +110,7 @@ def deployment_choice(text: str) -> str | None:
     """`keep`, `latest` or a deployment's id; None: nothing of these."""
     if text.lower() in (KEEP, LATEST):
         return text.lower()
-    return text if text.startswith("dp_") and text[3:].isalnum() else None
+    return text if is_deployment_id(text) else None
 
 
 def new_invocation_id(restarted: bytes) -> bytes:

@@ -7,7 +7,10 @@ __all__ = ["refusal", "success"]
 _SUCCESS = {"done": 200, "paused": 200, "appended": 202, "pausing": 202}
 
 _REFUSALS = {
-    "not_found": (404, "there is no invocation '{}': it was purged, its retention is over, or it never was (SQL: sys_invocation)"),
+    "not_found": (
+        404,
+        "there is no invocation '{}': it was purged, its retention is over, or it never was (SQL: sys_invocation)",
+    ),
     "completed": (409, "invocation '{}' has ended before: purge it to forget it, restart it as new to do it again"),
     "not_completed": (409, "invocation '{}' has not ended yet: cancel or kill it first"),
     "not_running": (409, "invocation '{}' is not running, so that it cannot be paused: cancel it if it has not begun"),
@@ -15,7 +18,10 @@ _REFUSALS = {
         425,
         "invocation '{}' has not begun yet: it is scheduled, or waits for its object or scope; ask again when it runs",
     ),
-    "deployment_unknown": (400, "query parameter 'deployment': no such deployment for invocation '{}', GET /deployments lists what there is"),
+    "deployment_unknown": (
+        400,
+        "query parameter 'deployment': no such deployment for invocation '{}', GET /deployments lists what there is",
+    ),
     "deployment_fixed": (
         409,
         "query parameter 'deployment': invocation '{}' runs now, or is not pinned to a deployment yet, so that its "
@@ -38,8 +44,8 @@ _REFUSALS = {
     ),
     "bad_prefix": (
         400,
-        "query parameter 'from': the journal of '{}' is shorter, or has commands up to there that were never completed: "
-        "choose an earlier entry (SQL: sys_journal)",
+        "query parameter 'from': the journal of '{}' is shorter, or has commands up to there that were never completed"
+        ": choose an earlier entry (SQL: sys_journal)",
     ),
 }
 

@@ -6,21 +6,22 @@ A parameter that is given twice, and a path that is no UTF-8 behind its percent 
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
 from metad.admin.errors import AdminError, FormError
-from shared.ids import decode_invocation_id
+from shared.ids import decode_invocation_id, is_deployment_id
 
 __all__ = ["deployment_id", "flag", "index", "invocation_id", "one", "readable_path", "subscription_id"]
 
-_DEPLOYMENT_ID = re.compile(r"dp_1[0-9A-Za-z]{22}")
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _SUBSCRIPTION_ID = re.compile(r"sub_1[0-9A-Za-z]{22}")
 
 
 @web.middleware
-async def readable_path(request: web.Request, handler: web.Handler) -> web.StreamResponse:
+async def readable_path(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Raises FormError when a name or id in the path is no text."""
     if request.match_info and "%" in request.rel_url.raw_path:
         try:
@@ -48,7 +49,9 @@ def flag(request: web.Request, name: str) -> bool:
 
 def index(request: web.Request, name: str) -> int:
     """The index of a journal entry, 0 if there is none. Raises FormError."""
-    text = one(request, name) or "0"
+    text = one(request, name)
+    if text is None:
+        return 0
     if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) >= 1 << 32:
         raise FormError(400, f"query parameter '{name}' is {text!r}: want the index of a journal entry, from 0")
     return int(text)
@@ -56,12 +59,18 @@ def index(request: web.Request, name: str) -> int:
 
 def deployment_id(request: web.Request) -> str:
     """Raises FormError."""
-    return _id(request.match_info["deployment"], _DEPLOYMENT_ID, "a deployment", "dp_1")
+    text = request.match_info["deployment"]
+    if not is_deployment_id(text):
+        raise FormError(400, f"{text!r} is not the id of a deployment: want 'dp_1' and 22 base62 digits")
+    return text
 
 
 def subscription_id(request: web.Request) -> str:
     """Raises FormError."""
-    return _id(request.match_info["subscription"], _SUBSCRIPTION_ID, "a subscription", "sub_1")
+    text = request.match_info["subscription"]
+    if not _SUBSCRIPTION_ID.fullmatch(text):
+        raise FormError(400, f"{text!r} is not the id of a subscription: want 'sub_1' and 22 base62 digits")
+    return text
 
 
 def invocation_id(request: web.Request) -> bytes:
@@ -70,9 +79,3 @@ def invocation_id(request: web.Request) -> bytes:
         return decode_invocation_id(request.match_info["invocation_id"])
     except ValueError as error:
         raise AdminError(400, f"field 'invocation_id': {error}") from error
-
-
-def _id(text: str, form: re.Pattern[str], what: str, prefix: str) -> str:
-    if not form.fullmatch(text):
-        raise FormError(400, f"{text!r} is not the id of {what}: want '{prefix}' and 22 base62 digits")
-    return text

@@ -20,6 +20,8 @@ from shared.durations import parse_duration
 
 __all__ = ["ServiceRoutes"]
 
+#: As Restate's: the days between the years -9999 and 9999.
+_DURATION_MS_MAX = 7_304_484 * 86_400_000
 #: In the order of ModifyService's fields.
 _DURATIONS = (
     "idempotency_retention",
@@ -107,6 +109,9 @@ def _duration_ms(field: str, text: str | None) -> int | None:
     if text is None:
         return None
     try:
-        return min(parse_duration(text), DURATION_MS_LIMIT)
+        duration_ms = parse_duration(text)
     except ValueError as error:
         raise FormError(422, f"field '{field}' is {text!r}: {error}") from error
+    if duration_ms > _DURATION_MS_MAX:
+        raise FormError(422, f"field '{field}' is {text!r}: longer than the 20 000 years that there are")
+    return min(duration_ms, DURATION_MS_LIMIT)

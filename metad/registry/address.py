@@ -13,6 +13,8 @@ __all__ = ["Address", "identity_of", "parse_address"]
 _ABSOLUTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)")
 _ALLOWED = re.compile(r"[!-~]+")
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::(?P<port>[0-9]{1,5}))?")
+#: As Restate's: what a request line can carry at most.
+_LENGTH_MAX = 65_534
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -31,6 +33,8 @@ class Address(msgspec.Struct, frozen=True):
 
 def parse_address(uri: str) -> Address:
     """Take an absolute http or https URI apart; query and fragment are dropped. Raises AddressError."""
+    if len(uri) > _LENGTH_MAX:
+        raise AddressError(f"it has {len(uri)} characters: a URI has at most {_LENGTH_MAX}", malformed=True)
     if not _ALLOWED.fullmatch(uri):
         raise AddressError("a URI has no blanks, control or non-ASCII characters and is not empty", malformed=True)
     parts = _ABSOLUTE.match(uri)

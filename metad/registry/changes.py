@@ -26,7 +26,8 @@ def reserved_name(service: str) -> Rejected:
     """It is refused whole, with all that was registered with it."""
     return Rejected(
         Rejection.RESERVED_NAME,
-        f"service '{service}' cannot be registered: names that begin with 'restate', and 'openapi', are reserved: rename it",
+        f"service '{service}' cannot be registered: names that begin with 'restate', and 'openapi', are reserved; "
+        "rename it",
     )
 
 

@@ -141,7 +141,8 @@ def _refuse(state: RegistryState, command: RegisterDeployment) -> Rejected | Non
 def _remove(state: RegistryState, command: RemoveDeployment) -> tuple[RegistryState, Outcome]:
     if command.id not in state.deployments:
         return state, Rejected(
-            Rejection.DEPLOYMENT_UNKNOWN, f"there is no deployment '{command.id}': GET /deployments lists those that there are"
+            Rejection.DEPLOYMENT_UNKNOWN,
+            f"there is no deployment '{command.id}': GET /deployments lists those that there are",
         )
     rest = {key: held for key, held in state.deployments.items() if key != command.id}
     return state.with_deployments(rest), Removed(command.id)

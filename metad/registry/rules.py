@@ -70,7 +70,10 @@ def _refuse(pattern: str, precondition: Precondition, held: Rule | None) -> Reje
     if holds:
         return None
     found = "absent" if held is None else f"at version {held.version}"
-    return Rejected(Rejection.RULE_DIFFERS, f"nothing is changed: rule '{pattern}' is {found}, expected it {expected} (SQL: sys_rules)")
+    return Rejected(
+        Rejection.RULE_DIFFERS,
+        f"nothing is changed: rule '{pattern}' is {found}, expected it {expected} (SQL: sys_rules)",
+    )
 
 
 def _upserted(held: Rule | None, upsert: RuleUpsert, *, at_ms: int, book_version: int) -> Rule:

@@ -235,7 +235,10 @@ class Deployments:
             yield self
         finally:
             stopping.set()
-            await task
+            # A handler that waits for ever holds its connection.
+            await asyncio.wait({task}, timeout=DEADLINE_S)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _listening(self, task: asyncio.Task[None]) -> None:
         for _ in range(1000):

@@ -45,10 +45,10 @@ def _restart(ctx: Context, command: RestartAsNew, old: InvocationRow | None) -> 
         return "not_begun"
     if old.status is not Status.COMPLETED:
         return "not_completed"
-    if old.target.kind in _WORKFLOW:
-        return "unsupported"
     if old.journal_length == 0:
         return "input_gone"
+    if old.target.kind in _WORKFLOW:
+        return "unsupported"
     if command.from_index > 0 and 0 < old.protocol_version < _SEEDED:
         return "old_protocol"
     # With nothing but the input, the newest deployment may speak a newer protocol than the old one did.

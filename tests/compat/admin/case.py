@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.compat.case import NOTHING, Difference
+from tests.compat.case import NOTHING
 from tests.compat.masks import masked
 
-__all__ = ["NOTHING", "Ask", "Case", "Difference", "Ingress", "Raw", "Seen", "Serve", "Step", "Until", "each", "filled"]
+__all__ = ["NOTHING", "Ask", "Case", "Ingress", "Raw", "Seen", "Serve", "Step", "Until", "each", "filled"]
 
 #: Headers that clients go by. The rest is the server's own affair (date, server, content-length).
-_LOOKED_AT = ("content-type", "location", "content-encoding", "vary", "retry-after")
+_LOOKED_AT = ("content-type", "location", "content-encoding", "retry-after")
 #: Of an OpenAPI document: texts for people, and what differs by the port.
 _OURS_TO_WORD = {"description", "externalDocs", "example", "servers"}
 
@@ -43,7 +43,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Raw:
-    """Bytes on a connection of their own; seen are status and headers of the first answer."""
+    """Bytes on a connection of their own; seen is the status of the first answer."""
 
     data: bytes
 
@@ -82,11 +82,10 @@ Step = Ask | Raw | Ingress | Until | Serve
 
 @dataclass(frozen=True)
 class Case:
-    """`differs`: where Everlog is not as the oracle, on purpose; ARCHITECTURE.md has a row for it."""
+    """Where Everlog is not as the oracle, on purpose, `differences.py` says so by the title."""
 
     title: str
     steps: tuple[Step, ...]
-    differs: Difference | None = None
 
     @property
     def token(self) -> str:
@@ -125,10 +124,13 @@ class Seen:
         return json.dumps(_comparable(_shape(value) if shape else value), sort_keys=True, ensure_ascii=False)
 
 
-def each(title: str, *requests: tuple[str, str, Any], **options: Any) -> tuple[Case, ...]:
+def each(title: str, *requests: tuple[str, str, Any]) -> tuple[Case, ...]:
     """A case for each request that stands alone."""
     return tuple(
-        Case(f"{title}: {method} {path}{'' if body is NOTHING else f' {str(body)[:80]}'}", (Ask(method, path, body),), **options)
+        Case(
+            f"{title}: {method} {path}{'' if body is NOTHING else f' {str(body)[:80]}'}",
+            (Ask(method, path, body),),
+        )
         for method, path, body in requests
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tests.compat.admin.case import NOTHING, Ask, Case, Serve, Step, each
-from tests.compat.case import Difference
 from tests.metad.harness import handler, manifest, service
 
 __all__ = ["CASES"]
@@ -84,11 +83,7 @@ def _life(use_http_11: bool) -> Case:
             _register("$two", name="two"),
             _SHOW,
         ),
-        _NOT_WAITED_FOR,
     )
-
-
-_NOT_WAITED_FOR = Difference("", ours=(), theirs=())
 
 
 def _patches() -> tuple[Step, ...]:

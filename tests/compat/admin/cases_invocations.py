@@ -47,7 +47,9 @@ def _fresh(step: Step, verb: str) -> Step:
 
 CASES = (
     # The deployment of the SDK, which these cases call.
-    Case("the SDK's services are there", (Ask("POST", "/deployments", {"uri": "$sdk"}, name="sdk"),)),
+    Case(
+        "the SDK's services are there", (Ask("POST", "/deployments", {"uri": "$sdk", "use_http_11": True}, name="sdk"),)
+    ),
     *(_verbs(status) for status in _STATUSES),
     *(_batches(status) for status in _STATUSES),
     *each(

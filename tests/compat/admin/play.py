@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import zlib
+import socket
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -66,7 +67,9 @@ class _Scene:
                 return ""
 
     async def _ask(self, step: Ask) -> str:
-        seen = await self._request(step.method, self._side.admin + filled(step.path, self._known), step.body, step.headers)
+        seen = await self._request(
+            step.method, self._side.admin + filled(step.path, self._known), step.body, step.headers
+        )
         if step.name and seen.status < 300 and seen.body:
             value = json.loads(seen.body)
             found = value.get("id") or value.get("new_invocation_id")
@@ -92,19 +95,13 @@ class _Scene:
     async def _raw(self, step: Raw) -> Seen:
         url = yarl.URL(self._side.admin)
         assert url.host is not None
-        async with asyncio.timeout(_REQUEST_S):
-            reader, writer = await asyncio.open_connection(url.host, url.port)
-            try:
-                writer.write(step.data)
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            except asyncio.IncompleteReadError:
-                return Seen(0, {}, b"")
-            finally:
-                writer.close()
+        assert url.port is not None
+        head = (await asyncio.to_thread(_head_of_the_answer, url.host, url.port, step.data)).decode("latin-1")
+        if not head:
+            return Seen(0, {}, b"")
         lines = head.split("\r\n")
         headers = dict(line.lower().split(": ", 1) for line in lines[1:] if ": " in line)
-        # Of the body, only that there is one.
-        return Seen(int(lines[0].split()[1]), {"content-type": headers.get("content-type", "")}, b"")
+        return Seen(int(lines[0].split()[1]), {name: headers[name] for name in ("allow",) if name in headers}, b"")
 
     async def _begin(self, step: Ingress) -> None:
         seen = await self._request("POST", self._side.ingress + filled(step.path, self._known), step.body, step.headers)
@@ -124,8 +121,7 @@ class _Scene:
         return ""
 
     def _serve(self, step: Serve) -> None:
-        # One place for each side: what one of them asks for must not be taken for what the other does.
-        place = f"{zlib.crc32(self._side.admin.encode()):08x}-{self._case.token}-{step.name}"
+        place = f"{self._case.token}-{step.name}"
         self._known[step.name] = self._side.deployments.put(
             place,
             filled(step.manifest, self._known),
@@ -133,3 +129,17 @@ class _Scene:
             content_type=step.content_type,
             headers=dict(step.headers),
         )
+
+
+def _head_of_the_answer(host: str, port: int, data: bytes) -> bytes:
+    """A server may answer before it has read all, and close."""
+    head = b""
+    with socket.create_connection((host, port), timeout=_REQUEST_S) as connection, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            connection.sendall(data)
+        while b"\r\n\r\n" not in head:
+            got = connection.recv(65536)
+            if not got:
+                break
+            head += got
+    return head.partition(b"\r\n\r\n")[0]

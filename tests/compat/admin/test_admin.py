@@ -6,7 +6,6 @@ compares the stored answers with it; `EVERLOG_ORACLE_LIVE=store` stores what it 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import difflib
 import json
@@ -20,7 +19,6 @@ import pytest
 import uvloop
 
 from metad.admin.openapi import admin_openapi
-
 from tests.compat.admin import (
     cases_absent,
     cases_deployments,
@@ -30,14 +28,16 @@ from tests.compat.admin import (
     cases_rules,
     cases_services,
 )
-from tests.compat.admin.case import Ask, Case, Difference, Raw
+from tests.compat.admin.case import Ask, Case, Raw
+from tests.compat.admin.differences import DIFFERENCES
 from tests.compat.admin.play import Side, play
 from tests.compat.admin.sdk_services import sdk_app
+from tests.compat.case import Difference
 from tests.fakes.private_oracle import private_oracle
-from tests.metad.harness import Deployments, Node, new_settings
+from tests.metad.harness import Deployments
 from tests.processes.node import running_node
 
-#: By the file that has the oracle's answers. Those of `invocations` need a whole node, the others metad alone.
+#: By the file that has the oracle's answers.
 TABLES: dict[str, tuple[Case, ...]] = {
     "absent": cases_absent.CASES,
     "deployments": cases_deployments.CASES,
@@ -47,11 +47,17 @@ TABLES: dict[str, tuple[Case, ...]] = {
     "rules": cases_rules.CASES,
     "services": cases_services.CASES,
 }
-_WITH_A_NODE = ("invocations",)
+CASES = tuple(case for table in TABLES.values() for case in table)
+#: State is edited by a branch of its own. Virtual queues are an experiment there, without a description elsewhere.
+_NOT_DESCRIBED = {
+    "POST /services/{service}/state modify_service_state",
+    "POST /vqueues/{vqueue_id}/pause pause_vqueue",
+    "POST /vqueues/{vqueue_id}/resume resume_vqueue",
+}
 _GOLDENS = Path(__file__).with_name("goldens")
 _LIVE = os.environ.get("EVERLOG_ORACLE_LIVE", "")
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.processes]
 
 
 @contextlib.asynccontextmanager
@@ -67,34 +73,24 @@ async def _played(admin: str, ingress: str, cases: Iterable[Case]) -> dict[str, 
         return await play(Side(admin, ingress, deployments, known), cases)
 
 
-def test_metad_answers_as_the_oracle_did(tmp_path: Path) -> None:
-    cases = [case for name, table in TABLES.items() if name not in _WITH_A_NODE for case in table]
-
-    async def main() -> dict[str, list[str]]:
-        async with Node(new_settings(tmp_path)) as node:
-            return await _played(f"http://127.0.0.1:{node.settings.admin_port}", "", cases)
-
-    _compare(cases, uvloop.run(main()))
-
-
-@pytest.mark.processes
 def test_a_node_answers_as_the_oracle_did() -> None:
-    cases = [case for name in _WITH_A_NODE for case in TABLES[name]]
     with running_node(partitions=2, workers=1) as node:
-        _compare(cases, asyncio.run(_played(node.admin, node.ingress, cases)))
+        told = uvloop.run(_played(node.admin, node.ingress, CASES))
+    stored: dict[str, list[str]] = {}
+    for name in TABLES:
+        stored |= json.loads((_GOLDENS / f"{name}.json").read_text())
+    problems = [problem for case in CASES if (problem := _problem(case, told[case.title], stored[case.title]))]
+    assert not problems, f"{len(problems)} cases differ:\n" + "\n\n".join(problems)
 
 
-@pytest.mark.processes
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not _LIVE, reason="asks the oracle only when EVERLOG_ORACLE_LIVE is set")
 def test_the_oracle_answers_as_is_stored(tmp_path: Path) -> None:
+    with private_oracle(tmp_path) as oracle:
+        told = uvloop.run(_played(oracle.admin, oracle.ingress, CASES))
+        operations = _operations(oracle.call("GET", "/openapi", None))
     for name, table in TABLES.items():
-        folder = tmp_path / name
-        folder.mkdir()
-        with private_oracle(folder) as oracle:
-            told = asyncio.run(_played(oracle.admin, oracle.ingress, table))
-            operations = _operations(oracle.call("GET", "/openapi", None))
-        _check_stored(name, told)
+        _check_stored(name, {case.title: told[case.title] for case in table})
     _check_stored("operations", operations)
 
 
@@ -118,8 +114,7 @@ def test_what_the_oracle_describes_is_described() -> None:
     """By the same ids and names of parameters, so that clients which are generated have the same names."""
     theirs = set(json.loads((_GOLDENS / "operations.json").read_text()))
     ours = set(_operations(admin_openapi("1")))
-    # State is not edited by this API yet, which is being built.
-    assert theirs - ours <= {"POST /services/{service}/state modify_service_state"}
+    assert theirs - ours <= _NOT_DESCRIBED
     assert {each.split()[1] for each in ours - theirs} == {"/openapi"}
 
 
@@ -128,22 +123,15 @@ def test_there_are_enough_requests_and_all_have_an_answer() -> None:
         titles = [case.title for case in table]
         assert len(titles) == len(set(titles)), name
         assert sorted(titles) == sorted(json.loads((_GOLDENS / f"{name}.json").read_text()))
-    cases = [case for table in TABLES.values() for case in table]
-    assert len({case.token for case in cases}) == len({case.title for case in cases})
-    assert sum(isinstance(step, Ask | Raw) for case in cases for step in case.steps) >= 500
-
-
-def _compare(cases: Iterable[Case], told: dict[str, list[str]]) -> None:
-    stored: dict[str, list[str]] = {}
-    for name in TABLES:
-        stored |= json.loads((_GOLDENS / f"{name}.json").read_text())
-    problems = [problem for case in cases if (problem := _problem(case, told[case.title], stored[case.title]))]
-    assert not problems, f"{len(problems)} cases differ:\n" + "\n\n".join(problems)
+    assert len({case.token for case in CASES}) == len({case.title for case in CASES}) == len(CASES)
+    assert set(DIFFERENCES) <= {case.title for case in CASES}
+    assert sum(isinstance(step, Ask | Raw) for case in CASES for step in case.steps) >= 500
 
 
 def _problem(case: Case, ours: list[str], theirs: list[str]) -> str:
     """What differs without a reason that the case names; or nothing."""
-    known = case.differs or Difference("")
+    known = DIFFERENCES.get(case.title, Difference(""))
+    ours = [their if _has_a_body_more(our, their) else our for our, their in zip(ours, theirs, strict=True)]
     difference = list(difflib.unified_diff(theirs, ours, "the oracle", "Everlog", lineterm="", n=0))[2:]
     unknown = [
         *_unmatched([line for line in difference if line[0] == "-"], known.theirs),
@@ -157,3 +145,13 @@ def _unmatched(lines: list[str], patterns: tuple[str, ...]) -> list[str]:
     return [line for line in lines if not any(re.search(each, line) for each in patterns)] + [
         f"no line has {each!r}" for each in patterns if not any(re.search(each, line) for line in lines)
     ]
+
+
+def _has_a_body_more(ours: str, theirs: str) -> bool:
+    """Where the oracle says the status alone, Everlog says what to do: ARCHITECTURE.md has a row for it."""
+    empty = re.fullmatch(r"(.* -> (?:404|405|501) )(\{.*\}) nothing", theirs)
+    if empty is None:
+        return False
+    headers = json.dumps(json.loads(empty[2]) | {"content-type": "application/json"}, sort_keys=True)
+    body = "nothing" if theirs.startswith("HEAD ") else '{"message": "<message>", "restate_code": null}'
+    return ours == f"{empty[1]}{headers} {body}"

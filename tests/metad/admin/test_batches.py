@@ -69,7 +69,9 @@ def test_each_succeeds_or_fails_on_its_own(tmp_path: Path, verb: str, sent: msgs
     uvloop.run(main())
 
 
-@pytest.mark.parametrize(("given", "asked"), [(None, "latest"), ("Keep", "keep"), ("dp_1abc", "dp_1abc")])
+@pytest.mark.parametrize(
+    ("given", "asked"), [(None, "latest"), ("Keep", "keep"), ("dp_1" + "0" * 22, "dp_1" + "0" * 22)]
+)
 def test_restarts_tell_the_new_ids(tmp_path: Path, given: str | None, asked: str) -> None:
     async def main() -> None:
         settings = new_settings(tmp_path, partitions=4)

@@ -19,13 +19,14 @@ from shared.api.partition import (
     TerminateReply,
     TerminateRequest,
 )
-from shared.ids import decode_invocation_id, encode_invocation_id
+from shared.ids import decode_invocation_id, encode_deployment_id, encode_invocation_id
 from shared.wal.commands import TerminateMode
 from tests.metad.harness import FakePeer, Node, new_settings
 
 #: In the last of four even partitions, which worker 1 of 2 hosts.
 _ID = b"\xff" * 8 + bytes(16)
 _TEXT = encode_invocation_id(_ID)
+_DEPLOYMENT = encode_deployment_id(bytes(16))
 
 
 def _answers(*outcomes: str) -> Any:
@@ -141,8 +142,8 @@ def test_moved_is_retried_and_an_absent_worker_is_503(tmp_path: Path, monkeypatc
         ("/resume?deployment=keep", ResumeRequest(1, 3, _ID, "keep"), "not_found", 404),
         ("/resume?deployment=Keep", ResumeRequest(1, 3, _ID, "keep"), "completed", 409),
         ("/resume?deployment=latest", ResumeRequest(1, 3, _ID, "latest"), "deployment_fixed", 409),
-        ("/resume?deployment=dp_1abc", ResumeRequest(1, 3, _ID, "dp_1abc"), "deployment_unknown", 400),
-        ("/resume?deployment=dp_1abc", ResumeRequest(1, 3, _ID, "dp_1abc"), "incompatible", 400),
+        (f"/resume?deployment={_DEPLOYMENT}", ResumeRequest(1, 3, _ID, _DEPLOYMENT), "deployment_unknown", 400),
+        (f"/resume?deployment={_DEPLOYMENT}", ResumeRequest(1, 3, _ID, _DEPLOYMENT), "incompatible", 400),
         ("/resume", ResumeRequest(1, 3, _ID, "keep"), "not_begun", 425),
     ],
 )
@@ -167,7 +168,7 @@ def test_outcomes_of_pause_and_resume(
     [
         ("", 0, "latest", "done", 200),
         ("?from=0&deployment=keep", 0, "keep", "done", 200),
-        ("?from=4294967295&deployment=dp_1abc", 4294967295, "dp_1abc", "bad_prefix", 400),
+        (f"?from=4294967295&deployment={_DEPLOYMENT}", 4294967295, _DEPLOYMENT, "bad_prefix", 400),
         ("", 0, "latest", "not_found", 404),
         ("", 0, "latest", "not_completed", 409),
         ("", 0, "latest", "not_begun", 425),
