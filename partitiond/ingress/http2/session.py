@@ -27,6 +27,8 @@ _READ_BYTES: Final = 1 << 20
 #: For all streams together; given back on receipt, for what is held is bounded by the streams' own windows.
 _CONNECTION_BYTES: Final = 1 << 24
 _HEADER_LIST_BYTES: Final = 65_536
+#: When no more than this may come of a body that nobody reads, its client is told to stop.
+_UNREAD_BYTES_MIN: Final = 16_384
 #: CONTINUATION frames of one block, and their bytes (section 10.5).
 _BLOCK_FRAMES_MAX: Final = 128
 _BLOCK_BYTES_MAX: Final = 262_144
@@ -65,6 +67,9 @@ class Session:
         #: The header block being received: (stream id, flags, pieces).
         self._block: tuple[int, int, list[bytes]] | None = None
         self._resets = 0
+        #: Streams that were answered before their body had ended, and what may still come of it. Most end by
+        #: themselves, and clients (curl for one) take a reset for a failure, whatever was answered before it.
+        self._unread: dict[int, int] = {}
         #: No stream above the highest is looked at any more.
         self._refusing = False
         self._client_leaves = False
@@ -204,6 +209,7 @@ class Session:
             return
         if stream_id <= self._highest_id:
             # Trailers of a stream that is over already.
+            self._unread.pop(stream_id, None)
             return
         if self._refusing:
             return
@@ -223,7 +229,7 @@ class Session:
         self._take_window(size)
         stream = self.streams.get(stream_id)
         if stream is None:
-            return self._check_not_idle(stream_id, f.DATA)
+            return self._drop_data(stream_id, flags, size)
         if stream.complete:
             raise StreamFault(f.STREAM_CLOSED, "DATA after END_STREAM")
         if flags & f.PADDED:
@@ -245,6 +251,24 @@ class Session:
             self._reopen(stream)
             self._host.on_body(stream)
         return None
+
+    def _drop_data(self, stream_id: int, flags: int, size: int) -> None:
+        """Of a stream that is over."""
+        left = self._unread.get(stream_id)
+        if left is None:
+            return self._check_not_idle(stream_id, f.DATA)
+        if flags & f.END_STREAM:
+            del self._unread[stream_id]
+        else:
+            self._unread[stream_id] = left - size
+            if left - size < _UNREAD_BYTES_MIN:
+                self._stop_body(stream_id)
+        return None
+
+    def _stop_body(self, stream_id: int) -> None:
+        """Nobody will read the rest (section 8.1)."""
+        self._unread.pop(stream_id, None)
+        self.out.put(f.rst_stream(stream_id, f.NO_ERROR))
 
     def _on_complete(self, stream: Stream) -> None:
         if 0 <= stream.head.length != stream.received:
@@ -277,6 +301,7 @@ class Session:
         if kind == f.RST_STREAM:
             control.decode_reset(payload)
             if stream is None:
+                self._unread.pop(stream_id, None)
                 return self._check_not_idle(stream_id, kind)
             self._resets += 1
             if self._resets > _RESETS_MAX:
@@ -331,8 +356,11 @@ class Session:
         self._resets = max(0, self._resets - 1)
         del self.streams[stream.id]
         if not stream.complete:
-            # Nobody will read the rest of the body (section 8.1).
-            self.out.put(f.rst_stream(stream.id, f.NO_ERROR))
+            self._unread[stream.id] = stream.recv_window
+            if stream.too_long or stream.recv_window < _UNREAD_BYTES_MIN:
+                self._stop_body(stream.id)
+            elif len(self._unread) > STREAMS_MAX:
+                self._stop_body(next(iter(self._unread)))
         self._maybe_end()
 
     def _reset(self, stream_id: int, code: int) -> None:

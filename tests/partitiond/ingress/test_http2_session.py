@@ -235,6 +235,20 @@ def test_windows_bound_what_is_sent() -> None:
     assert not client.session.streams
 
 
+def test_a_body_that_nobody_reads_may_end_by_itself() -> None:
+    """curl takes a reset for a failure, also when the whole answer came before it. Who sends much is told to stop."""
+    client = _Client()
+    client.send(_OPENING)
+    for stream_id in (1, 3):
+        client.send(client.headers(stream_id, end=False))
+        client.session.answer(client.host.requests[-1], 404, b"", b"no")
+        assert not _resets(client.written())
+    assert not client.send(f.frame(f.DATA, f.END_STREAM, 1, b"rest"))
+    frames = [client.send(f.frame(f.DATA, 0, 3, bytes(16_000))) for _ in range(5)]
+    assert [_resets(each) for each in frames] == [[], [], [], [(3, f.NO_ERROR)], []]
+    assert client.session.ended is None
+
+
 def test_data_beyond_a_window_ends_the_stream() -> None:
     client = _Client(body_bytes_max=1 << 30)
     client.send(_OPENING)
