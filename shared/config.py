@@ -38,6 +38,7 @@ SETTING_DOCS: dict[str, str] = {
     "log_level": "DEBUG, INFO, WARNING or ERROR",
     "record_bytes_limit": "largest batch that the log takes, bytes",
     "request_bytes_limit": "largest request body at the ingress, bytes",
+    "ingress_requests_limit": "requests at the ingress at once, waiting ones too; more are told 429; 0: no limit",
     "message_bytes_limit": "largest message of a service, bytes",
     "eager_state_bytes_limit": "state over this is read on demand instead of sent at the start, bytes",
     "invoker_memory_bytes": "what large states and messages from and to services may hold at once on this node, bytes",
@@ -76,6 +77,7 @@ _ABOVE_ZERO = (
 _FROM_ZERO = (
     "disk_reserve_bytes",
     "eager_state_bytes_limit",
+    "ingress_requests_limit",
     "inactivity_timeout_s",
     "retry_initial_interval_s",
     "retry_max_interval_s",
@@ -102,6 +104,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_level: str = "INFO"
     record_bytes_limit: int = 32 * 1024 * 1024
     request_bytes_limit: int = 32 * 1024 * 1024
+    ingress_requests_limit: int = 0
     message_bytes_limit: int = 32 * 1024 * 1024
     eager_state_bytes_limit: int = 32 * 1024 * 1024
     invoker_memory_bytes: int = 256 * 1024 * 1024

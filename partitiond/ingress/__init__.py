@@ -1,11 +1,13 @@
 """The HTTP door: `python -m partitiond.ingress` turns requests into commands for the leading processor and waits.
 
-A process of its own: it imports nothing of partitiond but itself.
+A process of its own: it imports nothing of partitiond but itself, and the layout of HTTP/2's frames.
 
 Modules, in the order of a request's path:
     __main__        starts the process
     service         wiring: listens, connects, drains on SIGTERM
+    door            the first bytes of a connection -> who speaks that HTTP
     http_server     sockets and HTTP: bytes of a request -> handlers -> bytes of the answer
+    http2/          HTTP/2 without TLS
     handlers        carries a route out: asks the router, makes the answer
     paths           method and path -> route (pure)
     names           ids and keys as they are written in a path (pure)

@@ -13,13 +13,18 @@ __all__ = [
     "IngressError",
     "bad_header",
     "bad_path",
+    "bad_request",
     "bad_scope",
+    "body_too_long",
+    "failed",
     "handler_not_found",
     "invocation_not_found",
     "method_not_allowed",
     "not_found",
     "not_ready",
     "service_not_found",
+    "stopping",
+    "too_many_requests",
     "unavailable",
     "unexpected_path",
 ]
@@ -44,12 +49,19 @@ EXPECTED_WORKFLOW = (
 class IngressError(EverlogError):
     """The client's request is refused with this HTTP status. Not `InvocationError`: no invocation has spoken."""
 
-    def __init__(self, status: int, message: str, *, retry_after_s: int = 0) -> None:
-        """`retry_after_s` not 0: the same request may be sent again after so long."""
+    def __init__(
+        self, status: int, message: str, *, retry_after_s: int = 0, allow: str = "", invocation_id: bytes = b""
+    ) -> None:
+        """`retry_after_s` not 0: the same request may be sent again after so long. `allow`: methods that would do.
+
+        `invocation_id`: whose fate is not known; the client may attach to it.
+        """
         super().__init__(message)
         self.status = status
         self.message = message
         self.retry_after_s = retry_after_s
+        self.allow = allow
+        self.invocation_id = invocation_id
 
 
 def bad_path(path: str) -> IngressError:
@@ -83,8 +95,41 @@ def handler_not_found(service: str, handler: str) -> IngressError:
     )
 
 
-def method_not_allowed() -> IngressError:
-    return IngressError(405, "method not allowed")
+def method_not_allowed(allow: str) -> IngressError:
+    return IngressError(405, "method not allowed", allow=allow)
+
+
+def bad_request(status: int, reason: str) -> IngressError:
+    """It is no HTTP, or more than we take: nothing has looked at what it asks for."""
+    return IngressError(status, f"bad request: {reason}")
+
+
+def body_too_long() -> IngressError:
+    return IngressError(413, "cannot read body: it is over the limit (setting `request_bytes_limit`)")
+
+
+def too_many_requests(limit: int) -> IngressError:
+    """Load is shed: nothing was done."""
+    return IngressError(
+        429,
+        f"too many requests, the ingress serves {limit} at once (setting `ingress_requests_limit`). Retry later.",
+        retry_after_s=1,
+    )
+
+
+def stopping(invocation_id: bytes) -> IngressError:
+    """The client waited longer than a drain does. What it asked for goes on, if it had begun."""
+    return IngressError(
+        503,
+        "this ingress is stopping: the invocation goes on, attach to its id (x-restate-id) to wait for the result",
+        retry_after_s=1,
+        invocation_id=invocation_id,
+    )
+
+
+def failed() -> IngressError:
+    """A fault of ours."""
+    return IngressError(500, "the ingress failed to answer, its log tells why; the request may have been carried out")
 
 
 def bad_header(name: str) -> IngressError:

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 
 from partitiond.ingress import replies
 from partitiond.ingress.directory import Directory, HandlerEntry
-from partitiond.ingress.errors import IngressError, unavailable
+from partitiond.ingress.errors import IngressError, stopping, too_many_requests, unavailable
 from partitiond.ingress.paths import AwakeableRoute, BodyRoute, CallRoute, ResultRoute, parse, split_target
 from partitiond.ingress.replies import Answer
 from partitiond.ingress.requests import ENTROPY_BYTES, check_call, make_invoke
-from partitiond.ingress.router import Exchange, Router
+from partitiond.ingress.router import AbandonedError, Exchange, Router
 from partitiond.ingress.targets import parse_target
 from shared.api.partition import (
     AttachRequest,
@@ -38,9 +38,14 @@ _REPLACED_BYTES_MAX = 32 * 1024
 
 
 class RequestHandler:
-    """Answers every request; what is wrong with one becomes an answer too."""
+    """Answers every request; what is wrong with one becomes an answer too.
 
-    def __init__(self, router: Router, clock: Clock) -> None:
+    `requests_max`: requests at once, those that wait for a result too, beyond which load is shed; 0: no limit.
+    """
+
+    def __init__(self, router: Router, clock: Clock, *, requests_max: int = 0) -> None:
+        self._requests_max = requests_max
+        self._requests = 0
         self._router = router
         self._clock = clock
         self._entropy = b""
@@ -55,12 +60,17 @@ class RequestHandler:
             return replies.preflight(
                 headers.get("access-control-request-method"), headers.get("access-control-request-headers")
             )
+        if self._requests >= self._requests_max > 0:
+            return replies.error(too_many_requests(self._requests_max))
+        self._requests += 1
         try:
             return await self._answer(method, target, headers, read_body)
         except IngressError as refusal:
             return replies.error(refusal)
         except UnavailableError as error:
             return replies.error(unavailable(str(error)))
+        finally:
+            self._requests -= 1
 
     async def _answer(self, method: str, target: str, headers: dict[str, str], read_body: ReadBody) -> Answer:
         directory = self.directory
@@ -123,14 +133,20 @@ class RequestHandler:
         """
         partition_key = partition_key_of(invoke.id)
         request = InvokeRequest(0, 0, invoke, wait)
-        if invoke.completion_retention_ms:
-            return await self._router.exchange(partition_key, request)
-        await self._router.exchange(partition_key, AttachRequest(0, 0, invoke.id, False))
-        return await self._router.exchange(partition_key, request, AttachRequest(0, 0, invoke.id, wait))
+        try:
+            if invoke.completion_retention_ms:
+                return await self._router.exchange(partition_key, request)
+            await self._router.exchange(partition_key, AttachRequest(0, 0, invoke.id, False))
+            return await self._router.exchange(partition_key, request, AttachRequest(0, 0, invoke.id, wait))
+        except AbandonedError as error:
+            raise stopping(invoke.id) from error
 
     async def _result(self, invocation_id: bytes, entry: HandlerEntry | None, *, wait: bool) -> Answer:
         request = AttachRequest(0, 0, invocation_id, wait)
-        reply = (await self._router.exchange(partition_key_of(invocation_id), request)).reply
+        try:
+            reply = (await self._router.exchange(partition_key_of(invocation_id), request)).reply
+        except AbandonedError as error:
+            raise stopping(invocation_id) from error
         assert isinstance(reply, ResultReply), reply
         if entry is None and reply.target is not None:
             # Asked for by a bare id: only the worker knows which handler it was.

@@ -214,4 +214,4 @@ def _waits(action: str) -> bool:
 
 def _allow(method: str, allowed: str) -> None:
     if method != allowed:
-        raise errors.method_not_allowed()
+        raise errors.method_not_allowed(allowed)

@@ -86,6 +86,10 @@ def error(refusal: IngressError) -> Answer:
     headers = b"x-restate-error-source: ingress\r\n" + _JSON
     if refusal.retry_after_s:
         headers += b"retry-after: %d\r\n" % refusal.retry_after_s
+    if refusal.allow:
+        headers += b"allow: %b\r\n" % refusal.allow.encode()
+    if refusal.invocation_id:
+        headers += b"x-restate-id: %b\r\n" % encode_invocation_id(refusal.invocation_id).encode()
     return Answer(refusal.status, headers, body)
 
 

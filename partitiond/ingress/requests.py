@@ -53,7 +53,7 @@ def check_call(route: CallRoute, method: str, headers: dict[str, str]) -> None:
         except ValueError as error:
             raise bad_scope(error) from error
     if method not in ("GET", "POST"):
-        raise method_not_allowed()
+        raise method_not_allowed("GET, POST")
 
 
 def make_invoke(

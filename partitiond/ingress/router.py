@@ -3,7 +3,8 @@
 Rules that always hold:
 - a request that may have reached a log is repeated only in a form that cannot run anything twice: the caller says
   which (`repeat`);
-- a waiting client is never given up while its partition is away, unless we drain;
+- a waiting client is never given up while its partition is away, unless we drain; nor while it is there, unless the
+  drain takes too long (`abandon`);
 - a client that goes away is forgotten at the worker, and nothing else changes.
 """
 
@@ -30,13 +31,17 @@ from shared.errors import UnavailableError
 from shared.rpc.client import RpcClient
 from shared.rpc.connection import Connection
 
-__all__ = ["Exchange", "RoutedRequest", "Router"]
+__all__ = ["AbandonedError", "Exchange", "RoutedRequest", "Router"]
 
 _log = logging.getLogger(__name__)
 _BACKOFF_FIRST_S = 0.05
 _BACKOFF_MAX_S = 1.0
 
 RoutedRequest = InvokeRequest | AttachRequest | AwakeableRequest
+
+
+class AbandonedError(UnavailableError):
+    """We stop before there was an answer. What was asked for may be done or not."""
 
 
 class Exchange(NamedTuple):
@@ -63,6 +68,7 @@ class Router:
         #: takes what came before; what is small does not wait behind it.
         self._links: dict[tuple[int, bool], _Link] = {}
         self._draining = asyncio.Event()
+        self._abandoned = False
         self._next_id = 1
 
     async def exchange(
@@ -70,7 +76,7 @@ class Router:
     ) -> Exchange:
         """Send until somebody answers. `repeat`: what to send instead once the first may have been applied.
 
-        Raises UnavailableError when we drain and nobody leads the partition.
+        Raises UnavailableError when we drain and nobody leads the partition, AbandonedError when we must end.
         """
         backoff_s = _BACKOFF_FIRST_S
         repeated = False
@@ -91,6 +97,8 @@ class Router:
             reply = await link.ask(request)
             if reply is not None and not isinstance(reply, Moved):
                 return Exchange(reply, repeated)
+            if self._abandoned:
+                raise AbandonedError("this ingress is stopping, and waits no longer")
             _log.debug("partition=%d no answer: %s", partition_id, reply.message if reply else "worker is away")
             repeated = True
             request = repeat or request
@@ -104,6 +112,13 @@ class Router:
     def drain(self) -> None:
         """From now on a request whose partition is away fails instead of waiting."""
         self._draining.set()
+
+    def abandon(self) -> None:
+        """Let nobody wait any longer, whatever comes later."""
+        self._draining.set()
+        self._abandoned = True
+        for link in self._links.values():
+            link.abandon()
 
     async def close(self) -> None:
         """Close the connections to all workers."""
@@ -191,6 +206,10 @@ class _Link:
                 future.set_result(message)
 
     def on_closed(self, connection: Connection) -> None:
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Nobody's answer will come, or will be waited for."""
         for future in self._waiting.values():
             if not future.done():
                 future.set_result(None)

@@ -35,7 +35,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         worker_of=settings.worker_of,
         socket_of=lambda worker: settings.socket(f"partitiond-{worker}"),
     )
-    handler = RequestHandler(router, SystemClock())
+    handler = RequestHandler(router, SystemClock(), requests_max=settings.ingress_requests_limit)
 
     def on_catalog() -> None:
         assert catalog.catalog is not None
@@ -60,7 +60,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     await stopping.wait()
     looking.cancel()
     router.drain()
-    await server.close(drain_s=_DRAIN_S)
+    await server.close(drain_s=_DRAIN_S, abandon=router.abandon)
     with contextlib.suppress(FileNotFoundError):
         path.unlink()
     await catalog.close()

@@ -100,6 +100,17 @@ class Ingress:
         """Wait until it has ended."""
         await self._serving
 
+    async def refuses_connections(self) -> None:
+        """Wait until it drains."""
+        async with asyncio.timeout(DEADLINE_S):
+            while True:
+                try:
+                    _, writer = await asyncio.open_connection("127.0.0.1", self.settings.ingress_port)
+                except ConnectionError:
+                    return
+                writer.close()
+                await asyncio.sleep(0.005)
+
     async def request(self, method: str, path: str, headers: dict[str, str] | None = None, body: Any = None) -> Reply:
         """Over TCP; `path` goes out as it is."""
         return await fetch(self.client, f"http://127.0.0.1:{self.settings.ingress_port}", method, path, headers, body)

@@ -1,11 +1,8 @@
-"""Requests that the oracle and we answer alike, in the order in which they are made.
-
-`` stands for a text of this run: keys of earlier runs are still known to the oracle.
-"""
+"""Requests that the oracle and we answer alike, in the order in which they are made."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 __all__ = ["REQUESTS", "Request"]
 
@@ -23,6 +20,10 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
     words: bool = True
+
+    def worded_as_ours(self) -> Request:
+        """The same, and the words may differ."""
+        return replace(self, words=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path} {self.headers} {self.body!r}"
@@ -427,4 +428,73 @@ _IDS = [
     _get("/restate/a/bad/reject"),
 ]
 
-REQUESTS = [*_PATHS, *_INPUTS, *_HEADERS, *_SENDS, *_NEW, *_SCOPED, *_RESULTS, *_IDS]
+_PREFLIGHT = {
+    "origin": "http://a.b",
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "content-type,idempotency-key",
+    "access-control-request-private-network": "true",
+}
+
+_MORE = [
+    *(
+        Request(method, path)
+        for method in ("HEAD", "PUT", "DELETE", "PATCH")
+        for path in (
+            "/restate/health",
+            f"/restate/attach/{_UNKNOWN}",
+            "/restate/lookup",
+            f"/restate/a/{_SIGNAL}/resolve",
+            "/restate/workflow/IngFlow/k/output",
+            "/IngSvc/greet/send",
+            "/restate/call/IngObj/k/add",
+        )
+    ),
+    *(
+        Request("OPTIONS", path, _PREFLIGHT)
+        for path in ("/", "/restate/call/IngSvc/greet", "/IngHidden/greet", "/a/b/c")
+    ),
+    _post("/IngSvc/greet", origin="http://a.b", idempotency_key="cors"),
+    _post("/IngSvc/fail", b"418", origin="null", idempotency_key="cors"),
+    _get("/restate/health", origin="http://a.b"),
+    *(
+        _post(f"/IngObj/{key}/add", b"1", idempotency_key="k")
+        for key in (
+            "%2F",
+            "%252F",
+            "%2e%2e",
+            "%20",
+            "a,b",
+            "k;v=1",
+            "k:v@w",
+            "k" * 5000,
+            "%F0%9F%A6%80",
+            "%C3%A9",
+            "e%CC%81",
+            "%EF%BF%BD",
+            "%7f",
+            "%0d%0a",
+            "%1",
+            "%u0041",
+            "~!$&'()*",
+        )
+    ),
+    _post("/IngObj/%E2%82/add", b"1", words=False),
+    _post("/IngObj/%C0%80/add", b"1", words=False),
+    _post("/IngObj/%ED%A0%80/add", b"1", words=False),
+    _post("/IngFlow/%2F/run"),
+    _get("/restate/workflow/IngFlow/%2F/attach"),
+    _get("/restate/workflow/IngFlow/%252F/output"),
+    _get("/restate/invocation/IngObj/%2F/add/k/output"),
+    _get("/restate/invocation/IngSvc/greet/%69/output"),
+    _post("/restate/scope/%73/call/IngSvc/greet", idempotency_key="i"),
+    _post("/restate/scope/s%2Ft/call/IngSvc/greet"),
+    _post("/restate/scope/%ff/call/IngSvc/greet", words=False),
+    *(_get(f"/IngSvc/nothing/send?delay={delay}") for delay in ("0", "0s", "PT0S", "1s&delay=2h", "1d", "P1D", "1w")),
+    *(_get(f"/IngSvc/nothing/send?delay={delay}").worded_as_ours() for delay in ("", "-1s", "1", "abc", "1e3s", "PT")),
+    _get("/IngSvc/nothing/send?delay=1s", idempotency_key="delayed"),
+    _get("/IngSvc/nothing/send?delay=2s", idempotency_key="delayed"),
+    _post("/IngSvc/greet", accept="text/plain", x_restate_id="inv_1", te="trailers", x_empty=""),
+    _get("/IngSvc/nothing", content_type="application/json"),
+]
+
+REQUESTS = [*_PATHS, *_INPUTS, *_HEADERS, *_SENDS, *_NEW, *_SCOPED, *_RESULTS, *_IDS, *_MORE]

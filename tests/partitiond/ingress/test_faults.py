@@ -213,7 +213,7 @@ def test_request_in_flight_is_answered_while_draining(tmp_path: Path) -> None:
             waiting = asyncio.create_task(ingress.post_json("/Greeter/greet"))
             request = await until(lambda: ingress.worker.requests and ingress.worker.requests[0])
             ingress.stopping.set()
-            await _refuses_connections(ingress)
+            await ingress.refuses_connections()
             ingress.worker.connections[0].send(ResultReply(request.request_id, b'"in time"'))
             assert (await waiting).body == b'"in time"'
             await ingress.stopped()
@@ -232,17 +232,6 @@ def test_request_without_a_leader_fails_while_draining(tmp_path: Path) -> None:
             await ingress.stopped()
 
     uvloop.run(main())
-
-
-async def _refuses_connections(ingress: Ingress) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", ingress.settings.ingress_port)
-            except ConnectionError:
-                return
-            writer.close()
-            await asyncio.sleep(0.005)
 
 
 def test_slow_reader_of_a_large_answer_holds_up_nobody(tmp_path: Path) -> None:
