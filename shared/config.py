@@ -55,7 +55,10 @@ SETTING_DOCS: dict[str, str] = {
     "checkpoint_log_bytes": "log bytes after which a partition makes a checkpoint",
     "cleanup_interval_s": "time between two runs of the cleaner, seconds",
     "disk_reserve_bytes": "bytes free on the disk under which no new work is taken, until a quarter more is; 0: never",
+    "queries_at_once": "queries that run at once, each in a process; others wait for their turn",
+    "query_wait_s": "a query that waits longer for its turn is refused, with 429 or SQLSTATE 53300, seconds",
     "query_memory_bytes": "memory that all queries together may use, bytes",
+    "query_spill_bytes": "what all queries together may put on the disk while they sort or join, bytes",
     "query_timeout_s": "a query that runs longer is ended, seconds",
 }
 
@@ -70,7 +73,10 @@ _ABOVE_ZERO = (
     "checkpoint_interval_s",
     "checkpoint_log_bytes",
     "cleanup_interval_s",
+    "queries_at_once",
+    "query_wait_s",
     "query_memory_bytes",
+    "query_spill_bytes",
     "query_timeout_s",
 )
 _FROM_ZERO = (
@@ -119,7 +125,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_log_bytes: int = 64 * 1024 * 1024
     cleanup_interval_s: float = 3600.0
     disk_reserve_bytes: int = 64 * 1024 * 1024
+    queries_at_once: int = 2
+    query_wait_s: float = 10.0
     query_memory_bytes: int = 512 * 1024 * 1024
+    query_spill_bytes: int = 1024 * 1024 * 1024
     query_timeout_s: float = 60.0
 
     @property

@@ -17,5 +17,7 @@ Modules:
     sys_deployment              registered deployments
     sys_rules                   the rule book of flow control
     sys_user_limits             the live counters of flow control
+    sys_invocation              stored record and running attempt of each invocation, in one pass
+    everlog_read_lsns           which state of each partition a query reads
     registry                    which source fills which table
 """

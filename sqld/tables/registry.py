@@ -7,6 +7,7 @@ from sqld.tables import (
     state,
     sys_deployment,
     sys_inbox,
+    sys_invocation,
     sys_invocation_state,
     sys_invocation_status,
     sys_journal,
@@ -19,7 +20,7 @@ from sqld.tables import (
 )
 from sqld.tables.source import Source
 
-__all__ = ["SOURCES"]
+__all__ = ["ONE_PASS", "SOURCES"]
 
 SOURCES: dict[str, Source] = {
     "sys_invocation_status": sys_invocation_status.SOURCE,
@@ -35,4 +36,6 @@ SOURCES: dict[str, Source] = {
     "sys_rules": sys_rules.SOURCE,
     "sys_user_limits": sys_user_limits.SOURCE,
 }
+#: Views whose rows a scan can make.
+ONE_PASS: dict[str, Source] = {"sys_invocation": sys_invocation.SOURCE}
 assert SOURCES.keys() == TABLES.keys(), "every table needs a source"

@@ -7,7 +7,7 @@ query does not name costs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,10 +15,29 @@ from shared.api.partition import InvocationState
 from shared.catalog.catalog import Catalog
 from sqld.tables.keyspace import Constraints, KeyRange
 
-__all__ = ["CatalogTable", "Columns", "Source", "StoreTable", "VolatileTable", "utf8_or_none"]
+__all__ = [
+    "CatalogTable",
+    "Columns",
+    "JoinedTable",
+    "PartitionView",
+    "Source",
+    "StoreTable",
+    "ViewTable",
+    "VolatileTable",
+    "utf8_or_none",
+]
 
 #: Column name -> its value of a row. A column that is missing here is null in every row.
 Columns = Mapping[str, Callable[[Any], Any]]
+
+
+class PartitionView(NamedTuple):
+    """Which state of a partition a query reads."""
+
+    partition_id: int
+    applied_lsn: int
+    #: The partition's time then.
+    time_ms: int
 
 
 class StoreTable(msgspec.Struct, frozen=True):
@@ -31,6 +50,21 @@ class StoreTable(msgspec.Struct, frozen=True):
     row: Callable[[bytes, bytes], Any]
     columns: Columns
     row_under: Callable[[Catalog], Callable[[bytes, bytes], Any]] | None = None
+
+
+class JoinedTable(msgspec.Struct, frozen=True):
+    """Rows of the partitions' stores, each with what a partition worker tells of the same invocation.
+
+    `joined` makes a row of one of the store's and the worker's, None where no worker has it. `may_run` says of a row
+    of the store that some worker may have it: while none of those that were read may, no worker is asked.
+    """
+
+    ranges: Callable[[Constraints], list[KeyRange]]
+    row: Callable[[bytes, bytes], Any]
+    may_run: Callable[[Any], bool]
+    id_of: Callable[[Any], bytes]
+    joined: Callable[[Any, InvocationState | None], Any]
+    columns: Columns
 
 
 class CatalogTable(msgspec.Struct, frozen=True):
@@ -47,7 +81,14 @@ class VolatileTable(msgspec.Struct, frozen=True):
     columns: Columns
 
 
-Source = StoreTable | CatalogTable | VolatileTable
+class ViewTable(msgspec.Struct, frozen=True):
+    """Rows about the query's own view of the partitions."""
+
+    rows: Callable[[list[PartitionView]], Iterable[Any]]
+    columns: Columns
+
+
+Source = StoreTable | JoinedTable | CatalogTable | VolatileTable | ViewTable
 
 
 def utf8_or_none(value: bytes) -> str | None:

@@ -33,7 +33,7 @@ _COLUMNS: Columns = {
 }
 
 SOURCE = StoreTable(
-    ranges=lambda constraints: ranges_by_object(STATE, constraints),
+    ranges=lambda constraints: ranges_by_object(STATE, constraints, name_column="key"),
     row=lambda key, value: _Row(*decode_object(key), value),
     columns=_COLUMNS,
 )

@@ -31,7 +31,7 @@ _COLUMNS: Columns = {
 }
 
 SOURCE = StoreTable(
-    ranges=lambda constraints: ranges_by_object(INBOX, constraints),
+    ranges=lambda constraints: ranges_by_object(INBOX, constraints, id_column="id"),
     row=lambda key, value: _Row(*decode_object(key), decode_inbox(value)),
     columns=_COLUMNS,
 )

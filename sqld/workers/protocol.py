@@ -11,6 +11,7 @@ import msgspec
 from shared.catalog.catalog import Catalog
 
 __all__ = [
+    "EXIT_MEMORY",
     "Cancel",
     "Chunk",
     "Close",
@@ -31,6 +32,9 @@ __all__ = [
     "decode_request",
     "encode",
 ]
+
+#: With this a worker ends whose query needed more memory than it may.
+EXIT_MEMORY = 12
 
 
 class _Message(msgspec.Struct, array_like=True):
