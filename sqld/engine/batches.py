@@ -26,7 +26,7 @@ _ROW_BYTES_MAX = 128 * 1024 * 1024
 
 
 class Chunks:
-    """Rows in lists that grow. `rows` gives each with its stored bytes; `rows_hint`: no more may be wanted, 0 unknown."""
+    """Rows in lists that grow. `rows` gives each with its bytes; `rows_hint`: more may not be wanted, 0 unknown."""
 
     def __init__(self, rows: Iterator[tuple[Any, int]], rows_hint: int) -> None:
         self._rows = rows

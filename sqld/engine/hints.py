@@ -1,4 +1,4 @@
-"""Lists of values that DataFusion keeps to itself: `id IN (…)` and `id = ANY (…)` with more than three items, over large text.
+"""Lists of values that DataFusion keeps to itself: `id IN (…)` or `= ANY (…)`, over three items of large text.
 
 DataFusion pushes no such list into a scan; it filters afterwards. The list is read out of its plan instead, so that
 the scan looks those keys up. A hint only narrows what is read: the filter stays where it is.

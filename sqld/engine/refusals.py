@@ -6,7 +6,7 @@ import re
 
 from sqld.engine.failures import READ_ONLY, TOO_COMPLEX, QueryFailure
 
-__all__ = ["refusal_of"]
+__all__ = ["refusal_of", "setting_refusal"]
 
 #: Of one statement: an IN list of 100,000 ids fits.
 _STATEMENT_BYTES_MAX = 8 * 1024 * 1024
@@ -31,8 +31,7 @@ def refusal_of(sql: str) -> QueryFailure | None:
     match = _FIRST_WORD.match(sql)
     word = "" if match is None else match[1].upper()
     if word.lower() in _SETTINGS:
-        text = f"{word} is refused: what bounds a query is set for the node (query_memory_bytes, query_timeout_s)"
-        return QueryFailure(text, sqlstate=READ_ONLY, status=400)
+        return setting_refusal(word)
     if word.lower() not in _WRITES:
         return _too_large(sql)
     return QueryFailure(
@@ -40,6 +39,12 @@ def refusal_of(sql: str) -> QueryFailure | None:
         sqlstate=READ_ONLY,
         status=400,
     )
+
+
+def setting_refusal(word: str) -> QueryFailure:
+    """A statement that would change how the engine runs. `word`: SET or the like."""
+    text = f"{word} is refused: what bounds a query is set for the node (query_memory_bytes, query_timeout_s)"
+    return QueryFailure(text, sqlstate=READ_ONLY, status=400)
 
 
 def _too_large(sql: str) -> QueryFailure | None:

@@ -20,6 +20,7 @@ from pygwire.constants import TransactionStatus
 
 from shared.errors import RemoteProtocolError
 from sqld.engine.failures import CANCELLED, INTERNAL, QueryFailure
+from sqld.engine.refusals import setting_refusal
 from sqld.pgwire.connection import ClientConnection, ConnectionLostError
 from sqld.pgwire.errors import error_fields
 from sqld.pgwire.portals import Portal, Statement, row_description
@@ -38,6 +39,8 @@ _T = TypeVar("_T")
 #: Process id and secret, as BackendKeyData tells them.
 CancelKey = tuple[int, bytes]
 
+#: DataFusion's own: a session would read and write files by them, or take all memory.
+_ENGINE_SETTINGS = "datafusion."
 _IDLE = TransactionStatus.IDLE
 _OPEN = TransactionStatus.IN_TRANSACTION
 _FAILED = TransactionStatus.ERROR_TRANSACTION
@@ -266,6 +269,8 @@ class Session:
             self._close_portals()
         elif command.kind == "rollback to":
             self._transaction = _OPEN
+        elif command.kind in ("set", "reset") and command.name.startswith(_ENGINE_SETTINGS):
+            raise setting_refusal(command.tag)
         elif command.kind == "set":
             self._set(command)
         elif command.kind == "reset":

@@ -1,4 +1,4 @@
-"""Each invocation with what its leader knows of a running attempt: the view `sys_invocation`, in one pass. Pure: no I/O.
+"""The view `sys_invocation` in one pass: each invocation with what its leader knows of it. Pure: no I/O.
 
 As a join in SQL it took five times as long to plan as to run, and a scan of all held a hash table of all.
 """

@@ -113,9 +113,7 @@ _COLUMNS: Columns = {
 }
 
 SOURCE = StoreTable(
-    ranges=lambda constraints: ranges_by_id(
-        INVOCATION, constraints, id_column="id", key_column="target_service_key"
-    ),
+    ranges=lambda constraints: ranges_by_id(INVOCATION, constraints, id_column="id", key_column="target_service_key"),
     row=lambda key, value: _Row(key[1:], decode_invocation(value)),
     columns=_COLUMNS,
 )

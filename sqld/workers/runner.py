@@ -111,13 +111,15 @@ class Runner:
             self._carry_out(request)
 
     def _rest(self) -> None:
-        assert self._engine is not None and self._portals is not None
+        assert self._engine is not None
+        assert self._portals is not None
         if self._portals.idle:
             self._engine.rest()
             _trim_heap()
 
     def _carry_out(self, request: WorkerRequest) -> None:
-        assert self._engine is not None and self._portals is not None
+        assert self._engine is not None
+        assert self._portals is not None
         if isinstance(request, SetCatalog):
             self._engine.set_catalog(request.catalog)
         elif isinstance(request, Close):

@@ -34,7 +34,7 @@ def _write(engine: EngineOn, partition: int, number: int) -> None:
 
 
 def test_tables_of_one_query_show_one_state(engine: EngineOn) -> None:
-    """While a writer writes: as many journals as invocations, whatever way the tables meet, and the LSN that says so."""
+    """While a writer writes: as many journals as invocations, however the tables meet, and the LSN that says so."""
     stop = threading.Event()
     written = [0, 0]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sqld.engine.failures import failure_of, refusal_of
+from sqld.engine.failures import failure_of
+from sqld.engine.refusals import refusal_of
 from sqld.pgwire.errors import error_fields
 from sqld.pgwire.settings import SessionSettings
 from sqld.pgwire.statements import Piece, command_of, split_statements
