@@ -103,7 +103,8 @@ class _Fragment:
             tested = _project(self._schema, sorted(fields_of(self._predicate) & set(self._schema.names)))
         elif self._filter is not None:
             tested = self._schema
-        for chunk in Chunks(self._scan.rows(), self._scope.rows_hint):
+        asked = set(wanted.names) | set([] if tested is None else tested.names)
+        for chunk in Chunks(self._scan.rows(asked), self._scope.rows_hint):
             self._scope.check()
             self._note.rows_read += len(chunk)
             if tested is not None:

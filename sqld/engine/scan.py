@@ -18,7 +18,9 @@ __all__ = ["Scan", "open_scan"]
 class Scan(Protocol):
     """Rows, each with how many bytes it takes in the store. A plan may ask for them more than once."""
 
-    def rows(self) -> Iterator[tuple[Any, int]]: ...
+    def rows(self, columns: set[str]) -> Iterator[tuple[Any, int]]:
+        """`columns`: those that will be asked of the rows."""
+        ...
 
 
 def open_scan(scope: Scope, source: Source, constraints: Constraints, note: ScanNote) -> Scan:
@@ -41,7 +43,7 @@ class _Listed:
     def __init__(self, rows: Callable[[], Any]) -> None:
         self._rows = rows
 
-    def rows(self) -> Iterator[tuple[Any, int]]:
+    def rows(self, columns: set[str]) -> Iterator[tuple[Any, int]]:
         return ((row, 0) for row in self._rows())
 
 
@@ -80,15 +82,19 @@ class _StoreScan:
         note.of_partitions = len(partitions)
         note.keys = lambda: _in_words(source.ranges, constraints, ranges)
 
-    def rows(self) -> Iterator[tuple[Any, int]]:
+    def rows(self, columns: set[str]) -> Iterator[tuple[Any, int]]:
+        source = self._source
+        row_of_key = source.row_of_key if columns <= source.key_columns else None
         for opened in self._opened:
+            if row_of_key is not None:
+                yield from ((row_of_key(key), 0) for key, _ in self._read(opened, values=False))
+                continue
             rows = self._stored(opened)
-            source = self._source
             yield from rows if isinstance(source, StoreTable) else self._joined(source, opened.partition_id, rows)
 
     def _stored(self, opened: _Opened) -> Iterator[tuple[Any, int]]:
         row_of = self._row
-        for key, value in self._read(opened):
+        for key, value in self._read(opened, values=True):
             try:
                 row = row_of(key, value)
             except Exception as error:
@@ -97,7 +103,7 @@ class _StoreScan:
             if row is not None:
                 yield row, len(value)
 
-    def _read(self, opened: _Opened) -> Iterator[tuple[bytes, bytes]]:
+    def _read(self, opened: _Opened, *, values: bool) -> Iterator[tuple[bytes, bytes]]:
         snapshot: StoreSnapshot | None = opened.snapshot
         mine = not opened.taken
         if not mine:
@@ -106,7 +112,7 @@ class _StoreScan:
         opened.taken = True
         try:
             if snapshot is not None:
-                yield from snapshot.rows(opened.ranges)
+                yield from snapshot.rows(opened.ranges, values=values)
         finally:
             if mine:
                 opened.taken = False

@@ -141,8 +141,9 @@ class StoreSnapshot:
         check_format(f"the store {self._name}", meta.format, newest=STORE_FORMAT)
         return meta
 
-    def rows(self, ranges: list[KeyRange]) -> Iterator[tuple[bytes, bytes]]:
-        """Keys and values of the ranges that are this partition's own, in key order within each range."""
+    def rows(self, ranges: list[KeyRange], *, values: bool) -> Iterator[tuple[bytes, bytes]]:
+        """Keys and values of the ranges that are this partition's own, in key order within each range. Values that
+        are not asked for are empty."""
         if self.meta is None:
             return
         iterator = self._iterator
@@ -156,7 +157,7 @@ class StoreSnapshot:
                 key = iterator.key()
                 if key >= end:
                     break
-                yield key, iterator.value()
+                yield key, iterator.value() if values else b""
                 iterator.next()
             # An iterator that met an error is only invalid: without this a damaged file would look like an end.
             iterator.status()

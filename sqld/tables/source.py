@@ -43,12 +43,15 @@ class PartitionView(NamedTuple):
 class StoreTable(msgspec.Struct, frozen=True):
     """Rows of the partitions' stores. `row` makes one of a key and a value, or None when there is none to show.
 
-    `row_under`, where there is one, gives the `row` that shows what the catalog says of it as well.
+    `row_under`, where there is one, gives the `row` that shows what the catalog says of it as well. `row_of_key`, where
+    there is one, makes a row for those columns that the key alone tells (`key_columns`): no value is read for them.
     """
 
     ranges: Callable[[Constraints], list[KeyRange]]
     row: Callable[[bytes, bytes], Any]
     columns: Columns
+    row_of_key: Callable[[bytes], Any] | None = None
+    key_columns: frozenset[str] = frozenset()
     row_under: Callable[[Catalog], Callable[[bytes, bytes], Any]] | None = None
 
 
@@ -57,6 +60,7 @@ class JoinedTable(msgspec.Struct, frozen=True):
 
     `joined` makes a row of one of the store's and the worker's, None where no worker has it. `may_run` says of a row
     of the store that some worker may have it: while none of those that were read may, no worker is asked.
+    `row_of_key` and `key_columns` as of `StoreTable`; its rows are not joined.
     """
 
     ranges: Callable[[Constraints], list[KeyRange]]
@@ -65,6 +69,8 @@ class JoinedTable(msgspec.Struct, frozen=True):
     id_of: Callable[[Any], bytes]
     joined: Callable[[Any, InvocationState | None], Any]
     columns: Columns
+    row_of_key: Callable[[bytes], Any] | None = None
+    key_columns: frozenset[str] = frozenset()
 
 
 class CatalogTable(msgspec.Struct, frozen=True):

@@ -23,6 +23,12 @@ class _Row(NamedTuple):
     state: InvocationState | None
 
 
+class _Known(NamedTuple):
+    """Of sys_invocation_status, what its key tells."""
+
+    id: bytes
+
+
 _STATUS = {
     Status.INBOXED: "pending",
     Status.SCHEDULED: "scheduled",
@@ -65,4 +71,6 @@ SOURCE = JoinedTable(
     id_of=lambda stored: stored.id,
     joined=_Row,
     columns=_columns(),
+    row_of_key=lambda key: _Row(_Known(key[1:]), None),
+    key_columns=frozenset(("id",)),
 )

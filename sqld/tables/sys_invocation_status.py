@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.ids import encode_invocation_id, partition_key_of
 from shared.storage.keys import INVOCATION
-from shared.storage.values import InvocationRow, Status, decode_invocation
+from shared.storage.values import Status, decode_invocation
 from shared.wal.commands import Failure, HandlerKind
 from shared.wal.futures import Combinator, Future, FutureNode, Leaf, completion_of, signal_of
 from sqld.tables.future_json import future_json
@@ -19,7 +19,8 @@ __all__ = ["SOURCE"]
 
 class _Row(NamedTuple):
     id: bytes
-    invocation: InvocationRow
+    #: None only where the columns of the key are asked for.
+    invocation: Any
 
 
 _STATUS = {status: status.name.lower() for status in Status}
@@ -116,4 +117,6 @@ SOURCE = StoreTable(
     ranges=lambda constraints: ranges_by_id(INVOCATION, constraints, id_column="id", key_column="target_service_key"),
     row=lambda key, value: _Row(key[1:], decode_invocation(value)),
     columns=_COLUMNS,
+    row_of_key=lambda key: _Row(key[1:], None),
+    key_columns=frozenset(("partition_key", "id")),
 )

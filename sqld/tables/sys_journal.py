@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.ids import encode_invocation_id, partition_key_of
 from shared.protocol.message_types import command_name, is_command
 from shared.storage.keys import JOURNAL
-from shared.storage.values import JournalRow, decode_journal
+from shared.storage.values import decode_journal
 from sqld.tables.entry_json import command_label, entry_json, entry_lite_json
 from sqld.tables.keyspace import Bounds, Constraints, KeyRange, ranges_by_id
 from sqld.tables.source import Columns, StoreTable
@@ -21,7 +21,8 @@ _INDEX_MAX = (1 << 32) - 1
 class _Row(NamedTuple):
     id: bytes
     position: int
-    entry: JournalRow
+    #: None only where the columns of the key are asked for.
+    entry: Any
 
 
 def _entry_type(row: _Row) -> str:
@@ -65,4 +66,6 @@ SOURCE = StoreTable(
     ranges=_ranges,
     row=lambda key, value: _Row(key[1:25], int.from_bytes(key[25:29], "big"), decode_journal(value)),
     columns=_COLUMNS,
+    row_of_key=lambda key: _Row(key[1:25], int.from_bytes(key[25:29], "big"), None),
+    key_columns=frozenset(("partition_key", "id", "index")),
 )
