@@ -19,8 +19,6 @@ _ROWS_MAX = 4096
 #: Stored bytes of one batch, but for a single row that is larger.
 _BYTES_MAX = 1024 * 1024
 _NUMBER = "\0number"
-#: Rows and bytes that become one piece of an answer: small enough to flow, large enough to pay.
-_SLICE_ROWS = 1024
 #: As text a row may be several times as large.
 _ROW_BYTES_MAX = 128 * 1024 * 1024
 
@@ -74,11 +72,13 @@ def kept_rows(rows: list[Any], tested: pa.RecordBatch, filter: pc.Expression) ->
 
 def slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """A batch in pieces of a bounded size. Raises QueryFailure for a row that is too wide to be sent."""
-    row_bytes = batch.nbytes // max(1, batch.num_rows)
-    rows = max(1, min(_SLICE_ROWS, _BYTES_MAX // max(1, row_bytes)))
+    if batch.nbytes <= _BYTES_MAX:
+        yield batch
+        return
+    rows = max(1, batch.num_rows * _BYTES_MAX // batch.nbytes)
     for start in range(0, batch.num_rows, rows):
         piece = batch.slice(start, rows)
-        if piece.nbytes > _ROW_BYTES_MAX and piece.num_rows == 1:
+        if piece.num_rows == 1 and piece.nbytes > _ROW_BYTES_MAX:
             text = f"a row of {piece.nbytes} bytes is over the limit of {_ROW_BYTES_MAX}: ask for fewer columns"
             raise QueryFailure(text, sqlstate=TOO_WIDE, status=400)
         yield piece

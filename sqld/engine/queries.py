@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 from datafusion import DataFrame
 
+from sqld.engine.batches import slices
 from sqld.engine.explain import pushed_down
 from sqld.engine.failures import CANCELLED, QueryFailure, failure_of
 from sqld.engine.scope import QueryCancelledError, Scope
@@ -52,6 +53,8 @@ class Query:
                 self._enter(self.scope)
                 self._stream = self._batches()
             return next(self._stream, None)
+        except QueryFailure:
+            raise
         except Exception as error:
             if self.scope.failure is not None:
                 raise self.scope.failure from error
@@ -60,7 +63,9 @@ class Query:
             raise failure_of(str(error)) from error
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        return (batch.to_pyarrow() for batch in self._plan.execute_stream())
+        for batch in self._plan.execute_stream():
+            # A join or a sort may have put wide rows together.
+            yield from slices(batch.to_pyarrow())
 
 
 class Explanation(Query):

@@ -8,7 +8,6 @@ from typing import Protocol
 import orjson
 import pyarrow as pa
 
-from sqld.engine.batches import slices
 from sqld.engine.json_values import json_values
 
 __all__ = ["ArrowStream", "BodyWriter", "JsonRows"]
@@ -24,6 +23,10 @@ class BodyWriter(Protocol):
     def end(self) -> bytes: ...
 
 
+#: Rows that become one piece: small enough to flow, large enough to pay.
+_SLICE_ROWS = 1024
+
+
 class JsonRows:
     """`{"rows":[{…},…]}`; a column that is null is left out of its row."""
 
@@ -35,8 +38,8 @@ class JsonRows:
 
     def batch(self, batch: pa.RecordBatch) -> Iterator[bytes]:
         names = batch.schema.names
-        for piece in slices(batch):
-            columns = [json_values(column) for column in piece.columns]
+        for start in range(0, batch.num_rows, _SLICE_ROWS):
+            columns = [json_values(column) for column in batch.slice(start, _SLICE_ROWS).columns]
             rows = [
                 {name: value for name, value in zip(names, row, strict=True) if value is not None}
                 for row in zip(*columns, strict=True)
@@ -62,9 +65,8 @@ class ArrowStream:
 
     def batch(self, batch: pa.RecordBatch) -> Iterator[bytes]:
         assert self._writer is not None
-        for piece in slices(batch):
-            self._writer.write_batch(piece)
-            yield self._pieces.take()
+        self._writer.write_batch(batch)
+        yield self._pieces.take()
 
     def end(self) -> bytes:
         assert self._writer is not None

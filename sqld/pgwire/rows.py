@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as kinds
 
-from sqld.engine.batches import slices
 from sqld.pgwire.encode import TEXT, encoder
 from sqld.pgwire.types import TYPES, Oid, oid_of_arrow
 from sqld.workers.protocol import Column
 
 __all__ = ["PgRows", "pg_columns"]
 
+_SLICE_ROWS = 1024
 _length = struct.Struct(">i").pack
 _NULL = _length(-1)
 
@@ -43,7 +43,8 @@ class PgRows:
         return b""
 
     def batch(self, batch: pa.RecordBatch) -> Iterator[bytes]:
-        for piece in slices(batch):
+        for start in range(0, batch.num_rows, _SLICE_ROWS):
+            piece = batch.slice(start, _SLICE_ROWS)
             columns = [_fields(column, code) for column, code in zip(piece.columns, self._formats, strict=True)]
             count = struct.pack(">h", len(columns))
             messages: list[bytes] = []
