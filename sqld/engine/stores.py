@@ -147,17 +147,18 @@ class StoreSnapshot:
         if self.meta is None:
             return
         iterator = self._iterator
+        valid, key_of, value_of, step = iterator.valid, iterator.key, iterator.value, iterator.next
         for key_range in ranges:
             own = clip(key_range, first_key=self.meta.start_key, last_key=self.meta.end_key)
             if own is None:
                 continue
             end = own.end
             iterator.seek(own.start)
-            while iterator.valid():
-                key = iterator.key()
+            while valid():
+                key = key_of()
                 if key >= end:
                     break
-                yield key, iterator.value() if values else b""
-                iterator.next()
+                yield key, value_of() if values else b""
+                step()
             # An iterator that met an error is only invalid: without this a damaged file would look like an end.
             iterator.status()
