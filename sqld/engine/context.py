@@ -99,6 +99,9 @@ class Engine:
         context: SessionContext | None = None,
     ) -> Query:
         """Plan a statement. It ends early once `cancelled` is set. Raises QueryFailure when it is wrong or refused."""
+        refused = refusal_of(sql)
+        if refused is not None:
+            raise refused
         plan = self._plan(sql, parameters, context or self._context_for(sql))
         scope = Scope(self._settings, self._stores, self._catalog, cancelled)
         scope.hints = hints_of(sql, plan)
@@ -117,9 +120,6 @@ class Engine:
         return self._about_tables
 
     def _plan(self, sql: str, parameters: list[pa.Scalar], context: SessionContext) -> DataFrame:
-        refused = refusal_of(sql)
-        if refused is not None:
-            raise refused
         values: dict[str, Any] = {str(number): value for number, value in enumerate(parameters, 1)}
         try:
             return context.sql_with_options(sql, _READ_ONLY, param_values=values or None)

@@ -16,10 +16,10 @@ import pyarrow.dataset as ds
 
 from sqld.engine.batches import Chunks, kept_rows, to_batch
 from sqld.engine.expressions import predicate_of
-from sqld.engine.predicates import Predicate, bounds_of_columns, fields_of, narrowed
+from sqld.engine.predicates import bounds_of_columns, fields_of, narrowed
 from sqld.engine.scan import open_scan
 from sqld.engine.scope import ScanNote, Scope
-from sqld.tables.keyspace import Constraints
+from sqld.tables.keyspace import Bounds, Constraints
 from sqld.tables.source import Source
 
 __all__ = ["TableDataset"]
@@ -82,8 +82,8 @@ class _Fragment:
         self._scope = scope
         self._note = note
         self._filter = filter
-        self._predicate = None if filter is None else _predicate(filter)
-        self._scan = open_scan(scope, source, narrowed(bounds_of_columns(self._predicate), hints), note)
+        self._tested, bounds = _understood(filter, schema)
+        self._scan = open_scan(scope, source, narrowed(bounds, hints), note)
 
     def scanner(
         self,
@@ -97,12 +97,7 @@ class _Fragment:
 
     def _batches(self, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The filter is applied exactly, on its own columns first: the others are made of the rows that pass."""
-        columns = self._source.columns
-        tested = None
-        if self._predicate is not None:
-            tested = _project(self._schema, sorted(fields_of(self._predicate) & set(self._schema.names)))
-        elif self._filter is not None:
-            tested = self._schema
+        columns, tested = self._source.columns, self._tested
         asked = set(wanted.names) | set([] if tested is None else tested.names)
         for chunk in Chunks(self._scan.rows(asked), self._scope.rows_hint):
             self._scope.check()
@@ -114,12 +109,16 @@ class _Fragment:
                 yield to_batch(chunk, wanted, columns)
 
 
-def _predicate(filter: pc.Expression) -> Predicate | None:
-    """None for one that we do not understand: it says nothing about keys, and is applied to whole rows."""
+def _understood(filter: pc.Expression | None, schema: pa.Schema) -> tuple[pa.Schema | None, dict[str, Bounds]]:
+    """The columns that a filter reads, and what it says of them. One that we do not understand is applied to whole
+    rows, and says nothing."""
+    if filter is None:
+        return None, {}
     try:
-        return predicate_of(filter)
+        predicate = predicate_of(filter)
+        return _project(schema, sorted(fields_of(predicate) & set(schema.names))), bounds_of_columns(predicate)
     except (ValueError, RecursionError):
-        return None
+        return schema, {}
 
 
 def _project(schema: pa.Schema, columns: list[str] | None) -> pa.Schema:

@@ -50,9 +50,9 @@ class QueryFailure(Exception):
 _KINDS: list[tuple[re.Pattern[str], str, int]] = [
     (re.compile(pattern), sqlstate, status)
     for pattern, sqlstate, status in (
-        (r"[Rr]ecursion ?limit", TOO_COMPLEX, 400),
+        (r"[Rr]ecursion ?[Ll]imit", TOO_COMPLEX, 400),
         (r"ParserError|TokenizerError|SQL error", _SYNTAX, 400),
-        (r"(DDL|DML|Statement) not supported", READ_ONLY, 400),
+        (r"(DDL|DML|Statement) not supported|Query (?:INSERT|UPDATE|DELETE|MERGE)\b", READ_ONLY, 400),
         (r"only supports a single SQL statement|Unsupported SQL statement", _SYNTAX, 400),
         (
             r"table function '.*' not found|Invalid function|[Nn]o function matches|not supported by function",
@@ -65,7 +65,7 @@ _KINDS: list[tuple[re.Pattern[str], str, int]] = [
         (r"must appear in the GROUP BY|could not be resolved from available columns", "42803", 400),
         (r"Placeholder .* was not provided|Placeholder type could not be resolved", "08P01", 400),
         (r"Resources exhausted|Failed to allocate|ArrowMemoryError|malloc of size", OUT_OF_MEMORY, 500),
-        (r"[Rr]egular expression|[Rr]egexp? (?:parse|error)|CompiledTooBig|regex parse error", "2201B", 400),
+        (r"Regular expression did not compile|regex parse error", "2201B", 400),
         (r"Divide by zero", "22012", 500),
         (r"Cast error|Cannot cast|Parser error: Error parsing", "22P02", 500),
         (r"[Oo]verflow", "22003", 500),
@@ -77,7 +77,7 @@ _KINDS: list[tuple[re.Pattern[str], str, int]] = [
 _PREFIX = re.compile(r"^DataFusion error: ")
 #: A function or a relation that would be a file to other engines.
 _FILE = re.compile(
-    r"[Ff]unction '((?:pg_)?(?:read|scan|ls|stat|lo)_\w+|(?:csv|parquet|json|avro)_(?:scan|metadata)|glob)' not found"
+    r"[Ff]unction '((?:pg_)?(?:read|scan|ls|stat|lo)_\w+|(?:csv|parquet|json|avro)_(?:scan|metadata)|glob)'"
     r"|[Tt]able '([^']*(?:/|\.(?:csv|parquet|json|jsonl|ndjson|avro|arrow|txt)\b)[^']*)' not found"
 )
 

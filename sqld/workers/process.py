@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 
 from shared.config import Settings
@@ -46,6 +47,7 @@ class _Worker:
         """Read for ever."""
         # Plans are walked by recursion: what DataFusion's own limit lets pass must not end the process.
         threading.stack_size(64 * 1024 * 1024)
+        sys.setrecursionlimit(50_000)
         self._runner.start()
         reader = FrameReader()
         while True:

@@ -106,6 +106,8 @@ def test_settings_of_the_engine_are_refused_over_the_wire(small: Node, sql: str)
 def test_what_is_only_large_is_answered(small: Node) -> None:
     assert small.rows(f"{_CHAIN} AS n") == [{"n": 19_001}]
     assert small.rows(f"SELECT count(*) AS n FROM sys_invocation WHERE id IN ({_IDS})") == [{"n": 0}]
+    either = " OR ".join(f"id = 'inv_{number}'" for number in range(1500))
+    assert small.rows(f"SELECT count(*) AS n FROM sys_invocation WHERE {either}") == [{"n": 0}]
     assert small.rows("SELECT regexp_like(repeat('a', 100000), '(a+)+b') AS n") == [{"n": False}]
 
 

@@ -179,6 +179,7 @@ def test_the_view_in_one_pass_is_the_view(small: EngineOn, monkeypatch: pytest.M
         by_join = small.engine.query(sql, [], small.cancelled, context=joined)
         expected = [row for batch in by_join.fetch(0) for row in batch.to_pylist()]
         assert small.rows(sql) == expected, sql
+        assert small.query(sql).schema.types == by_join.schema.types
     assert {row["status"] for row in small.rows("SELECT status FROM sys_invocation")} >= {"running", "ready"}
 
 
