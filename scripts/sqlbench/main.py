@@ -41,7 +41,11 @@ def parser() -> argparse.ArgumentParser:
     add("--oracle-binary", metavar="PATH", help="restate-server (default: $EVERLOG_ORACLE, ../shared/oracle/restate)")
     add("--only", choices=("everlog", "oracle"), help="measure one side")
     add(
-        "--rounds", type=int, default=5, metavar="N", help="pairs of loads without and with a scan (default 5; 0: none)"
+        "--rounds",
+        type=int,
+        default=5,
+        metavar="N",
+        help="with the largest size: pairs of loads without and with a scan (default 5)",
     )
     add("--duration", type=int, default=5, metavar="S", help="seconds of each load (default 5)")
     add("--everlog-args", default="", metavar="ARGS", help="more for `everlog up`")
@@ -94,12 +98,14 @@ def _run(arguments: argparse.Namespace, folder: Path, uri: str, oracle: Oracle |
             filled = filled_everlog(owned, folder, uri, count, shlex.split(arguments.everlog_args))
         else:
             filled = filled_oracle(owned, folder, uri, count, oracle)
-        return _ask(arguments, filled)
+        sizes = arguments.sizes if oracle is None else arguments.oracle_sizes
+        largest = count == max(int(size) for size in sizes.split(","))
+        return _ask(filled, rounds=arguments.rounds if largest else 0, seconds=arguments.duration)
     finally:
         owned.end_all()
 
 
-def _ask(arguments: argparse.Namespace, filled: Filled) -> dict[str, Any]:
+def _ask(filled: Filled, *, rounds: int, seconds: int) -> dict[str, Any]:
     ids = sampled_ids(filled.admin_port, _LOOKUPS)
     taken = lookups(filled.admin_port, ids)
     figures: dict[str, Any] = {
@@ -113,8 +119,8 @@ def _ask(arguments: argparse.Namespace, filled: Filled) -> dict[str, Any]:
         figures["by wire p50 ms"] = percentile(by_wire, 0.5) * 1e3
     figures |= {f"{name} s": seconds for name, seconds in scans(filled.admin_port, rounds=_SCAN_ROUNDS).items()}
     ratios, latencies, ended = [], [], 0
-    for _ in range(arguments.rounds):
-        alone, beside, count = under_scan(filled.ingress_port, filled.admin_port, seconds=arguments.duration)
+    for _ in range(rounds):
+        alone, beside, count = under_scan(filled.ingress_port, filled.admin_port, seconds=seconds)
         ratios.append((beside.requests / beside.seconds) / (alone.requests / alone.seconds))
         latencies.append(beside.p99_ms / max(alone.p99_ms, 0.001))
         ended += count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import logging
 import os
 import queue
@@ -96,6 +97,7 @@ class Runner:
             spill = self._settings.query_spill_bytes // self._settings.queries_at_once
             self._engine = Engine(self._settings, slot=self._slot, memory_bytes=self._memory_bytes, spill_bytes=spill)
             self._portals = Portals(self._engine, self._cancelled)
+            _collect_rarely()
             self._send(Ready())
         rested = True
         while True:
@@ -162,6 +164,13 @@ class Runner:
 
     def _send(self, message: WorkerReply) -> None:
         self._link.sendall(encode_frame(encode(message)))
+
+
+def _collect_rarely() -> None:
+    """Rows come and go by the thousand and have no cycles: looking for some among them took half of a scan."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 100)
 
 
 def _trim_heap() -> None:

@@ -47,7 +47,7 @@ REFUSED = {
     "SELECT " + "(" * 3000 + "1" + ")" * 3000: ("54001", "[Rr]ecursion"),
     "SELECT 1" + " + 1" * 30_000: ("54001", "operators is over the limit"),
     "SELECT 1 -- " + "x" * (9 << 20): ("54001", "characters is over the limit"),
-    "SELECT regexp_like('a', '((a{1000}){1000}){1000}')": ("2201B", "[Rr]egex"),
+    "SELECT regexp_like('a', '((a{1000}){1000}){1000}')": ("2201B", "Regular expression"),
 }
 
 
