@@ -101,7 +101,7 @@ def lookups_by_wire(sql_port: int, ids: list[str]) -> list[float] | None:
     with psycopg.connect(dsn, autocommit=True) as client:
 
         def look(one: str) -> None:
-            assert len(client.execute(_LOOKUP.format(one)).fetchall()) == 1  # type: ignore[arg-type]
+            assert len(client.execute(_LOOKUP.format(one)).fetchall()) == 1
 
         return _timed(look, ids)
 

@@ -1,4 +1,4 @@
-"""What reached the scans of a plan, in words. Pure: no I/O."""
+"""What reached the scans of a plan, in words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pushed_down(schema: pa.Schema, scans: list[ScanNote], plans: list[str]) -> p
 def _limit(table: str, plans: list[str]) -> str:
     """Of several scans of one table only what holds for all is known: the texts have them in another order."""
     for plan in plans:
-        limits = [rows for name, rows in _FETCH.findall(plan) if name == table]
+        limits: list[str] = [rows for name, rows in _FETCH.findall(plan) if name == table]
         if limits and len(limits) == sum(name == table for name in _SCANS.findall(plan)):
             return max(limits, key=int)
     return ""

@@ -28,6 +28,8 @@ from sqld.tables.keyspace import KeyRange, clip
 __all__ = ["PartitionStore", "StoreSnapshot"]
 
 _log = logging.getLogger(__name__)
+#: A flush in the midst of each of so many is not met: the owner's checkpoints are seconds apart.
+_CATCH_UPS_MAX = 8
 _CACHE_BYTES = 32 * 1024 * 1024
 
 
@@ -62,18 +64,33 @@ class PartitionStore:
             self.close()
         if identity is None:
             return
+        for _ in range(_CATCH_UPS_MAX):
+            self._catch_up_once()
+            now = self._read_written()
+            if written.keys() <= now.keys():
+                break
+            # RocksDB reads the manifest, then the logs. A log that was flushed and deleted in between is in neither.
+            written = now
+        self._identity = identity
+        self._written = written
+
+    def _catch_up_once(self) -> None:
         if self._db is None:
             self._open()
         assert self._db is not None
         try:
+            before = self._db.latest_sequence_number()
             self._db.try_catch_up_with_primary()
+            if self._db.latest_sequence_number() < before:
+                # It took its newest sequence number from a flush that is older than what it had read of the logs: rows
+                # that it has are not shown, or some of a batch without the others.
+                self.close()
+                self._open()
         except Exception as error:
             # For instance a manifest that this handle cannot follow any more: a fresh one can.
             _log.warning("%s: opening anew, catch-up failed: %s", self._path, error)
             self.close()
             self._open()
-        self._identity = identity
-        self._written = written
 
     def snapshot(self) -> StoreSnapshot | None:
         """The rows as of the last catch-up; None when there is no store."""
