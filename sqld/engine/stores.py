@@ -28,7 +28,7 @@ from sqld.tables.keyspace import KeyRange, clip
 __all__ = ["PartitionStore", "StoreSnapshot"]
 
 _log = logging.getLogger(__name__)
-#: A flush in the midst of each of so many is not met: the owner's checkpoints are seconds apart.
+#: A flush or compaction that ends in the midst of each of so many is not met: they are seconds apart.
 _CATCH_UPS_MAX = 8
 _CACHE_BYTES = 32 * 1024 * 1024
 
@@ -36,6 +36,10 @@ _CACHE_BYTES = 32 * 1024 * 1024
 @functools.cache
 def _block_cache() -> Cache:
     return Cache(_CACHE_BYTES)
+
+
+def _manifests(written: dict[str, int]) -> dict[str, int]:
+    return {name: size for name, size in written.items() if not name.endswith(".log")}
 
 
 class PartitionStore:
@@ -65,32 +69,31 @@ class PartitionStore:
         if identity is None:
             return
         for _ in range(_CATCH_UPS_MAX):
-            self._catch_up_once()
+            self._read_on(written)
             now = self._read_written()
-            if written.keys() <= now.keys():
+            if now.keys() == written.keys() and _manifests(now) == _manifests(written):
                 break
-            # RocksDB reads the manifest, then the logs. A log that was flushed and deleted in between is in neither.
+            # What was read is of before and of after a flush.
+            self.close()
             written = now
         self._identity = identity
         self._written = written
 
-    def _catch_up_once(self) -> None:
-        if self._db is None:
-            self._open()
-        assert self._db is not None
-        try:
-            before = self._db.latest_sequence_number()
-            self._db.try_catch_up_with_primary()
-            if self._db.latest_sequence_number() < before:
-                # It took its newest sequence number from a flush that is older than what it had read of the logs: rows
-                # that it has are not shown, or some of a batch without the others.
-                self.close()
-                self._open()
-        except Exception as error:
-            # For instance a manifest that this handle cannot follow any more: a fresh one can.
-            _log.warning("%s: opening anew, catch-up failed: %s", self._path, error)
-            self.close()
-            self._open()
+    def _read_on(self, written: dict[str, int]) -> None:
+        """More of the same logs is read on. After a flush or a compaction an instance is opened anew, for one that is
+        there goes wrong: it keeps rows of a flushed log, which hide newer ones that a compaction has given the sequence
+        number 0; what it read of a second log before the manifest tells of the flush of the first is hidden again; a
+        log that is deleted after its look at the manifest and before that at the logs is in neither."""
+        changed = written.keys() != self._written.keys() or _manifests(written) != _manifests(self._written)
+        if self._db is not None and not changed:
+            try:
+                self._db.try_catch_up_with_primary()
+            except Exception as error:
+                _log.warning("%s: opening anew, catch-up failed: %s", self._path, error)
+            else:
+                return
+        self.close()
+        self._open()
 
     def snapshot(self) -> StoreSnapshot | None:
         """The rows as of the last catch-up; None when there is no store."""
