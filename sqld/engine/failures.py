@@ -50,6 +50,7 @@ class QueryFailure(Exception):
 _KINDS: list[tuple[re.Pattern[str], str, int]] = [
     (re.compile(pattern), sqlstate, status)
     for pattern, sqlstate, status in (
+        (r"used disk space during the spilling", "53100", 500),
         (r"[Rr]ecursion ?[Ll]imit", TOO_COMPLEX, 400),
         (r"ParserError|TokenizerError|SQL error", _SYNTAX, 400),
         (r"(DDL|DML|Statement) not supported|Query (?:INSERT|UPDATE|DELETE|MERGE)\b", READ_ONLY, 400),
@@ -78,7 +79,7 @@ _PREFIX = re.compile(r"^DataFusion error: ")
 #: A function or a relation that would be a file to other engines.
 _FILE = re.compile(
     r"[Ff]unction '((?:pg_)?(?:read|scan|ls|stat|lo)_\w+|(?:csv|parquet|json|avro)_(?:scan|metadata)|glob)'"
-    r"|[Tt]able '([^']*(?:/|\.(?:csv|parquet|json|jsonl|ndjson|avro|arrow|txt)\b)[^']*)' not found"
+    r"|[Tt]able '(?:restate\.public\.)?+([^']*(?:/|\.(?:csv|parquet|jsonl?|ndjson|avro|arrow|txt)\b)[^']*)' not found"
 )
 
 
