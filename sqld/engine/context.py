@@ -16,6 +16,8 @@ from sqld.engine.arrow_types import schema_of
 from sqld.engine.datasets import TableDataset
 from sqld.engine.failures import failure_of, refusal_of
 from sqld.engine.hints import hints_of
+from sqld.engine.json_functions import register_json_functions
+from sqld.engine.json_sql import with_json_functions
 from sqld.engine.queries import Query
 from sqld.engine.scope import Scope, Stores
 from sqld.tables.registry import SOURCES
@@ -59,7 +61,8 @@ class Engine:
         self.register_tables(self._context)
 
     def register_tables(self, context: SessionContext) -> None:
-        """Make all tables and views known to a session."""
+        """Make all tables, views and JSON functions known to a session."""
+        register_json_functions(context)
         for table in TABLES.values():
             dataset = TableDataset(table.name, schema_of(table.columns), SOURCES[table.name], self._current_scope)
             context.register_dataset(table.name, dataset)
@@ -79,6 +82,7 @@ class Engine:
         context: SessionContext | None = None,
     ) -> Query:
         """Plan a statement. It ends early once `cancelled` is set. Raises QueryFailure when it is wrong or refused."""
+        sql = with_json_functions(sql)
         plan = self._plan(sql, parameters, context or self._context)
         scope = Scope(self._settings, self._stores, self._catalog, cancelled)
         scope.hints = hints_of(sql, plan)

@@ -20,7 +20,7 @@ from sqld.engine.expressions import predicate_of
 from sqld.engine.predicates import bounds_of_columns, fields_of, narrowed
 from sqld.engine.scope import Scope
 from sqld.tables.keyspace import Constraints, clip
-from sqld.tables.source import CatalogTable, Source, StoreTable
+from sqld.tables.source import CatalogTable, NodeTable, Source, StoreTable
 
 __all__ = ["TableDataset"]
 
@@ -103,6 +103,8 @@ class _Fragment:
         if isinstance(source, CatalogTable):
             catalog = self._scope.catalog
             return iter(source.rows(catalog) if catalog is not None else ())
+        if isinstance(source, NodeTable):
+            return iter(source.rows(self._scope.facts, constraints))
         return iter(source.rows(self._scope.states()))
 
 

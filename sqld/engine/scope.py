@@ -9,6 +9,7 @@ from shared.api.partition import InvocationState
 from shared.catalog.catalog import Catalog
 from shared.catalog.partitions import KEY_SPACE
 from shared.config import Settings
+from sqld.engine.live_facts import LiveFacts
 from sqld.engine.stores import PartitionStore, StoreSnapshot
 from sqld.engine.volatile import invocation_states
 from sqld.tables.keyspace import Constraints
@@ -63,6 +64,8 @@ class Scope:
         self._states: list[InvocationState] | None = None
         self._cancelled = cancelled
         self.catalog = catalog
+        #: What the programs of the node tell of themselves.
+        self.facts = LiveFacts(settings, catalog)
         #: By table: what holds for every scan of it, beyond the filter that the scan is given.
         self.hints: dict[str, Constraints] = {}
 

@@ -23,6 +23,7 @@ from shared.config import Settings, write_settings
 from shared.rpc.frames import FrameReader, encode_frame
 from tests.conftest import eventually, free_ports
 from tests.fakes.invocation_states import StatesWorker
+from tests.fakes.log_reader import ReadableLog
 from tests.fakes.meta_push import MetaPush, example_catalog
 from tests.fakes.partition_store import EXAMPLES, FakePartition
 
@@ -82,10 +83,13 @@ class Node:
         self._peers = _Peers()
         self.meta = MetaPush(self.settings.socket("metad"), example_catalog(partitions=partitions))
         self.worker = StatesWorker(self.settings.socket("partitiond-0"), example_states())
+        self.logd = ReadableLog(self.settings.socket("logd"))
         self.process: subprocess.Popen[bytes] | None = None
         self._log = data / "sqld.log"
 
-    def start(self, *, peers: bool = True) -> None:
+    def start(self, *, peers: bool = True, logd: bool = True) -> None:
+        if peers and logd:
+            self._peers.run(self.logd.start())
         if peers:
             self._peers.run(self.meta.start())
             self._peers.run(self.worker.start())
@@ -176,6 +180,7 @@ class Node:
                 partition.close()
             self._peers.run(self.meta.close())
             self._peers.run(self.worker.close())
+            self._peers.run(self.logd.close())
             self._peers.close()
 
 

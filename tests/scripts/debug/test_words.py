@@ -26,7 +26,8 @@ from partitiond.machine.actions import (
 from scripts.debug.differing import Difference, differences, row_changes
 from scripts.debug.logs import BATCH, NO_OP
 from scripts.debug.rows import TABLES, decode_row
-from scripts.debug.words import action_words, command_words
+from scripts.debug.actions import action_words
+from sqld.tables.command_words import command_words
 from shared.ids import encode_invocation_id
 from shared.storage import keys, values
 from shared.storage.values import OutboxRow
