@@ -1,9 +1,10 @@
 """The questions that both runtimes get, out of `queries.sql`.
 
-In that file `--- plain` begins a part. A query begins with `-- its name`; then `-- : ordered` says that its rows are
-compared in their order, `-- : ignored a b` which columns are not compared but for their types, `-- : status 400` what
-we answer where the oracle answers otherwise, `-- : differs why` that the rows are not the oracle's. In part `values`
-each line is an expression. `{busy}` is the invocation that the case of this name in `scene.py` began.
+In that file `--- plain` begins a part, and `-- its name` a query. `-- : ordered` says that its rows are compared in
+their order, `-- : ignored a b` which columns are not compared but for their types, `-- : status 400` what we answer
+where the oracle answers otherwise, `-- : kinds` that another version of DataFusion has another type of the same kind,
+`-- : differs why` that the rows are not the oracle's. In part `values` each line is an expression. `{busy}` is the
+invocation that the case of this name in `scene.py` began.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Query:
     ignored: frozenset[str] = _ALWAYS
     status: int | None = None
     differs: str = ""
+    kinds: bool = False
 
 
 def _query(block: str) -> Query:
@@ -41,6 +43,7 @@ def _query(block: str) -> Query:
         ignored=_ALWAYS | set(said.get("ignored", "").split()),
         status=int(said["status"]) if "status" in said else None,
         differs=said.get("differs", ""),
+        kinds="kinds" in said,
     )
 
 
@@ -57,7 +60,10 @@ def _queries(part: str) -> tuple[Query, ...]:
 _PARTS = _parts()
 PLAIN: tuple[Query, ...] = (
     *_queries(_PARTS["plain"]),
-    *(Query(f"value: {line}", f"SELECT {line} AS x") for line in _PARTS["values"].strip().splitlines()),
+    *(
+        Query(f"value: {line}", f"SELECT {line} AS x", kinds="json_" in line)
+        for line in _PARTS["values"].strip().splitlines()
+    ),
 )
 #: Asked of a runtime with flow control, once the scene's `SCOPED` has been played as well.
 SCOPED: tuple[Query, ...] = _queries(_PARTS["scoped"])

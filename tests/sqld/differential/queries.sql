@@ -13,19 +13,22 @@ SELECT table_name, column_name, ordinal_position, data_type, is_nullable FROM in
     'sys_scheduler') ORDER BY table_name, ordinal_position
 
 -- sys_invocation
+-- : ignored suspended_waiting_for_signals
 SELECT * FROM sys_invocation
 
 -- sys_invocation_status
+-- : ignored suspended_waiting_for_signals
 SELECT * FROM sys_invocation_status
 
 -- sys_invocation_state
 SELECT * FROM sys_invocation_state
 
 -- sys_journal
+-- : ignored index raw_length
 SELECT * FROM sys_journal
 
 -- sys_journal_events
-SELECT * FROM sys_journal_events
+SELECT * FROM sys_journal_events WHERE event_type <> 'Suspended'
 
 -- sys_inbox
 SELECT * FROM sys_inbox
@@ -43,6 +46,7 @@ SELECT *, partition_key AS place FROM state
 SELECT * FROM sys_service
 
 -- sys_deployment
+-- : ignored services
 SELECT * FROM sys_deployment
 
 -- sys_rules
@@ -179,6 +183,7 @@ SELECT sj.index, sj.entry_type, sj.completed, sj.invoked_id, sj.invoked_target, 
     BY index DESC LIMIT 100
 
 -- cli: casts for older servers
+-- : kinds
 SELECT CAST(1 AS INT UNSIGNED) AS version, CAST(NULL AS STRING) AS entry_json, CAST(NULL AS TIMESTAMP) AS
     appended_at
 
@@ -207,6 +212,7 @@ WITH active_deployments AS (SELECT DISTINCT deployment_id AS id FROM sys_service
 SELECT 1 FROM sys_invocation_status LIMIT 1
 
 -- console: by status
+-- : kinds
 SELECT ss.target_service_name AS service_name, CASE WHEN ss.status = 'inboxed' THEN 'pending' WHEN ss.status =
     'invoked' AND sis.in_flight IS TRUE THEN 'running' WHEN ss.status = 'invoked' AND sis.retry_count > 0 THEN
     'backing-off' WHEN ss.status = 'invoked' THEN 'ready' WHEN ss.status = 'completed' AND ss.completion_result
@@ -252,6 +258,7 @@ SELECT completion_result AS status, COUNT(1) AS count FROM (SELECT completion_re
     WHERE status = 'completed' LIMIT 50000) c GROUP BY completion_result
 
 -- console: duration
+-- : kinds
 -- : ignored duration
 SELECT target, CASE WHEN status = 'scheduled' THEN NULL ELSE COALESCE(completed_at, now()) -
     COALESCE(scheduled_start_at, created_at) END AS duration FROM sys_invocation
@@ -371,6 +378,7 @@ SELECT target FROM sys_invocation WHERE trace_id = '0af7651916cd43dd8448eb211c80
 SELECT target, suspended_waiting_future_json FROM sys_invocation WHERE status = 'suspended'
 
 -- users: failures by code
+-- : kinds
 -- : ordered
 SELECT substr(completion_failure, 1, 5) AS code, count(*) AS n FROM sys_invocation WHERE completion_result =
     'failure' GROUP BY 1 ORDER BY 1
@@ -415,30 +423,37 @@ selec
 
 
 -- wrong: no such column
+-- : status 400
 SELECT nope FROM state
 
 -- wrong: no such table
+-- : status 400
 SELECT * FROM nope
 
 -- wrong: no such type
+-- : status 400
 SELECT 'a'::json
 
 -- wrong: no such function
+-- : status 400
 SELECT nope(1)
 
 -- wrong: two columns of a name
 SELECT count(*), count(*) FROM state
 
 -- wrong: two statements
+-- : status 400
 SELECT 1; SELECT 2
 
 -- wrong: an open string
 SELECT 'a
 
 -- wrong: not grouped
+-- : status 400
 SELECT key, count(*) FROM state
 
 -- wrong: a type that cannot be compared
+-- : status 400
 SELECT * FROM state WHERE value_length = true
 
 -- wrong: a cast at run time
@@ -448,6 +463,7 @@ SELECT arrow_cast('x', 'Int64')
 SELECT 1 / 0
 
 -- wrong: a table of older servers
+-- : status 400
 SELECT * FROM sys_idempotency
 
 -- wrong: CREATE TABLE
@@ -543,7 +559,7 @@ SELECT service_name, scope, limit_key, num_inbox, num_running, num_finished, is_
     sys_vqueue_meta WHERE scope = 'tenant'
 
 -- scoped: cli: a queue
--- : ignored num_attempts
+-- : ignored deployment num_attempts
 SELECT entry_id, entry_kind, stage, status, has_lock, created_at, num_attempts, deployment FROM sys_vqueues WHERE id IN
     (SELECT vqueue_id FROM sys_invocation_status WHERE id = '{tenant.holds}')
 
