@@ -19,6 +19,8 @@ from sqld.engine.datasets import TableDataset
 from sqld.engine.explain import is_explain
 from sqld.engine.failures import failure_of
 from sqld.engine.hints import hints_of
+from sqld.engine.json_functions import register_json_functions
+from sqld.engine.json_sql import with_json_functions
 from sqld.engine.queries import Explanation, Query
 from sqld.engine.refusals import refusal_of
 from sqld.engine.scope import Scope, Stores
@@ -72,7 +74,9 @@ class Engine:
         self._about_tables: SessionContext | None = None
 
     def register_tables(self, context: SessionContext, *, one_pass: bool = False) -> None:
-        """Make all tables and views known to a session. `one_pass`: views that a scan can make are tables."""
+        """Make all tables, views and JSON functions known to a session. `one_pass`: views that a scan can make are
+        tables."""
+        register_json_functions(context)
         sources = {name: (TABLES[name].columns, source) for name, source in SOURCES.items()}
         views = dict(VIEWS)
         if one_pass:
@@ -102,6 +106,7 @@ class Engine:
         refused = refusal_of(sql)
         if refused is not None:
             raise refused
+        sql = with_json_functions(sql)
         plan = self._plan(sql, parameters, context or self._context_for(sql))
         scope = Scope(self._settings, self._stores, self._catalog, cancelled)
         scope.hints = hints_of(sql, plan)

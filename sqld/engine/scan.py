@@ -10,7 +10,7 @@ from shared.errors import CorruptionError
 from sqld.engine.scope import ScanNote, Scope
 from sqld.engine.stores import StoreSnapshot
 from sqld.tables.keyspace import Constraints, KeyRange, clip
-from sqld.tables.source import CatalogTable, JoinedTable, Source, StoreTable, ViewTable
+from sqld.tables.source import CatalogTable, JoinedTable, NodeTable, Source, StoreTable, ViewTable
 
 __all__ = ["Scan", "open_scan"]
 
@@ -35,6 +35,9 @@ def open_scan(scope: Scope, source: Source, constraints: Constraints, note: Scan
         views = scope.views()
         note.keys = lambda: "this query's view"
         return _Listed(lambda: source.rows(views))
+    if isinstance(source, NodeTable):
+        note.keys = lambda: "what the node's programs tell"
+        return _Listed(lambda: source.rows(scope.facts, constraints))
     note.keys = lambda: "what the partition workers run now"
     return _Listed(lambda: source.rows(scope.states()))
 

@@ -11,6 +11,7 @@ from shared.catalog.catalog import Catalog
 from shared.catalog.partitions import KEY_SPACE
 from shared.config import Settings
 from sqld.engine.failures import QueryFailure
+from sqld.engine.live_facts import LiveFacts
 from sqld.engine.stores import PartitionStore, StoreSnapshot
 from sqld.engine.volatile import invocation_states
 from sqld.tables.keyspace import Constraints
@@ -89,6 +90,8 @@ class Scope:
         self._states: dict[int, list[InvocationState]] = {}
         self._cancelled = cancelled
         self.catalog = catalog
+        #: What the programs of the node tell of themselves.
+        self.facts = LiveFacts(settings, catalog)
         #: By table: what holds for every scan of it, beyond the filter that the scan is given.
         self.hints: dict[str, Constraints] = {}
         #: More rows than this are not wanted of the whole answer; 0: unknown. Only the size of batches depends on it.

@@ -14,18 +14,24 @@ import msgspec
 from shared.api.partition import InvocationState
 from shared.catalog.catalog import Catalog
 from sqld.tables.keyspace import Constraints, KeyRange
+from sqld.tables.node_facts import NodeFacts
 
 __all__ = [
     "CatalogTable",
     "Columns",
     "JoinedTable",
+    "NodeTable",
     "PartitionView",
     "Source",
     "StoreTable",
     "ViewTable",
     "VolatileTable",
+    "time_or_none",
     "utf8_or_none",
 ]
+
+#: 9999-12-31T23:59:59.999Z.
+_TIME_MS_MAX = 253_402_300_799_999
 
 #: Column name -> its value of a row. A column that is missing here is null in every row.
 Columns = Mapping[str, Callable[[Any], Any]]
@@ -94,7 +100,20 @@ class ViewTable(msgspec.Struct, frozen=True):
     columns: Columns
 
 
-Source = StoreTable | JoinedTable | CatalogTable | VolatileTable | ViewTable
+class NodeTable(msgspec.Struct, frozen=True):
+    """Rows that the programs of the node tell of themselves, asked for when a query needs them."""
+
+    rows: Callable[[NodeFacts, Constraints], Iterable[Any]]
+    columns: Columns
+
+
+Source = StoreTable | JoinedTable | CatalogTable | VolatileTable | ViewTable | NodeTable
+
+
+def time_or_none(at_ms: int) -> int | None:
+    """0: there is none. Later ones than Arrow and psql know stand as the last one that they do: a service or a client
+    may ask for any time of 64 bits."""
+    return min(at_ms, _TIME_MS_MAX) or None
 
 
 def utf8_or_none(value: bytes) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from sqld.engine.context import Engine
 from sqld.engine.failures import CANCELLED, QueryFailure
 from sqld.engine.queries import Query
-from sqld.engine.results import ArrowStream, BodyWriter, JsonRows
+from sqld.engine.results import FORMATS, BodyWriter
 from sqld.pgwire.catalogue.session import CatalogueSession
 from sqld.pgwire.parameters import infer_types
 from sqld.pgwire.rows import PgRows, pg_columns
@@ -113,4 +113,4 @@ class Portals:
 def _writer(output: Output) -> BodyWriter:
     if output.kind == "pg":
         return PgRows(output.formats)
-    return ArrowStream() if output.kind == "arrow" else JsonRows()
+    return FORMATS[output.kind]()

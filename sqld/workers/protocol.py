@@ -42,7 +42,7 @@ class _Message(msgspec.Struct, array_like=True):
 
 
 class Output(_Message):
-    """How rows leave: `json`, `arrow`, or `pg` with one format code a column (none: all text; one: for all)."""
+    """How rows leave: `json`, `jsonl`, `arrow`, or `pg` with a format code a column (none: all text; one: for all)."""
 
     kind: str
     formats: list[int] = []

@@ -23,6 +23,7 @@ from shared.config import Settings, write_settings
 from shared.rpc.frames import FrameReader, encode_frame
 from tests.conftest import eventually, free_ports
 from tests.fakes.invocation_states import StatesWorker
+from tests.fakes.log_reader import ReadableLog
 from tests.fakes.meta_push import MetaPush, example_catalog
 from tests.fakes.partition_store import EXAMPLES, FakePartition
 
@@ -84,6 +85,7 @@ class Node:
         self.workers_told = [
             StatesWorker(self.settings.socket(f"partitiond-{n}"), self._states(n)) for n in range(self.settings.workers)
         ]
+        self.logd = ReadableLog(self.settings.socket("logd"))
         self.process: subprocess.Popen[bytes] | None = None
         self._log = data / "sqld.log"
 
@@ -93,7 +95,9 @@ class Node:
         places = {s.id: table.partition_of(int.from_bytes(s.id[:8], "big")).id for s in example_states()}
         return [s for s in example_states() if self.settings.worker_of(places[s.id]) == worker]
 
-    def start(self, *, peers: bool = True) -> None:
+    def start(self, *, peers: bool = True, logd: bool = True) -> None:
+        if peers and logd:
+            self._peers.run(self.logd.start())
         if peers:
             self._peers.run(self.meta.start())
             for worker in self.workers_told:
@@ -186,6 +190,7 @@ class Node:
             self._peers.run(self.meta.close())
             for worker in self.workers_told:
                 self._peers.run(worker.close())
+            self._peers.run(self.logd.close())
             self._peers.close()
 
 
