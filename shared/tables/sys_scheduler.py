@@ -23,9 +23,10 @@ _SQL = f"""SELECT partition_key, vqueue_id AS id,
     first_value(id ORDER BY status ASC, created_at ASC) AS head_entry_id,
     CASE WHEN count(*) FILTER (WHERE status = 'inboxed') = 0 THEN min(scheduled_start_at) END AS scheduled_at,
     arrow_cast(CASE WHEN count(*) FILTER (WHERE status = 'inboxed') = 0 THEN NULL WHEN scope IS NULL THEN 'lock'
-        WHEN target_service_ty = 'service' THEN 'limit-key-concurrency' END, 'LargeUtf8') AS blocked_on, arrow_cast(NULL, 'LargeUtf8') AS blocked_on_json,
+        WHEN target_service_ty = 'service' THEN 'limit-key-concurrency' END, 'LargeUtf8') AS blocked_on,
+    arrow_cast(NULL, 'LargeUtf8') AS blocked_on_json,
     {", ".join(f"arrow_cast(NULL, 'Duration(Millisecond)') AS {name}_block_duration" for name in _BLOCKS)}
-FROM sys_invocation_status WHERE status IN ('inboxed', 'scheduled') 
+FROM sys_invocation_status WHERE status IN ('inboxed', 'scheduled')
     GROUP BY partition_key, vqueue_id, scope, target_service_ty"""
 
 VIEW = View(
