@@ -22,9 +22,12 @@ _SQL = f"""SELECT partition_key, vqueue_id AS id,
         WHEN true THEN 'scheduled' END, 'LargeUtf8') AS status,
     first_value(id ORDER BY status ASC, created_at ASC) AS head_entry_id,
     CASE WHEN count(*) FILTER (WHERE status = 'inboxed') = 0 THEN min(scheduled_start_at) END AS scheduled_at,
-    arrow_cast(NULL, 'LargeUtf8') AS blocked_on, arrow_cast(NULL, 'LargeUtf8') AS blocked_on_json,
+    arrow_cast(CASE WHEN count(*) FILTER (WHERE status = 'inboxed') = 0 THEN NULL WHEN scope IS NULL THEN 'lock'
+        WHEN target_service_ty = 'service' THEN 'limit-key-concurrency' END, 'LargeUtf8') AS blocked_on,
+    arrow_cast(NULL, 'LargeUtf8') AS blocked_on_json,
     {", ".join(f"arrow_cast(NULL, 'Duration(Millisecond)') AS {name}_block_duration" for name in _BLOCKS)}
-FROM sys_invocation_status WHERE status IN ('inboxed', 'scheduled') GROUP BY partition_key, vqueue_id"""
+FROM sys_invocation_status WHERE status IN ('inboxed', 'scheduled')
+    GROUP BY partition_key, vqueue_id, scope, target_service_ty"""
 
 VIEW = View(
     name="sys_scheduler",
@@ -36,7 +39,7 @@ VIEW = View(
         Column("status", ColumnType.TEXT, "blocked: they wait for a lock or a place; scheduled: for their time"),
         Column("head_entry_id", ColumnType.TEXT, "the one that waits longest"),
         Column("scheduled_at", ColumnType.TIMESTAMP, "time of the first one, when all wait for theirs"),
-        Column("blocked_on", ColumnType.TEXT, "always null"),
+        Column("blocked_on", ColumnType.TEXT, "lock, or limit-key-concurrency; null where it may be either"),
         Column("blocked_on_json", ColumnType.TEXT, "always null"),
         *(
             Column(f"{name}_block_duration", ColumnType.DURATION, f"always null: how long it waited for {words}")

@@ -559,7 +559,7 @@ SELECT service_name, scope, limit_key, num_inbox, num_running, num_finished, is_
     sys_vqueue_meta WHERE scope = 'tenant'
 
 -- scoped: cli: a queue
--- : ignored deployment num_attempts
+-- : ignored deployment
 SELECT entry_id, entry_kind, stage, status, has_lock, created_at, num_attempts, deployment FROM sys_vqueues WHERE id IN
     (SELECT vqueue_id FROM sys_invocation_status WHERE id = '{tenant.holds}')
 
@@ -574,3 +574,12 @@ SELECT rule_pattern, COUNT(*) AS num_counters, SUM(CASE WHEN num_waiters > 0 THE
 -- scoped: console: counters
 SELECT scope, l1, l2, level, usage, concurrency_limit, rule_pattern, available, num_waiters FROM sys_user_limits ORDER BY
     num_waiters DESC, scope, l1 NULLS FIRST LIMIT 101
+
+-- scoped: console: what a queue waits for
+-- : ignored blocked_on_json
+SELECT num_inbox, status, head_entry_id, blocked_on, blocked_on_json FROM sys_scheduler WHERE id IN (SELECT vqueue_id FROM
+    sys_invocation_status WHERE id = '{tenant.waits}')
+
+-- scoped: console: counts of an entry
+SELECT stage, status, num_attempts, num_errors, num_pauses, num_suspensions, num_yields FROM sys_vqueue_entry_status WHERE
+    entry_id IN ('{tenant.ends}', '{tenant.fails}', '{tenant.holds}', '{tenant.waits}')
