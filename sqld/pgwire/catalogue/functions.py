@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqld.pgwire.types import TYPES, Oid
 
 __all__ = ["register_functions"]
 
-_KINDS = {"i": pa.int64(), "t": pa.string(), "b": pa.bool_()}
+_KINDS = {"i": pa.int64(), "t": pa.string(), "b": pa.bool_(), "T": pa.list_(pa.string())}
 
 
 def _format_type(oid: int | None, modifier: int | None) -> str | None:
@@ -39,6 +40,37 @@ def _oid_of(text: str | None) -> int | None:
 
 def _setting(name: str | None) -> str | None:
     return SessionSettings({}).show(name or "")
+
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_PART = re.compile(r'\s*(?:"((?:[^"]|"")+)"|([^".\s]+))\s*(?:\.|$)')
+#: Those of PostgreSQL's reserved words that somebody may name a column.
+_RESERVED = frozenset(
+    ("all", "any", "case", "desc", "end", "from", "group", "limit", "order", "select", "table", "user")
+)
+
+
+def _quote_ident(name: str | None) -> str | None:
+    if name is None or (_PLAIN.fullmatch(name) and name not in _RESERVED):
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _parse_ident(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    parts, at = [], 0
+    while at < len(text):
+        match = _PART.match(text, at)
+        if match is None:
+            return None
+        parts.append(match[2].lower() if match[1] is None else match[1].replace('""', '"'))
+        at = match.end()
+    return parts
+
+
+def _reads(privilege: str | None) -> bool:
+    return privilege is None or "SELECT" in privilege.upper()
 
 
 def _none(*_: Any) -> None:
@@ -80,12 +112,8 @@ _FUNCTIONS: list[tuple[str, str, Callable[..., Any]]] = [
     ("to_regtype", "t>i", _none),
     ("has_schema_privilege", "tt>b", lambda schema, privilege: True),
     ("has_schema_privilege_3", "ttt>b", lambda role, schema, privilege: True),
-    ("has_table_privilege", "tt>b", lambda table, privilege: privilege is None or privilege.upper() == "SELECT"),
-    (
-        "has_table_privilege_3",
-        "ttt>b",
-        lambda role, table, privilege: privilege is None or privilege.upper() == "SELECT",
-    ),
+    ("has_table_privilege", "tt>b", lambda table, privilege: _reads(privilege)),
+    ("has_table_privilege_3", "ttt>b", lambda role, table, privilege: _reads(privilege)),
     ("has_database_privilege", "tt>b", lambda database, privilege: True),
     ("pg_tablespace_location", "i>t", _none),
     ("pg_table_size", "i>i", lambda oid: 0),
@@ -101,7 +129,36 @@ _FUNCTIONS: list[tuple[str, str, Callable[..., Any]]] = [
     ("pg_is_in_recovery", ">b", lambda: False),
     ("pg_my_temp_schema", ">i", lambda: 0),
     ("pg_is_other_temp_schema", "i>b", lambda oid: False),
-    ("quote_ident", "t>t", lambda name: name),
+    ("quote_ident", "t>t", _quote_ident),
+    ("parse_ident", "t>T", _parse_ident),
+    ("current_schemas", "b>T", lambda implicit: ["pg_catalog", "public"] if implicit else ["public"]),
+    ("pg_advisory_unlock_all", ">t", lambda: ""),
+    ("pg_postmaster_start_time", ">t", _none),
+    ("pg_conf_load_time", ">t", _none),
+    ("pg_is_wal_replay_paused", ">b", lambda: False),
+    ("pg_stat_get_numscans", "i>i", lambda oid: 0),
+    ("pg_cancel_backend", "i>b", lambda pid: False),
+    ("pg_terminate_backend", "i>b", lambda pid: False),
+    ("pg_indexes_size", "i>i", lambda oid: 0),
+    ("pg_relation_filenode", "i>i", _none),
+    ("pg_get_function_arg_default", "ii>t", _none),
+    ("pg_get_functiondef", "i>t", _none),
+    ("pg_get_ruledef", "i>t", _none),
+    ("pg_get_ruledef_2", "ib>t", _none),
+    ("pg_collation_is_visible", "i>b", lambda oid: True),
+    ("pg_operator_is_visible", "i>b", lambda oid: True),
+    ("has_column_privilege", "ttt>b", lambda table, column, privilege: _reads(privilege)),
+    ("has_any_column_privilege", "tt>b", lambda table, privilege: _reads(privilege)),
+    ("has_function_privilege", "tt>b", lambda function, privilege: True),
+    ("has_sequence_privilege", "tt>b", lambda sequence, privilege: False),
+    ("has_tablespace_privilege", "tt>b", lambda space, privilege: False),
+    ("pg_has_role", "tt>b", lambda role, privilege: True),
+    ("pg_has_role_3", "ttt>b", lambda user, role, privilege: True),
+    ("inet_server_addr", ">t", _none),
+    ("inet_server_port", ">i", _none),
+    ("inet_client_addr", ">t", _none),
+    ("inet_client_port", ">i", _none),
+    ("txid_current", ">i", lambda: 1),
 ]
 
 

@@ -33,12 +33,12 @@ class CatalogueSession:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def rewritten(self, sql: str) -> str | None:
-        """The query as this session runs it; None: it is no catalogue query."""
+    def rewritten(self, sql: str, session: dict[str, str]) -> str | None:
+        """The query as this session runs it; None: it is no catalogue query. `session` as in `rewrite`."""
         # Imported when needed: sqlglot takes 8 MB that a worker without such clients does not pay.
         from sqld.pgwire.catalogue.rewrite import is_catalogue_query, rewrite
 
-        return rewrite(sql) if is_catalogue_query(sql) else None
+        return rewrite(sql, session) if is_catalogue_query(sql) else None
 
     def query(self, rewritten: str, parameters: list[pa.Scalar], cancelled: threading.Event) -> Query:
         """Plan a query that `rewritten` gave. Raises QueryFailure."""
@@ -47,6 +47,7 @@ class CatalogueSession:
     @functools.cached_property
     def _context(self) -> SessionContext:
         from sqld.pgwire.catalogue.functions import register_functions
+        from sqld.pgwire.catalogue.information_schema import INFORMATION_SCHEMA
         from sqld.pgwire.catalogue.relations import RELATIONS
 
         context = new_context()
@@ -54,7 +55,8 @@ class CatalogueSession:
         schema = Schema.memory_schema()
         context.catalog(CATALOG).register_schema("pg_catalog", schema)
         public = context.catalog(CATALOG).schema("public")
-        for name, relation in RELATIONS.items():
+        described = {f"information_schema_{name}": relation for name, relation in INFORMATION_SCHEMA.items()}
+        for name, relation in (RELATIONS | described).items():
             fields = pa.schema([pa.field(column, _KINDS[kind]) for column, kind in relation.pairs])
             rows = relation.rows()
             arrays = [pa.array([row[i] for row in rows], field.type) for i, field in enumerate(fields)]
