@@ -34,7 +34,7 @@ SETTING_DOCS: dict[str, str] = {
     "admin_port": "HTTP port of the admin API",
     "sql_port": "port of the PostgreSQL wire protocol",
     "sql_users_file": "file of who may connect to sql_port, a name:password a line; empty: everybody",
-    "sql_tls_cert_file": "PEM file of the certificate, with its chain, that PostgreSQL clients are shown; empty: no TLS",
+    "sql_tls_cert_file": "PEM file of the certificate and its chain for PostgreSQL clients; empty: no TLS",
     "sql_tls_key_file": "PEM file of its key; empty: in the same file",
     "sql_tls_mode": "allow or require: whether PostgreSQL clients may do without TLS",
     "partitions": "number of partitions, taken at the first start",

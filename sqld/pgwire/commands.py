@@ -15,16 +15,9 @@ from sqld.pgwire.statements import Command
 from sqld.pgwire.types import Oid
 from sqld.workers.protocol import Column
 
-__all__ = ["Commands", "shown_columns"]
+__all__ = ["Commands"]
 
 _SILENT_OF_WARNINGS = ("error", "log", "fatal", "panic")
-
-
-def shown_columns(command: Command, formats: list[int]) -> RowDescription | None:
-    """What a command gives rows of; None: none."""
-    if command.kind != "show":
-        return None
-    return row_description([Column(command.name.replace(" ", "_"), Oid.TEXT, -1)], formats)
 
 
 class Commands:
@@ -61,6 +54,12 @@ class Commands:
         elif command.kind == "discard":
             self._discard(command)
         self._send(m.CommandComplete(tag=tag))
+
+    def described(self, command: Command, formats: list[int]) -> RowDescription | None:
+        """What a command gives rows of; None: none."""
+        if command.kind != "show":
+            return None
+        return row_description([Column(self._state.settings.title(command.name), Oid.TEXT, -1)], formats)
 
     def warn(self, sqlstate: str, message: str) -> None:
         """Unless the client does not want to hear of it."""

@@ -172,6 +172,9 @@ class ClientConnection(asyncio.Protocol):
         with contextlib.suppress(OSError, RuntimeError):
             self._transport.write_eof()
         self._read_on()
+        self.lost = True
+        self._arrived.set()
+        self._drained.set()
         asyncio.get_running_loop().call_later(_LINGER_S, self._transport.close)
 
     def abort(self) -> None:

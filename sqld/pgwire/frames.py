@@ -8,6 +8,7 @@ Source: PostgreSQL 17, "Message Formats"; 18 for minor versions.
 from __future__ import annotations
 
 import struct
+from collections.abc import Container
 
 from pygwire import messages as m
 from pygwire.exceptions import ProtocolError
@@ -43,6 +44,8 @@ _MESSAGES: dict[int, type[PGMessage]] = {
     ord("c"): m.CopyDone,
     ord("f"): m.CopyFail,
 }
+#: What may come while somebody authenticates.
+_PASSWORDS = (ord("p"), ord("X"))
 
 
 class MalformedMessageError(Exception):
@@ -101,14 +104,12 @@ class Frames:
 
     def next_password(self, kind: type[PGMessage]) -> PGMessage | None:
         """The next message, which must be a `p` of that kind."""
-        framed = self._framed()
+        framed = self._framed(_PASSWORDS)
         if framed is None:
             return None
         letter, payload = framed
         if letter == ord("X"):
             return m.Terminate()
-        if letter != ord("p"):
-            raise RemoteProtocolError(f"expected a password response, got message type {letter}")
         try:
             return kind.decode(memoryview(payload))
         except (ProtocolError, struct.error, IndexError, ValueError) as error:
@@ -116,7 +117,7 @@ class Frames:
 
     def next(self) -> PGMessage | None:
         """The next message; None: it is not whole yet. Raises MalformedMessageError for it alone."""
-        framed = self._framed()
+        framed = self._framed(_MESSAGES)
         if framed is None:
             return None
         letter, payload = framed
@@ -134,11 +135,11 @@ class Frames:
             raise MalformedMessageError(kind, "invalid message format")
         return message
 
-    def _framed(self) -> tuple[int, bytes] | None:
+    def _framed(self, letters: Container[int]) -> tuple[int, bytes] | None:
         if self.held < 1:
             return None
         letter = self._buffer[self._at]
-        if letter not in _MESSAGES and letter != ord("p"):
+        if letter not in letters:
             raise RemoteProtocolError(f"invalid frontend message type {letter}")
         if self.held < 5:
             return None

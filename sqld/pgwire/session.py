@@ -19,7 +19,7 @@ from pygwire import messages as m
 
 from shared.errors import RemoteProtocolError
 from sqld.engine.failures import CANCELLED, INTERNAL, QueryFailure
-from sqld.pgwire.commands import Commands, shown_columns
+from sqld.pgwire.commands import Commands
 from sqld.pgwire.connection import ClientConnection, ConnectionLostError
 from sqld.pgwire.encode import BINARY
 from sqld.pgwire.errors import error_fields
@@ -167,7 +167,7 @@ class Session:
         elif command.kind == "move":
             await self._fetch(command, [])
         else:
-            description = shown_columns(command, [])
+            description = self._commands.described(command, [])
             if description is not None:
                 self._connection.send(description)
             self._carry_out(command)
@@ -260,7 +260,7 @@ class Session:
         if command is not None and command.kind == "fetch":
             columns = await self._guarded(self._cursor(command).columns())
         elif command is not None or statement.empty:
-            shown = None if command is None else shown_columns(command, formats)
+            shown = None if command is None else self._commands.described(command, formats)
             self._connection.send(shown or m.NoData())
             return
         elif portal is not None:

@@ -115,7 +115,7 @@ class SessionSettings:
     """The settings of one session. What a transaction has set is gone when it is rolled back."""
 
     def __init__(self, startup: dict[str, str]) -> None:
-        self._values = dict(DEFAULTS)
+        self._initial = self._values = dict(DEFAULTS)
         self._values["session_authorization"] = startup.get("user", "")
         wanted = {name.lower(): value for name, value in startup.items() if not name.startswith("_pq_.")}
         for name in ("user", "database", "replication"):
@@ -137,6 +137,10 @@ class SessionSettings:
     def show(self, name: str) -> str | None:
         """The value; None: no such setting."""
         return self._values.get(_known(name))
+
+    def title(self, name: str) -> str:
+        """What SHOW calls it."""
+        return REPORTED.get(_known(name), _known(name))
 
     @property
     def timeout_s(self) -> float:
@@ -171,11 +175,8 @@ class SessionSettings:
             if self._before is None:
                 return "SET LOCAL can only be used in transaction blocks"
             self._local.setdefault(name, self._values.get(name))
-        self._values[name] = self._first(name) if wanted.lower() == "default" else wanted
+        self._values[name] = self._initial.get(name, "") if wanted.lower() == "default" else wanted
         return None
-
-    def _first(self, name: str) -> str:
-        return getattr(self, "_initial", DEFAULTS).get(name, "")
 
     def reset(self, name: str) -> None:
         """Back to the value at startup."""

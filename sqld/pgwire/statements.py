@@ -175,7 +175,7 @@ def command_of(statement: str) -> Command | None:
         return Command("deallocate", "DEALLOCATE ALL" if everything else "DEALLOCATE", name)
     if first == "discard" and text.split()[-1].lower() in _DISCARDS:
         what = text.split()[-1].upper()
-        return Command("discard", f"DISCARD {what}", what.lower())
+        return Command("discard", f"DISCARD {what}", value=what.lower())
     return Command("ignored", _IGNORED[first]) if first in _IGNORED else None
 
 

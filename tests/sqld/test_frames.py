@@ -104,7 +104,9 @@ def test_other_versions_are_for_the_login_to_judge(code: int) -> None:
     assert message.protocol_version == code
 
 
-@pytest.mark.parametrize("head", [b"\0", b"r", b"Q\0\0\0\3", b"Q\xff\xff\xff\xff", b"P" + struct.pack(">I", 1 << 30)])
+@pytest.mark.parametrize(
+    "head", [b"\0", b"r", b"p", b"Q\0\0\0\3", b"Q\xff\xff\xff\xff", b"P" + struct.pack(">I", 1 << 30)]
+)
 def test_a_head_that_none_has_ends_the_connection(head: bytes) -> None:
     frames = _open()
     frames.feed(head)

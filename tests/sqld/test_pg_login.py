@@ -52,11 +52,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         node.close()
 
 
-@pytest.fixture
-def trusting(tmp_path: Path) -> Iterator[Node]:
+@pytest.fixture(scope="module")
+def trusting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """With a certificate, but neither users nor a need for TLS."""
-    certificate, key = Authority(tmp_path).issue(host="127.0.0.1")
-    node = Node(tmp_path / "data", sql_tls_cert_file=str(certificate), sql_tls_key_file=str(key))
+    folder = tmp_path_factory.mktemp("trusting")
+    certificate, key = Authority(folder).issue(host="127.0.0.1")
+    node = Node(folder / "data", sql_tls_cert_file=str(certificate), sql_tls_key_file=str(key))
     try:
         node.start()
         yield node
@@ -303,6 +304,7 @@ def test_what_no_message_begins_with_ends_the_session_with_its_reason(examples: 
     client = Client(examples)
     client.raw(sent)
     rest = client.rest()
+    client.close()
     assert rest[:1] == b"E"
     assert b"FATAL" in rest
     assert says in rest

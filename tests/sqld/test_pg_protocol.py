@@ -380,14 +380,14 @@ def test_the_place_of_a_fault_is_told_in_the_extended_protocol(client: Client) -
 
 
 def test_a_flood_of_small_messages_leaves_others_their_turn(examples: Node, client: Client) -> None:
-    client.raw(m.Sync().to_wire() * 100_000)
+    client.raw(m.Sync().to_wire() * 20_000)
     other = Client(examples)
     assert _rows(other.query("SELECT 1")) == [[b"1"]]
     other.close()
     count = 0
     for message in client.messages():
         count += isinstance(message, m.ReadyForQuery)
-        if count == 100_000:
+        if count == 20_000:
             break
 
 
@@ -395,14 +395,15 @@ def test_who_is_idle_is_told_that_the_daemon_goes(node: Node) -> None:
     """And who runs a query gets its answer before."""
     node.start()
     idle, busy = Client(node), Client(node)
-    busy.send(m.Query(query_string=LONG.format(300_000)))
+    busy.send(m.Query(query_string=LONG.format(40_000)))
     first = next(busy.messages())
     assert isinstance(first, m.RowDescription)
     process = node.process
     assert process is not None
     process.terminate()
     assert b"57P01" in idle.rest()
-    answers = busy.until_ready()
-    assert _tags(answers) == ["SELECT 300000"]
-    assert b"57P01" in busy.rest()
+    rest = busy.rest()
+    assert rest.index(b"SELECT 40000") < rest.index(b"57P01")
     eventually(lambda: process.poll() == 0, what="sqld ends")
+    idle.close()
+    busy.close()

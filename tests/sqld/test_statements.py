@@ -97,7 +97,7 @@ def test_set_takes_its_value_apart() -> None:
         ("SET a = 'it''s -- no comment' -- but this", Command("set", "SET", "a", "it's -- no comment")),
         ("set time zone 'UTC'", Command("set", "SET", "time zone", "UTC")),
         ('DEALLOCATE PREPARE "S"', Command("deallocate", "DEALLOCATE", "S")),
-        ("discard temp", Command("discard", "DISCARD TEMP", "temp")),
+        ("discard temp", Command("discard", "DISCARD TEMP", value="temp")),
     ],
 )
 def test_commands_are_taken_apart(statement: str, command: Command) -> None:

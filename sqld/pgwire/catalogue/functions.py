@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from datafusion import SessionContext, udf
 
-from sqld.pgwire.catalogue.relations import DATABASE, RELATIONS, ROLE, relation_oids
+from sqld.pgwire.catalogue.relations import DATABASE, RELATIONS, ROLE, relation_oids, users
 from sqld.pgwire.settings import SessionSettings
 from sqld.pgwire.types import TYPES, Oid
 
@@ -29,6 +29,7 @@ def _encoding(number: int | None) -> str:
 
 
 _NAMES = {oid: name for name, oid in relation_oids().items()}
+_VIEWS = {user.oid: user.sql for user in users() if user.kind == "v"}
 _COMMENTS: dict[tuple[int, int], str] = {(row[0], row[2]): row[3] for row in RELATIONS["pg_description"].rows()}
 
 
@@ -88,8 +89,8 @@ _FUNCTIONS: list[tuple[str, str, Callable[..., Any]]] = [
     ("pg_encoding_to_char", "i>t", _encoding),
     ("pg_get_expr", "ti>t", _none),
     ("pg_get_expr_3", "tib>t", _none),
-    ("pg_get_viewdef", "i>t", _none),
-    ("pg_get_viewdef_2", "ib>t", _none),
+    ("pg_get_viewdef", "i>t", _VIEWS.get),
+    ("pg_get_viewdef_2", "ib>t", lambda oid, pretty: _VIEWS.get(oid)),
     ("pg_get_constraintdef", "i>t", _none),
     ("pg_get_constraintdef_2", "ib>t", _none),
     ("pg_get_indexdef", "i>t", _none),

@@ -75,8 +75,10 @@ def rewrite(sql: str, session: Mapping[str, str]) -> str:
         return sql
     for select in list(tree.find_all(exp.Select)):
         _spell_out_stars(select)
-    tree = _unique_names(tree.transform(lambda node: _of_session(_node(node), session)))
-    return empty_answer(tree) or tree.sql("postgres")
+    tree = tree.transform(lambda node: _of_session(node, session))
+    tree = _unique_names(tree.transform(_node))
+    text: str = empty_answer(tree) or tree.sql("postgres", normalize_functions="lower")
+    return text
 
 
 def _spell_out_stars(select: exp.Select) -> None:
@@ -128,6 +130,10 @@ def _of_session(node: Any, session: Mapping[str, str]) -> Any:
     """What is another answer for each session."""
     if isinstance(node, exp.Placeholder | exp.Parameter | exp.Literal):
         return node
+    if isinstance(node, exp.In) and _asks_search_path(node.args.get("query")):
+        # Grafana takes it apart in SQL that DataFusion cannot plan.
+        names = (session.get("session_authorization") or ROLE, "public")
+        return exp.In(this=node.this.copy(), expressions=[exp.Literal.string(name) for name in names])
     literal = _session_value(node, session)
     if literal is None:
         return node
@@ -136,7 +142,8 @@ def _of_session(node: Any, session: Mapping[str, str]) -> Any:
 
 
 def _called(node: Any) -> str:
-    return {"CurrentUser": "current_user", "SessionUser": "session_user"}.get(type(node).__name__, node.name.lower())
+    name: str = node.name.lower()
+    return {"CurrentUser": "current_user", "SessionUser": "session_user"}.get(type(node).__name__, name)
 
 
 def _session_value(node: Any, session: Mapping[str, str]) -> Any:
@@ -158,9 +165,6 @@ def _session_value(node: Any, session: Mapping[str, str]) -> Any:
 
 
 def _node(node: Any) -> Any:
-    if isinstance(node, exp.In) and _asks_search_path(node.args.get("query")):
-        # Grafana takes it apart in SQL that DataFusion cannot plan.
-        return exp.In(this=_inner(node.this), expressions=[exp.Literal.string(name) for name in (ROLE, "public")])
     if isinstance(node, exp.Table):
         return _table(node)
     if isinstance(node, exp.EQ) and isinstance(node.this, exp.Tuple) and isinstance(node.expression, exp.Tuple):
@@ -239,7 +243,7 @@ def _table(node: exp.Table) -> Any:
         if not node.alias:
             node.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
         return node
-    if isinstance(node.this, exp.Anonymous) and node.name.lower() == "pg_get_keywords":
+    if isinstance(node.this, exp.Anonymous) and node.this.name.lower() == "pg_get_keywords":
         node.set("this", exp.to_identifier("pg_get_keywords"))
         node.set("db", exp.to_identifier("pg_catalog"))
         return node

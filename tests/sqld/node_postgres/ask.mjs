@@ -35,7 +35,7 @@ try {
 await client.query("COMMIT");
 answers.notices = notices;
 
-const cursor = client.query(new Cursor("SELECT x FROM generate_series(1, $1::bigint) t(x)", [10]));
+const cursor = client.query(new Cursor("SELECT x FROM generate_series(1, 20) t(x) WHERE x <= $1", [10]));
 answers.cursor = [];
 for (let rows = await cursor.read(4); rows.length > 0; rows = await cursor.read(4)) answers.cursor.push(rows.length);
 await cursor.close();
