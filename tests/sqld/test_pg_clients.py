@@ -69,6 +69,12 @@ def test_psql_goes_on_after_an_error(examples: Node) -> None:
         (r"\di", ""),
         (r"\dT", ""),
         (r"\dx", ""),
+        (r"\dTS+ time*", "timestamp with time zone"),
+        (r"\dLS", "sql|"),
+        (r"\db+", "pg_default"),
+        (r"\dcS", "utf8_to_utf8"),
+        (r"\dAo", ""),
+        (r"\sv sys_invocation", "CREATE OR REPLACE VIEW public.sys_invocation"),
         (r"\d nope", 'Did not find any relation named "nope"'),
     ],
 )

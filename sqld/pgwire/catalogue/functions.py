@@ -39,6 +39,17 @@ def _oid_of(text: str | None) -> int | None:
     return int(text) if text.isdigit() else relation_oids().get(text.split(".")[-1].strip('"'))
 
 
+#: By pg_type's names and by SQL's.
+_TYPES = {name: int(oid) for oid, kind in TYPES.items() for name in (kind.title, kind.name)}
+
+
+def _type_of(text: str | None) -> int | None:
+    if text is None:
+        return None
+    name = text.strip().lower().removeprefix("pg_catalog.").strip('"')
+    return _TYPES.get(name) or (_TYPES.get(f"_{name[:-2]}") if name.endswith("[]") else None)
+
+
 def _setting(name: str | None) -> str | None:
     return SessionSettings({}).show(name or "")
 
@@ -110,7 +121,7 @@ _FUNCTIONS: list[tuple[str, str, Callable[..., Any]]] = [
     ("regclass_text", "i>t", lambda oid: _NAMES.get(oid)),
     ("text_regclass", "t>i", _oid_of),
     ("to_regclass", "t>i", _oid_of),
-    ("to_regtype", "t>i", _none),
+    ("to_regtype", "t>i", _type_of),
     ("has_schema_privilege", "tt>b", lambda schema, privilege: True),
     ("has_schema_privilege_3", "ttt>b", lambda role, schema, privilege: True),
     ("has_table_privilege", "tt>b", lambda table, privilege: _reads(privilege)),
@@ -146,8 +157,14 @@ _FUNCTIONS: list[tuple[str, str, Callable[..., Any]]] = [
     ("pg_get_functiondef", "i>t", _none),
     ("pg_get_ruledef", "i>t", _none),
     ("pg_get_ruledef_2", "ib>t", _none),
-    ("pg_collation_is_visible", "i>b", lambda oid: True),
-    ("pg_operator_is_visible", "i>b", lambda oid: True),
+    *(
+        (f"pg_{kind}_is_visible", "i>b", lambda oid: True)
+        for kind in (
+            *("collation", "conversion", "operator", "opclass", "opfamily", "statistics_obj", "ts_config"),
+            *("ts_dict", "ts_parser", "ts_template"),
+        )
+    ),
+    ("pg_tablespace_size", "i>i", lambda oid: 0),
     ("has_column_privilege", "ttt>b", lambda table, column, privilege: _reads(privilege)),
     ("has_any_column_privilege", "tt>b", lambda table, privilege: _reads(privilege)),
     ("has_function_privilege", "tt>b", lambda function, privilege: True),

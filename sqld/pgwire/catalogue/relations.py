@@ -245,8 +245,11 @@ _EMPTY_COLUMNS = {
     "pg_stat_activity": "datid:i datname:t pid:i leader_pid:i usesysid:i usename:t application_name:t client_addr:t "
     "client_hostname:t client_port:i backend_start:t xact_start:t query_start:t state_change:t wait_event_type:t "
     "wait_event:t state:t backend_xid:i backend_xmin:i query_id:i query:t backend_type:t",
+    "pg_largeobject_metadata": "oid:i lomowner:i lomacl:T",
     "pg_locks": "locktype:t database:i relation:i pid:i mode:t granted:b transactionid:i virtualtransaction:t",
     "pg_aggregate": "aggfnoid:i aggkind:t",
+    "pg_amop": "oid:i amopfamily:i amoplefttype:i amoprighttype:i amopstrategy:i amoppurpose:t amopopr:i",
+    "pg_amproc": "oid:i amprocfamily:i amproclefttype:i amprocrighttype:i amprocnum:i amproc:i",
     "pg_authid": "oid:i rolname:t",
     "pg_available_extensions": "name:t default_version:t installed_version:t comment:t",
     "pg_available_extension_versions": "name:t version:t installed:b superuser:b relocatable:b schema:t requires:T",

@@ -35,6 +35,7 @@ _BEFORE = (
     (re.compile(r"\bpg_catalog\.(\w+)\s*\("), r"\1("),
     (re.compile(r"::\s*pg_catalog\."), "::"),
     (re.compile(r"\bpg_catalog\.\"char\"", re.I), "text"),
+    (re.compile(r"\bAS\s+pg_catalog\.(\w+)\s*\)", re.I), r"AS \1)"),
 )
 #: The same name with another number of arguments is another function to DataFusion.
 _BY_ARGUMENTS = {
@@ -194,6 +195,8 @@ def _node(node: Any) -> Any:
         return exp.Null()
     if isinstance(node, exp.Cast):
         return _cast(node)
+    if isinstance(node, exp.Column) and node.name.lower() == "tableoid":
+        return exp.Literal.number(0)
     return _function(node)
 
 
