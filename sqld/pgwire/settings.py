@@ -154,10 +154,7 @@ class SessionSettings:
         """
         name = _known(name)
         wanted = value.strip()
-        if name.startswith("datafusion."):
-            # DataFusion's own: a session could read and write files by them, or take all memory.
-            text = f"SET is refused for {name}: the engine's settings are those of the node"
-            raise QueryFailure(text, sqlstate=READ_ONLY, status=400)
+        _refuse_engine_s(name)
         if name in _CONSTANT:
             raise QueryFailure(f'parameter "{name}" cannot be changed', sqlstate="55P02", status=400)
         fixed = _FIXED.get(name)
@@ -179,8 +176,9 @@ class SessionSettings:
         return None
 
     def reset(self, name: str) -> None:
-        """Back to the value at startup."""
+        """Back to the value at startup. Raises QueryFailure."""
         name = _known(name)
+        _refuse_engine_s(name)
         if name == "all":
             self._values = dict(self._initial)
         elif name in self._initial:
@@ -219,6 +217,13 @@ class SessionSettings:
 def _known(name: str) -> str:
     name = name.lower()
     return _ALIASES.get(name, name)
+
+
+def _refuse_engine_s(name: str) -> None:
+    """DataFusion's own: a session could read and write files by them, or take all memory."""
+    if name.startswith("datafusion."):
+        text = f"{name} is refused: what bounds a query is set for the node (query_memory_bytes, query_timeout_s)"
+        raise QueryFailure(text, sqlstate=READ_ONLY, status=400)
 
 
 def _milliseconds(text: str, name: str = "statement_timeout") -> float:

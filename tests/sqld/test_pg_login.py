@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +20,12 @@ import pytest
 import uvloop
 from pygwire import messages as m
 
+from sqld.pgwire.connection import Intake
 from sqld.pgwire.tls import ALPN
 from tests.conftest import eventually
 from tests.fakes.certificates import Authority
 from tests.sqld.node import Node
+from tests.sqld.test_query_api import LONG
 from tests.sqld.wire import Client, startup_answers
 
 pytestmark = pytest.mark.processes
@@ -147,6 +150,23 @@ def test_tls_without_asking_needs_its_protocol(trusting: Node) -> None:
         assert b"ALPN" in answer
 
 
+@pytest.mark.skipif(psycopg.pq.version() < 170000, reason="libpq is older than 17: direct TLS is NOT tested with it")
+def test_libpq_begins_with_tls(guarded: Node) -> None:
+    with psycopg.connect(_dsn(guarded, sslnegotiation="direct", channel_binding="require")) as connection:
+        assert connection.execute("SELECT current_user").fetchone() == ("ada",)
+
+
+@pytest.mark.skipif(psycopg.pq.version() < 180000, reason="libpq is older than 18: protocol 3.2 is NOT tested with it")
+def test_libpq_speaks_the_newest_protocol_and_cancels(examples: Node) -> None:
+    with psycopg.connect(examples.dsn + " min_protocol_version=3.2", autocommit=True) as connection:
+        timer = threading.Timer(0.3, connection.cancel)
+        timer.start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute(LONG.format(30_000_000))
+        timer.join()
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
 def test_tls_is_offered_and_not_needed(trusting: Node) -> None:
     with psycopg.connect(trusting.dsn + " sslmode=require") as connection:
         rows = connection.execute("SELECT repeat('x', 1000) FROM generate_series(1, 5000)").fetchall()
@@ -252,6 +272,20 @@ def test_a_zone_that_is_not_ours_is_a_warning(examples: Node) -> None:
 
 
 # -- hostile clients
+
+
+def test_what_all_clients_send_at_once_is_bounded() -> None:
+    class Peer:
+        pass
+
+    intake, peers = Intake(), [Peer() for _ in range(6)]
+    large = 30 * 1024 * 1024
+    taken = [intake.hold(peer, large) for peer in peers]  # type: ignore[arg-type]
+    assert taken == [True, True, True, True, False, False]
+    assert intake.hold(peers[5], 1000)  # type: ignore[arg-type]
+    for peer in peers[:3]:
+        assert intake.hold(peer, 0)  # type: ignore[arg-type]
+    assert intake.hold(peers[4], large)  # type: ignore[arg-type]
 
 
 def test_a_storm_of_connections_leaves_room_again(tmp_path: Path) -> None:

@@ -212,6 +212,51 @@ def test_random_bytes_after_startup_harm_nobody(examples: Node, client: Client) 
     assert "did not think of" not in examples.log()
 
 
+_TEXTS = (
+    *("SELECT 1", "SELECT $1", "SELECT x FROM generate_series(1, 3) t(x)", "selec", "", ";", "BEGIN", "COMMIT"),
+    *("ROLLBACK", "DECLARE a CURSOR FOR SELECT 1", "FETCH a", "CLOSE a", "SHOW timezone", "DISCARD ALL", "SELECT 1; x"),
+    *(
+        "DECLARE b CURSOR WITH HOLD FOR VALUES (1), (2)",
+        "MOVE ALL b",
+        "FETCH 1 FROM b",
+        "DEALLOCATE ALL",
+        "COPY x TO y",
+    ),
+)
+
+
+def _any_message(source: random.Random) -> Any:
+    name = source.choice(("", "a", "b"))
+    return source.choice(
+        (
+            lambda: m.Parse(statement=name, query=source.choice(_TEXTS), param_types=[20][: source.randrange(2)]),
+            lambda: m.Bind(portal=name, statement=source.choice(("", "a")), param_values=[b"1"][: source.randrange(2)]),
+            lambda: m.Describe(kind=source.choice("SPX"), name=name),
+            lambda: m.Execute(portal=name, max_rows=source.randrange(3)),
+            lambda: m.Close(kind=source.choice("SPX"), name=name),
+            lambda: m.Flush(),
+            lambda: m.Sync(),
+            lambda: m.Query(query_string=source.choice(_TEXTS)),
+            lambda: m.FunctionCall(function_oid=1),
+        )
+    )()
+
+
+def test_random_sequences_of_messages_are_answered_to_the_end(examples: Node) -> None:
+    """Whatever came before, a Sync ends it, and the next query has its answer."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    source = random.Random(seed)
+    client = Client(examples)
+    for turn in range(int(os.environ.get("EVERLOG_TEST_PG_GARBAGE", "60"))):
+        messages = [_any_message(source) for _ in range(source.randrange(1, 12))]
+        messages += [m.Sync(), m.Query(query_string=f"ROLLBACK; SELECT 'end of {turn}'")]
+        client.raw(b"".join(message.to_wire() for message in messages))
+        assert client.ends_with(f"end of {turn}".encode(), m.ReadyForQuery().to_wire()), messages
+    client.close()
+    assert "did not think of" not in examples.log()
+
+
 def test_a_wrong_cancel_key_cancels_nothing(examples: Node, client: Client) -> None:
     for key in client.answers:
         if isinstance(key, m.BackendKeyData):
@@ -266,6 +311,8 @@ def test_cursors_end_with_their_transaction_unless_held(client: Client) -> None:
         ("SET client_min_messages = error; COMMIT", []),
         ("BEGIN; DISCARD ALL", ["25001"]),
         ("SET server_version = '1'", ["55P02"]),
+        ("SET datafusion.execution.batch_size = 1", ["25006"]),
+        ("RESET datafusion.execution.batch_size", ["25006"]),
         ("SET statement_timeout = 'soon'", ["22023"]),
     ],
 )

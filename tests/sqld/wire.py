@@ -37,6 +37,16 @@ class Client:
             data += piece
         return data
 
+    def ends_with(self, row: bytes, last: bytes) -> bool:
+        """Reads up to that last message behind a row with that text; False at the end of the connection."""
+        data = b""
+        while row not in data or not data.endswith(last):
+            piece = self._socket.recv(65536)
+            if not piece:
+                return False
+            data += piece
+        return True
+
     def half_close(self) -> None:
         self._socket.shutdown(socket.SHUT_WR)
 
