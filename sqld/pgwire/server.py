@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
 
 from pygwire import messages as m
@@ -63,6 +64,8 @@ class PgServer:
                 why, remedy = f"cannot be listened on ({error.strerror})", "check the settings sql_port and bind"
             raise ConfigError(f"sql_port {port} on {host} {why}: {remedy}") from error
         _log.info("PostgreSQL clients are served on %s:%d", host, port)
+        if self._users is None and not _is_loopback(host):
+            _log.warning("whoever reaches %s:%d may read all that SQL shows: set sql_users_file", host, port)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more clients; let what runs come to its end, up to a limit."""
@@ -156,6 +159,13 @@ class PgServer:
 
     def _refuse(self, connection: ClientConnection, failure: QueryFailure) -> None:
         connection.send(m.ErrorResponse(fields=error_fields(failure, fatal=True)))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _too_many() -> QueryFailure:

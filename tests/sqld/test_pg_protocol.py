@@ -426,6 +426,18 @@ def test_the_place_of_a_fault_is_told_in_the_extended_protocol(client: Client) -
     assert error.fields["P"] == "12"
 
 
+def test_a_fault_in_a_catalogue_query_has_no_place_of_ours(client: Client) -> None:
+    """What DataFusion reads is not what the client wrote."""
+    (error,) = (
+        answer
+        for answer in client.query("SELECT pg_catalog.pg_table_is_visible(1) FROM pg_class WHERE 1 = = 2")
+        if isinstance(answer, m.ErrorResponse)
+    )
+    assert "P" not in error.fields
+    (error,) = (a for a in client.query("SELECT nope FROM pg_class") if isinstance(a, m.ErrorResponse))
+    assert error.fields["P"] == "8"
+
+
 def test_a_flood_of_small_messages_leaves_others_their_turn(examples: Node, client: Client) -> None:
     client.raw(m.Sync().to_wire() * 20_000)
     other = Client(examples)

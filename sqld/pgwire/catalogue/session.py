@@ -6,6 +6,7 @@ It is a session of its own, so that `information_schema` shows other queries wha
 from __future__ import annotations
 
 import functools
+import re
 import threading
 
 import pyarrow as pa
@@ -13,10 +14,12 @@ from datafusion import SessionContext
 from datafusion.catalog import Schema
 
 from sqld.engine.context import CATALOG, Engine, new_context
+from sqld.engine.failures import QueryFailure
 from sqld.engine.queries import Query
 
 __all__ = ["CatalogueSession"]
 
+_PLACE = re.compile(r" at Line: \d+, Column: \d+")
 _KINDS = {
     "i": pa.int64(),
     "t": pa.string(),
@@ -41,8 +44,12 @@ class CatalogueSession:
         return rewrite(sql, session) if is_catalogue_query(sql) else None
 
     def query(self, rewritten: str, parameters: list[pa.Scalar], cancelled: threading.Event) -> Query:
-        """Plan a query that `rewritten` gave. Raises QueryFailure."""
-        return self._engine.query(rewritten, parameters, cancelled, context=self._context)
+        """Plan a query that `rewritten` gave. Raises QueryFailure, without a place: that would be one of our text."""
+        try:
+            return self._engine.query(rewritten, parameters, cancelled, context=self._context)
+        except QueryFailure as failure:
+            message = _PLACE.sub("", failure.message)
+            raise QueryFailure(message, sqlstate=failure.sqlstate, status=failure.status) from failure
 
     @functools.cached_property
     def _context(self) -> SessionContext:
