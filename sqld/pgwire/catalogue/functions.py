@@ -68,6 +68,25 @@ def _quote_ident(name: str | None) -> str | None:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _format(pattern: str | None, *values: str | None) -> str | None:
+    """`format('%I.%s', …)`."""
+    if pattern is None:
+        return None
+    left = iter(values)
+
+    def put(match: re.Match[str]) -> str:
+        if match[1] == "%":
+            return "%"
+        value = next(left, None)
+        if match[1] == "I":
+            return _quote_ident(value) or ""
+        if match[1] == "L":
+            return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+        return value or ""
+
+    return re.sub(r"%([sIL%])", put, pattern)
+
+
 def _parse_ident(text: str | None) -> list[str] | None:
     if text is None:
         return None
@@ -167,6 +186,9 @@ _FUNCTIONS: list[tuple[str, str, Callable[..., Any]]] = [
     ("pg_tablespace_size", "i>i", lambda oid: 0),
     ("has_column_privilege", "ttt>b", lambda table, column, privilege: _reads(privilege)),
     ("has_any_column_privilege", "tt>b", lambda table, privilege: _reads(privilege)),
+    ("has_any_column_privilege_3", "ttt>b", lambda role, table, privilege: _reads(privilege)),
+    *((f"format_{count}", f"{'t' * count}>t", _format) for count in range(1, 6)),
+    ("age", "i>i", lambda transaction: 0),
     ("has_function_privilege", "tt>b", lambda function, privilege: True),
     ("has_sequence_privilege", "tt>b", lambda sequence, privilege: False),
     ("has_tablespace_privilege", "tt>b", lambda space, privilege: False),

@@ -97,7 +97,17 @@ def _types() -> list[tuple[Any, ...]]:
         (
             *(int(oid), kind.name, _CATALOG_OID, _ROLE_OID, kind.length, "b", int(ARRAYS.get(oid, 0)), 0, 0, -1),
             *(100 if kind.category == "S" else 0, int(array_of.get(oid, 0)), False, ",", kind.category, None, 0),
-            *("array_in" if oid in ARRAYS else f"{kind.name}in", False, True, kind.length > 0, "x", None, None, None),
+            *(
+                "array_in" if oid in ARRAYS else f"{kind.name}in",
+                2400 if oid in ARRAYS else 0,
+                False,
+                True,
+                kind.length > 0,
+                "x",
+                None,
+                None,
+                None,
+            ),
         )
         for oid, kind in TYPES.items()
     ]
@@ -136,7 +146,8 @@ RELATIONS: dict[str, Relation] = {
     "pg_type": Relation(
         "oid:i typname:t typnamespace:i typowner:i typlen:i typtype:t typelem:i typrelid:i typbasetype:i typtypmod:i "
         "typcollation:i typarray:i typnotnull:b typdelim:t typcategory:t typdefault:t typndims:i "
-        "typinput:t typispreferred:b typisdefined:b typbyval:b typstorage:t typdefaultbin:t typacl:T typsubscript:t",
+        "typinput:t typreceive:i typispreferred:b typisdefined:b typbyval:b typstorage:t typdefaultbin:t typacl:T "
+        "typsubscript:t",
         _types,
     ),
     "pg_database": Relation(
@@ -229,7 +240,7 @@ _EMPTY_COLUMNS = {
     "pg_rewrite": "oid:i ev_class:i rulename:t ev_enabled:t ev_type:t",
     "pg_foreign_table": "ftrelid:i ftserver:i ftoptions:T",
     "pg_foreign_server": "oid:i srvname:t",
-    "pg_range": "rngtypid:i rngsubtype:i",
+    "pg_range": "rngtypid:i rngsubtype:i rngmultitypid:i",
     "pg_enum": "oid:i enumtypid:i enumlabel:t enumsortorder:f",
     "pg_auth_members": "roleid:i member:i admin_option:b",
     "pg_extension": "oid:i extname:t extversion:t extnamespace:i",
@@ -266,6 +277,8 @@ _EMPTY_COLUMNS = {
     "pg_stat_user_tables": "relid:i schemaname:t relname:t seq_scan:i idx_scan:i n_live_tup:i n_dead_tup:i",
     "pg_stat_replication": "pid:i usename:t application_name:t state:t",
     "pg_subscription": "oid:i subdbid:i subname:t subowner:i subenabled:b subconninfo:t",
+    "pg_stat_ssl": "pid:i ssl:b version:t cipher:t bits:i client_dn:t",
+    "pg_timezone_abbrevs": "abbrev:t utc_offset:t is_dst:b",
     "pg_timezone_names": "name:t abbrev:t utc_offset:t is_dst:b",
     "pg_ts_config": "oid:i cfgname:t cfgnamespace:i cfgowner:i cfgparser:i",
     "pg_ts_dict": "oid:i dictname:t dictnamespace:i dictowner:i dicttemplate:i dictinitoption:t",

@@ -35,6 +35,7 @@ _BEFORE = (
     (re.compile(r"\bpg_catalog\.(\w+)\s*\("), r"\1("),
     (re.compile(r"::\s*pg_catalog\."), "::"),
     (re.compile(r"\bpg_catalog\.\"char\"", re.I), "text"),
+    (re.compile(r"::\s*(?:reg\w+|oid)\s*\[\s*\]", re.I), "::text[]"),
     (re.compile(r"\bAS\s+pg_catalog\.(\w+)\s*\)", re.I), r"AS \1)"),
 )
 #: The same name with another number of arguments is another function to DataFusion.
@@ -46,6 +47,7 @@ _BY_ARGUMENTS = {
     "pg_get_triggerdef": 1,
     "pg_get_function_identity_arguments": 1,
     "obj_description": 2,
+    "has_any_column_privilege": 2,
     "has_schema_privilege": 2,
     "has_table_privilege": 2,
     "current_setting": 1,
@@ -195,8 +197,11 @@ def _node(node: Any) -> Any:
         return exp.Null()
     if isinstance(node, exp.Cast):
         return _cast(node)
-    if isinstance(node, exp.Column) and node.name.lower() == "tableoid":
+    if isinstance(node, exp.Column) and node.name.lower() in ("tableoid", "xmin", "xmax", "ctid"):
         return exp.Literal.number(0)
+    if isinstance(node, exp.Format):
+        arguments = [_inner(argument) for argument in (node.this, *node.expressions)]
+        return exp.Anonymous(this=f"format_{len(arguments)}", expressions=arguments)
     return _function(node)
 
 
@@ -223,14 +228,22 @@ def _bound_of_schemas(node: Any) -> Any:
 
 
 def _none_of(node: Any) -> Any:
-    """`word <> ALL ('{a,b}')`: sqlglot takes ALL for a function."""
+    """`kind = ANY ('{a,b}')`, and `word <> ALL ('{a,b}')`: sqlglot takes ALL for a function."""
+    if isinstance(node, exp.EQ) and isinstance(node.expression, exp.Any):
+        listed = node.expression.this.unnest()
+        listed = listed.this if isinstance(listed, exp.Cast) else listed
+        if isinstance(listed, exp.Literal) and listed.name.startswith("{"):
+            return exp.In(this=_inner(node.this), expressions=_words(listed.name))
     if not (isinstance(node, exp.NEQ) and isinstance(node.expression, exp.Anonymous)):
         return None
     text = node.expression.find(exp.Literal)
     if node.expression.name.lower() != "all" or text is None:
         return None
-    words = [exp.Literal.string(word) for word in text.name.strip("{}").split(",")]
-    return exp.Not(this=exp.In(this=_inner(node.this), expressions=words))
+    return exp.Not(this=exp.In(this=_inner(node.this), expressions=_words(text.name)))
+
+
+def _words(array: str) -> list[Any]:
+    return [exp.Literal.string(word.strip('"')) for word in array.strip("{}").split(",")]
 
 
 def _asks_search_path(query: Any) -> bool:
@@ -267,8 +280,8 @@ def _in_projection(node: Any) -> bool:
 def _cast(node: exp.Cast) -> Any:
     kind = node.to.sql("postgres").lower()
     if kind == "regclass":
-        literal = isinstance(node.this, exp.Literal | exp.Placeholder | exp.Parameter | exp.Cast)
-        if literal:
+        inner = node.this.unnest()
+        if isinstance(inner, exp.Literal | exp.Placeholder | exp.Parameter | exp.Cast | exp.Format | exp.DPipe):
             return exp.func("text_regclass", exp.cast(_inner(node.this), "text"))
         return exp.func("regclass_text", _inner(node.this))
     if kind in _INTEGERS:
