@@ -27,9 +27,9 @@ from sqld.workers.pool import WorkerPool
 __all__ = ["PgServer"]
 
 _log = logging.getLogger(__name__)
+#: Clients that are logged in; and so many that are not yet, or came to cancel a query. Of those the one that came first
+#: goes when another one comes, so that a storm of silent ones keeps nobody else out.
 _CONNECTIONS_LIMIT = 500
-#: Connections beyond that for who is not known yet, or came to cancel a query; the next is refused at once.
-_STRANGERS_LIMIT = 100
 #: Who connects has so long to say what it wants, and who it is.
 _STARTUP_S = 30.0
 
@@ -45,10 +45,11 @@ class PgServer:
         self._users: Users | None = None
         self._intake = Intake()
         self._tasks: dict[ClientConnection, asyncio.Task[None]] = {}
+        self._strangers: dict[ClientConnection, None] = {}
         self._sessions: dict[ClientConnection, Session] = {}
         self._keys: dict[CancelKey, Session] = {}
         self._draining = False
-        self._connections_limit = min(_CONNECTIONS_LIMIT, clients_max(others=32))
+        self._connections_limit = min(_CONNECTIONS_LIMIT, clients_max(others=32) // 2)
 
     async def start(self) -> None:
         """Listen. Raises ConfigError when the port cannot be had, or the certificate or the users not be read."""
@@ -92,10 +93,12 @@ class PgServer:
         return ClientConnection(self._on_made, self._on_lost, tls=self._tls, intake=self._intake)
 
     def _on_made(self, connection: ClientConnection) -> None:
-        if len(self._tasks) >= self._connections_limit + _STRANGERS_LIMIT:
-            self._refuse(connection, _too_many())
-            connection.close()
-            return
+        if len(self._strangers) >= self._connections_limit:
+            first = next(iter(self._strangers))
+            del self._strangers[first]
+            self._refuse(first, _too_many())
+            first.close()
+        self._strangers[connection] = None
         self._tasks[connection] = asyncio.get_running_loop().create_task(self._serve(connection))
 
     def _on_lost(self, connection: ClientConnection) -> None:
@@ -129,6 +132,7 @@ class PgServer:
             _log.exception("a session failed in a way that we did not think of")
         finally:
             self._tasks.pop(connection, None)
+            self._strangers.pop(connection, None)
             connection.close()
 
     def _cancel(self, request: m.CancelRequest) -> None:
@@ -141,6 +145,7 @@ class PgServer:
             raise QueryFailure("the server is shutting down", sqlstate="57P03", status=503)
         if len(self._sessions) >= self._connections_limit:
             raise _too_many()
+        self._strangers.pop(connection, None)
         connection.started()
         session = Session(connection, self._pool, startup, timeout_s=self._settings.query_timeout_s)
         self._sessions[connection] = session
