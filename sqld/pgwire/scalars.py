@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sqld.engine.failures import QueryFailure
 from sqld.pgwire.encode import TEXT
 from sqld.pgwire.parameters import decode_parameter
 from sqld.pgwire.types import ARRAYS, Oid
@@ -33,14 +34,21 @@ _U64 = 1 << 64
 
 
 def scalars(parameters: list[bytes | None], formats: list[int], types: list[int]) -> list[pa.Scalar]:
-    """One scalar a parameter. `formats` as in Bind: none, one for all, or one each."""
+    """One scalar a parameter. `formats` as in Bind: none, one for all, or one each. Raises QueryFailure."""
     codes = formats or [TEXT]
     if len(codes) == 1:
         codes = codes * len(parameters)
     return [
-        _scalar(None if raw is None else decode_parameter(raw, code, oid), oid)
+        _in_range(None if raw is None else decode_parameter(raw, code, oid), oid)
         for raw, code, oid in zip(parameters, codes, types, strict=True)
     ]
+
+
+def _in_range(value: Any, oid: int) -> pa.Scalar:
+    try:
+        return _scalar(value, oid)
+    except (OverflowError, ValueError, TypeError, pa.ArrowException) as error:
+        raise QueryFailure(f"a parameter is out of range: {error}", sqlstate="22003", status=400) from error
 
 
 def _scalar(value: Any, oid: int) -> pa.Scalar:
