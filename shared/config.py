@@ -33,6 +33,10 @@ SETTING_DOCS: dict[str, str] = {
     "ingress_port": "HTTP port that clients call",
     "admin_port": "HTTP port of the admin API",
     "sql_port": "port of the PostgreSQL wire protocol",
+    "sql_users_file": "file of who may connect to sql_port, a name:password a line; empty: everybody",
+    "sql_tls_cert_file": "PEM file of the certificate and its chain for PostgreSQL clients; empty: no TLS",
+    "sql_tls_key_file": "PEM file of its key; empty: in the same file",
+    "sql_tls_mode": "allow or require: whether PostgreSQL clients may do without TLS",
     "partitions": "number of partitions, taken at the first start",
     "workers": "partition worker processes; 0: one a core",
     "log_level": "DEBUG, INFO, WARNING or ERROR",
@@ -103,6 +107,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ingress_port: int = 8080
     admin_port: int = 9070
     sql_port: int = 9071
+    sql_users_file: str = ""
+    sql_tls_cert_file: str = ""
+    sql_tls_key_file: str = ""
+    sql_tls_mode: str = "allow"
     partitions: int = 4
     workers: int = 0
     log_level: str = "INFO"
@@ -248,6 +256,8 @@ def _validate(settings: Settings) -> None:
             raise ConfigError(f"{name} is {value}: want 0 or more")
     if not settings.retry_factor >= 1:
         raise ConfigError(f"retry_factor is {settings.retry_factor}: want 1 or more")
+    if settings.sql_tls_mode not in ("allow", "require"):
+        raise ConfigError(f"sql_tls_mode is {settings.sql_tls_mode!r}: want allow or require")
     if settings.retry_on_max_attempts not in ("pause", "kill"):
         raise ConfigError(f"retry_on_max_attempts is {settings.retry_on_max_attempts!r}: want pause or kill")
 

@@ -55,16 +55,20 @@ class RemoteQuery:
         parameters: list[bytes | None] | None = None,
         formats: list[int] | None = None,
         types: list[int] | None = None,
+        session: dict[str, str] | None = None,
     ) -> list[Column]:
         """Plan it; the columns of its rows."""
-        request = Open(self._number, sql, output, parameters or [], formats or [], types or [])
+        request = Open(self._number, sql, output, parameters or [], formats or [], types or [], session or {})
         reply = await self._step(request)
         assert isinstance(reply, Opened), reply
         return reply.columns
 
-    async def fetch(self, max_rows: int, on_data: Callable[[bytes], None]) -> Fetched:
-        """Send the bytes of the next `max_rows` rows (0: all) to `on_data`."""
-        reply = await self._step(Fetch(self._number, max_rows), on_data)
+    async def fetch(
+        self, max_rows: int, on_data: Callable[[bytes], None], *, formats: list[int] | None = None
+    ) -> Fetched:
+        """Send the bytes of the next `max_rows` rows (0: all) to `on_data`; `formats`: other ones than it was opened
+        with."""
+        reply = await self._step(Fetch(self._number, max_rows, formats), on_data)
         assert isinstance(reply, Fetched), reply
         if reply.complete:
             self._forget()
@@ -125,13 +129,15 @@ class RemoteQuery:
         return reply
 
 
-async def describe(pool: WorkerPool, sql: str, parameter_types: list[int], *, timeout_s: float) -> Described:
+async def describe(
+    pool: WorkerPool, sql: str, parameter_types: list[int], *, timeout_s: float, session: dict[str, str] | None = None
+) -> Described:
     """What a prepared statement takes and gives. Raises QueryFailure."""
     try:
         async with asyncio.timeout(timeout_s):
             link = await pool.acquire()
             try:
-                reply: Any = await link.ask(Describe(sql, parameter_types))
+                reply: Any = await link.ask(Describe(sql, parameter_types, session or {}))
             finally:
                 pool.release(link)
     except WorkerDiedError as error:
