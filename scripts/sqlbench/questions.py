@@ -16,7 +16,17 @@ from scripts.benchmark.load import LoadResult, run_load
 from scripts.benchmark.rows import Row
 from shared.errors import UnavailableError
 
-__all__ = ["Asker", "count_of", "lookups", "lookups_by_wire", "percentile", "sampled_ids", "scans", "under_scan"]
+__all__ = [
+    "Asker",
+    "count_of",
+    "lookups",
+    "lookups_by_wire",
+    "nothings",
+    "percentile",
+    "sampled_ids",
+    "scans",
+    "under_scan",
+]
 
 _COUNT = "SELECT count(*) AS n FROM sys_invocation_status"
 #: Each reads every invocation. The second is what a console asks, the third decodes every row.
@@ -85,10 +95,20 @@ def lookups(admin_port: int, ids: list[str]) -> list[float]:
     with _asker(admin_port) as asker:
 
         def look(one: str) -> None:
-            (row,) = asker.rows(_LOOKUP.format(one))
-            assert row["id"] == one
+            _assert_one(asker.rows(_LOOKUP.format(one)))
 
         return _timed(look, ids)
+
+
+def nothings(admin_port: int, count: int) -> list[float]:
+    """Seconds of each question that reads nothing: what is not the look-up's."""
+    with _asker(admin_port) as asker:
+        return _timed(lambda _: _assert_one(asker.rows("SELECT 1 AS a")), [""] * count)
+
+
+def _assert_one(rows: list[dict[str, Any]]) -> None:
+    """One row was answered."""
+    assert len(rows) == 1, rows
 
 
 def lookups_by_wire(sql_port: int, ids: list[str]) -> list[float] | None:
