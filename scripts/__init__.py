@@ -7,6 +7,7 @@ Modules:
     example_node  what `scripts/up` runs: a node with the example services on it
     examples      services written with the official SDK
     benchmark     `scripts/bench`: Everlog and the oracle, measured in turn
+    sqlbench      `scripts/bench sql`: what questions cost, beside the oracle
     burden        `scripts/memory`: a node under loads that are hard on memory
     laden         `scripts/recovery`: a node with much in it is killed, and how it comes back
 """

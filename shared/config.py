@@ -33,6 +33,10 @@ SETTING_DOCS: dict[str, str] = {
     "ingress_port": "HTTP port that clients call",
     "admin_port": "HTTP port of the admin API",
     "sql_port": "port of the PostgreSQL wire protocol",
+    "sql_users_file": "file of who may connect to sql_port, a name:password a line; empty: everybody",
+    "sql_tls_cert_file": "PEM file of the certificate and its chain for PostgreSQL clients; empty: no TLS",
+    "sql_tls_key_file": "PEM file of its key; empty: in the same file",
+    "sql_tls_mode": "allow or require: whether PostgreSQL clients may do without TLS",
     "partitions": "number of partitions, taken at the first start",
     "workers": "partition worker processes; 0: one a core",
     "log_level": "DEBUG, INFO, WARNING or ERROR",
@@ -56,7 +60,10 @@ SETTING_DOCS: dict[str, str] = {
     "checkpoint_log_bytes": "log bytes after which a partition makes a checkpoint",
     "cleanup_interval_s": "time between two runs of the cleaner, seconds",
     "disk_reserve_bytes": "bytes free on the disk under which no new work is taken, until a quarter more is; 0: never",
+    "queries_at_once": "queries that run at once, each in a process; others wait for their turn",
+    "query_wait_s": "a query that waits longer for its turn is refused, with 429 or SQLSTATE 53300, seconds",
     "query_memory_bytes": "memory that all queries together may use, bytes",
+    "query_spill_bytes": "what all queries together may put on the disk while they sort or join, bytes",
     "query_timeout_s": "a query that runs longer is ended, seconds",
 }
 
@@ -71,7 +78,10 @@ _ABOVE_ZERO = (
     "checkpoint_interval_s",
     "checkpoint_log_bytes",
     "cleanup_interval_s",
+    "queries_at_once",
+    "query_wait_s",
     "query_memory_bytes",
+    "query_spill_bytes",
     "query_timeout_s",
 )
 _FROM_ZERO = (
@@ -99,6 +109,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ingress_port: int = 8080
     admin_port: int = 9070
     sql_port: int = 9071
+    sql_users_file: str = ""
+    sql_tls_cert_file: str = ""
+    sql_tls_key_file: str = ""
+    sql_tls_mode: str = "allow"
     partitions: int = 4
     workers: int = 0
     log_level: str = "INFO"
@@ -122,7 +136,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     checkpoint_log_bytes: int = 64 * 1024 * 1024
     cleanup_interval_s: float = 3600.0
     disk_reserve_bytes: int = 64 * 1024 * 1024
+    queries_at_once: int = 2
+    query_wait_s: float = 10.0
     query_memory_bytes: int = 512 * 1024 * 1024
+    query_spill_bytes: int = 1024 * 1024 * 1024
     query_timeout_s: float = 60.0
 
     @property
@@ -242,6 +259,8 @@ def _validate(settings: Settings) -> None:
             raise ConfigError(f"{name} is {value}: want 0 or more")
     if not settings.retry_factor >= 1:
         raise ConfigError(f"retry_factor is {settings.retry_factor}: want 1 or more")
+    if settings.sql_tls_mode not in ("allow", "require"):
+        raise ConfigError(f"sql_tls_mode is {settings.sql_tls_mode!r}: want allow or require")
     if settings.retry_on_max_attempts not in ("pause", "kill"):
         raise ConfigError(f"retry_on_max_attempts is {settings.retry_on_max_attempts!r}: want pause or kill")
 

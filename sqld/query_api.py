@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from shared.api.sql import CancelQuery, QueryChunk, QueryEnd, QueryError, QueryRequest, SqlRequest
+from shared.api.sql import FORMATS, CancelQuery, QueryChunk, QueryEnd, QueryError, QueryRequest, SqlRequest
 from shared.config import Settings
 from shared.rpc.connection import Connection
 from shared.rpc.server import RpcServer
@@ -80,10 +80,9 @@ class QueryApi:
             connection.send(QueryError(request.request_id, 500, "internal error, see sqld's log"))
 
     async def _answer(self, connection: Connection, request: QueryRequest) -> None:
-        if request.format not in ("json", "arrow"):
-            raise QueryFailure(
-                f"format {request.format!r} is unknown: want json or arrow", sqlstate="22023", status=400
-            )
+        if request.format not in FORMATS:
+            text = f"format {request.format!r} is unknown: want one of {', '.join(FORMATS)}"
+            raise QueryFailure(text, sqlstate="22023", status=400)
         query = RemoteQuery(self._pool, timeout_s=self._settings.query_timeout_s)
         waiting: set[asyncio.Task[None]] = set()
 

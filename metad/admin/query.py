@@ -20,6 +20,17 @@ __all__ = ["QueryRoutes"]
 _log = logging.getLogger(__name__)
 _decode_reply = msgspec.msgpack.Decoder(SqlReply).decode
 _REQUEST_ID = 1
+#: Accept header -> format and content type. Only the bare type, as clients that send a list of types expect Arrow.
+_FORMATS = {
+    "application/json": ("json", "application/json"),
+    "application/x-ndjson": ("jsonl", "application/x-ndjson"),
+    "application/jsonl": ("jsonl", "application/jsonl"),
+}
+_ARROW = ("arrow", "application/vnd.apache.arrow.stream")
+#: For the logs of others; nobody reads it.
+_CLIENT_HAS_GONE = 499
+#: How often it is looked whether the client is still there.
+_LOOK_EVERY_S = 0.2
 #: sqld ends a query that takes too long; this is for an sqld that hangs.
 _SLACK_S = 10.0
 
@@ -35,17 +46,35 @@ class QueryRoutes:
 
     async def query(self, request: web.Request) -> web.StreamResponse:
         body = await read_json(request, QueryBody)
-        # Only the bare type asks for JSON, as clients that send a list of types expect Arrow.
-        as_json = request.headers.get("Accept", "").strip() == "application/json"
+        form, content_type = _FORMATS.get(request.headers.get("Accept", "").strip(), _ARROW)
+        answer = asyncio.create_task(self._ask(request, body.query, form, content_type))
+        gone = asyncio.create_task(_gone(request))
+        try:
+            # A query may run long before it has anything to write: only this notices a client that left.
+            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+            answer.cancel()
+        try:
+            return await answer
+        except (ConnectionError, asyncio.CancelledError):
+            return web.Response(status=_CLIENT_HAS_GONE)
+
+    async def _ask(self, request: web.Request, sql: str, form: str, content_type: str) -> web.StreamResponse:
         try:
             async with converse(self._settings.socket("sqld"), _decode_reply, name="sqld") as conversation:
-                conversation.send(QueryRequest(_REQUEST_ID, body.query, "json" if as_json else "arrow"))
-                return await self._answer(request, conversation, as_json=as_json)
+                conversation.send(QueryRequest(_REQUEST_ID, sql, form))
+                try:
+                    return await self._answer(request, conversation, content_type)
+                except (ConnectionError, asyncio.CancelledError):
+                    # The client has gone: nobody waits for the rest.
+                    conversation.send(CancelQuery(_REQUEST_ID))
+                    raise
         except UnavailableError as error:
             _log.warning("query failed: %s", error)
             return json_response({"message": str(error)}, status=503)
 
-    async def _answer(self, request: web.Request, conversation: Conversation, *, as_json: bool) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, conversation: Conversation, content_type: str) -> web.StreamResponse:
         try:
             async with asyncio.timeout(self._settings.query_timeout_s + _SLACK_S):
                 first = await conversation.receive()
@@ -54,14 +83,10 @@ class QueryRoutes:
         if isinstance(first, QueryError):
             return json_response({"message": first.message}, status=first.status)
         response = web.StreamResponse()
-        response.content_type = "application/json" if as_json else "application/vnd.apache.arrow.stream"
+        response.content_type = content_type
         await response.prepare(request)
         try:
             await self._stream(response, conversation, first)
-        except (ConnectionError, asyncio.CancelledError):
-            # The client has gone: nobody waits for the rest.
-            conversation.send(CancelQuery(_REQUEST_ID))
-            raise
         except UnavailableError as error:
             # The status is on its way: only a cut connection tells the client that this is not all.
             _log.warning("query cut: %s", error)
@@ -80,3 +105,10 @@ class QueryRoutes:
         if isinstance(message, QueryError):
             raise UnavailableError(message.message)
         await response.write_eof()
+
+
+async def _gone(request: web.Request) -> None:
+    """Until the client has closed its connection."""
+    # aiohttp does not tell a handler.
+    while (transport := request.transport) is not None and not transport.is_closing():  # noqa: ASYNC110
+        await asyncio.sleep(_LOOK_EVERY_S)

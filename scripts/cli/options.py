@@ -32,7 +32,10 @@ _FLAGS: dict[str, tuple[type, str]] = {
     "workers": (int, "N"),
 }
 #: Settings that name a file or folder.
-_FILES = ("data_dir", "request_identity_private_key_file", "service_ca_file")
+_FILES = (
+    *("data_dir", "request_identity_private_key_file", "service_ca_file"),
+    *("sql_users_file", "sql_tls_cert_file", "sql_tls_key_file"),
+)
 
 
 class NotRunningError(EverlogError):

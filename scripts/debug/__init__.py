@@ -11,9 +11,8 @@ Modules, from bytes to words:
     secondary   a RocksDB read beside its owner
     stores      one partition's rows, read beside their owner
     logs        one group's log, read beside logd
-    plain       stored values as JSON (pure)
     rows        rows of a store in words (pure)
-    words       commands, effects, actions in words (pure)
+    actions     actions in words (pure)
     log_lines   the records of a log as lines to print (pure)
     log_stat    what a log holds, counted (pure)
     replaying   a partition made anew from its log in a scratch folder

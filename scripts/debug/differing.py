@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from scripts.debug.plain import Json
 from scripts.debug.rows import decode_row, table_of
+from shared.wal.plain import Json
 
 __all__ = ["DiffCount", "Difference", "FieldChange", "count_row", "differences", "field_changes", "row_changes"]
 

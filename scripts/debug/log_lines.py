@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from metad.registry.codec import decode_proposal
-from scripts.debug.plain import fields
 from scripts.debug.ports import LogEntry, LogReader
-from scripts.debug.words import command_words
 from shared.errors import EverlogError
 from shared.wal.batch import Batch, decode_batch
+from shared.wal.plain import fields
+from sqld.tables.command_words import command_words
 
 __all__ = ["MetaLine", "Record", "RecordLine", "lines_of", "meta_lines", "records"]
 

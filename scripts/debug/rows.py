@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from scripts.debug.plain import Json, fields, id_text, plain, text_of
 from shared.protocol.message_types import command_name, is_command
 from shared.storage import keys, values
+from shared.wal.plain import Json, fields, id_text, plain, text_of
 from sqld.tables.entry_json import entry_lite_json
 
 __all__ = ["TABLES", "DecodedRow", "decode_row", "table_of"]

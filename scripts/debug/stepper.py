@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from scripts.debug.actions import action_words
 from scripts.debug.differing import Difference, row_changes
-from scripts.debug.plain import Json
 from scripts.debug.ports import FIRST_KEY, LAST_KEY
 from scripts.debug.replaying import Replay, Step
 from scripts.debug.rows import TABLES, decode_row, table_of
-from scripts.debug.words import action_words, command_words
 from shared.ids import decode_invocation_id
 from shared.storage import keys
+from shared.wal.plain import Json
+from sqld.tables.command_words import command_words
 
 __all__ = ["HELP", "Stepper"]
 

@@ -13,18 +13,19 @@ from typing import Any
 import msgspec
 
 from partitiond.machine.actions import Action, SendOutbox, StartInvocation
+from scripts.debug.actions import action_words
 from scripts.debug.log_lines import records
-from scripts.debug.plain import fields, id_text
 from scripts.debug.ports import LogReader, Rows
 from scripts.debug.replaying import Replay, Step, key_range, start_replay
 from scripts.debug.rows import decode_row
 from scripts.debug.source import Source
-from scripts.debug.words import action_words, command_words, entry_words
 from shared.api.log import partition_group
 from shared.errors import ConfigError, EverlogError
 from shared.ids import partition_key_of
 from shared.storage import keys, values
 from shared.wal.commands import InvokerEffects, TruncateOutbox
+from shared.wal.plain import fields, id_text
+from sqld.tables.command_words import command_words, entry_words
 
 __all__ = ["Chapter", "Story", "partition_with", "tell_story"]
 

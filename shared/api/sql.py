@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["QueryChunk", "QueryEnd", "QueryError", "QueryRequest", "SqlReply", "SqlRequest"]
+__all__ = ["FORMATS", "QueryChunk", "QueryEnd", "QueryError", "QueryRequest", "SqlReply", "SqlRequest"]
+
+
+#: {"rows":[…]} text, one JSON object a line, an Arrow IPC stream.
+FORMATS = ("json", "jsonl", "arrow")
 
 
 class QueryRequest(msgspec.Struct, array_like=True, tag=1):
-    """Run one SELECT. `format`: `json` ({"rows":[…]} text) or `arrow` (an IPC stream)."""
+    """Run one SELECT. `format`: one of `FORMATS`."""
 
     request_id: int
     sql: str

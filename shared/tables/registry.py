@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from shared.tables import (
+    daemons,
+    log,
+    log_groups,
+    nodes,
+    partitions,
     state,
     sys_deployment,
     sys_inbox,
@@ -12,10 +17,15 @@ from shared.tables import (
     sys_journal,
     sys_journal_events,
     sys_keyed_service_status,
+    sys_locks,
     sys_promise,
     sys_rules,
+    sys_scheduler,
     sys_service,
     sys_user_limits,
+    sys_vqueue_entry_status,
+    sys_vqueue_meta,
+    sys_vqueues,
 )
 from shared.tables.columns import Table, View
 
@@ -33,10 +43,18 @@ TABLES: dict[str, Table] = {
         sys_deployment,
         sys_inbox,
         sys_keyed_service_status,
+        sys_locks,
         sys_promise,
         sys_rules,
         sys_user_limits,
+        sys_vqueues,
+        sys_vqueue_entry_status,
+        partitions,
+        nodes,
+        log_groups,
+        daemons,
+        log,
     )
 }
 
-VIEWS: dict[str, View] = {sys_invocation.VIEW.name: sys_invocation.VIEW}
+VIEWS: dict[str, View] = {module.VIEW.name: module.VIEW for module in (sys_invocation, sys_vqueue_meta, sys_scheduler)}

@@ -12,7 +12,7 @@ TABLE = Table(
     columns=(
         Column("partition_key", ColumnType.U64, "place of the invocation in the key space"),
         Column("id", ColumnType.TEXT, "`inv_1…`"),
-        Column("vqueue_id", ColumnType.TEXT, "always null: Everlog has no virtual queues"),
+        Column("vqueue_id", ColumnType.TEXT, "`vq_1…`: that of all with one service, object, scope and limit key"),
         Column("status", ColumnType.TEXT, "inboxed, scheduled, invoked, suspended, paused or completed"),
         Column("completion_result", ColumnType.TEXT, "success or failure, once completed"),
         Column("completion_failure", ColumnType.TEXT, '"[code] message", once it failed'),

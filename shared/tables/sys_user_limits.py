@@ -8,7 +8,7 @@ __all__ = ["TABLE"]
 
 TABLE = Table(
     name="sys_user_limits",
-    doc="One row a scope, or level of limit keys below one, of which an invocation runs or waits for its place.",
+    doc="One row a scope, or level of limit keys below one, of which an invocation runs.",
     columns=(
         Column("partition_key", ColumnType.U64, "place of the scope in the key space"),
         Column("scope", ColumnType.TEXT, "the scope"),

@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 from typing import Any
 
 import pyarrow as pa
-from datafusion import DataFrame, RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions
+from datafusion import DataFrame, RuntimeEnvBuilder, SessionConfig, SessionContext, SQLOptions, udtf
+from datafusion.catalog import Table
 
 from shared.catalog.catalog import Catalog
 from shared.config import Settings
 from shared.tables.registry import TABLES, VIEWS
 from sqld.engine.arrow_types import schema_of
 from sqld.engine.datasets import TableDataset
-from sqld.engine.failures import failure_of, refusal_of
+from sqld.engine.explain import is_explain
+from sqld.engine.failures import failure_of
 from sqld.engine.hints import hints_of
-from sqld.engine.queries import Query
+from sqld.engine.json_functions import register_json_functions
+from sqld.engine.json_sql import with_json_functions
+from sqld.engine.queries import Explanation, Query
+from sqld.engine.refusals import refusal_of
 from sqld.engine.scope import Scope, Stores
-from sqld.tables.registry import SOURCES
+from sqld.tables import everlog_read_lsns
+from sqld.tables.registry import ONE_PASS, SOURCES
 
 __all__ = ["CATALOG", "Engine", "new_context"]
 
 #: As Restate's, so that queries with qualified names run unchanged.
 CATALOG = "restate"
 _READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+#: What asks about the tables themselves.
+_ABOUT_TABLES = re.compile(r"\binformation_schema\b|^\s*(?:show|describe|desc)\b", re.I)
+_LIMIT = re.compile(r"\blimit\s+(\d{1,9})\b", re.I)
 
 
-def new_context(runtime: RuntimeEnvBuilder | None = None) -> SessionContext:
+def new_context(runtime: RuntimeEnvBuilder | None = None, *, information_schema: bool = True) -> SessionContext:
     """A session without tables, in the dialect and with the names that all of ours have."""
     config = (
         SessionConfig()
-        .with_information_schema(True)
+        .with_information_schema(information_schema)
         .with_default_catalog_and_schema(CATALOG, "public")
         # One core a query: processors and invokers need the others more. It also keeps LIMIT lazy.
         .with_target_partitions(1)
         .with_batch_size(1024)
         .set("datafusion.sql_parser.dialect", "PostgreSQL")
         .set("datafusion.sql_parser.map_string_types_to_utf8view", "false")
+        # Rows may be wide: a batch is not made larger than its scan made it.
+        .set("datafusion.execution.coalesce_batches", "false")
     )
     return SessionContext(config, runtime)
 
@@ -45,7 +57,7 @@ def new_context(runtime: RuntimeEnvBuilder | None = None) -> SessionContext:
 class Engine:
     """Plans queries. One a process; not for two threads at once."""
 
-    def __init__(self, settings: Settings, *, slot: int, memory_bytes: int) -> None:
+    def __init__(self, settings: Settings, *, slot: int, memory_bytes: int, spill_bytes: int = 1 << 30) -> None:
         self._settings = settings
         self._stores = Stores(settings, slot=slot)
         self._catalog: Catalog | None = None
@@ -55,16 +67,28 @@ class Engine:
         shutil.rmtree(spill, ignore_errors=True)
         spill.mkdir(parents=True, exist_ok=True)
         runtime = RuntimeEnvBuilder().with_disk_manager_specified(spill).with_fair_spill_pool(memory_bytes)
-        self._context = new_context(runtime)
-        self.register_tables(self._context)
+        self._context = new_context(runtime, information_schema=False)
+        # The binding has no other way to it.
+        self._context.sql(f"SET datafusion.runtime.max_temp_directory_size = '{max(1, spill_bytes >> 10)}K'")
+        self.register_tables(self._context, one_pass=True)
+        self._about_tables: SessionContext | None = None
 
-    def register_tables(self, context: SessionContext) -> None:
-        """Make all tables and views known to a session."""
-        for table in TABLES.values():
-            dataset = TableDataset(table.name, schema_of(table.columns), SOURCES[table.name], self._current_scope)
-            context.register_dataset(table.name, dataset)
-        for view in VIEWS.values():
+    def register_tables(self, context: SessionContext, *, one_pass: bool = False) -> None:
+        """Make all tables, views and JSON functions known to a session. `one_pass`: views that a scan can make are
+        tables."""
+        register_json_functions(context)
+        sources = {name: (TABLES[name].columns, source) for name, source in SOURCES.items()}
+        views = dict(VIEWS)
+        if one_pass:
+            sources |= {name: (views.pop(name).columns, source) for name, source in ONE_PASS.items()}
+        for name, (columns, source) in sources.items():
+            context.register_dataset(name, TableDataset(name, schema_of(columns), source, self._current_scope))
+        for view in views.values():
             context.sql(f"CREATE VIEW {view.name} AS {view.sql}")
+        schema = schema_of(everlog_read_lsns.COLUMNS)
+        dataset = TableDataset("everlog_read_lsns()", schema, everlog_read_lsns.SOURCE, self._current_scope)
+        table = Table(dataset)
+        context.register_udtf(udtf(lambda: table, "everlog_read_lsns"))
 
     def set_catalog(self, catalog: Catalog) -> None:
         """Queries planned from now on see this one."""
@@ -79,15 +103,28 @@ class Engine:
         context: SessionContext | None = None,
     ) -> Query:
         """Plan a statement. It ends early once `cancelled` is set. Raises QueryFailure when it is wrong or refused."""
-        plan = self._plan(sql, parameters, context or self._context)
-        scope = Scope(self._settings, self._stores, self._catalog, cancelled)
-        scope.hints = hints_of(sql, plan)
-        return Query(plan, lambda: self._enter(scope))
-
-    def _plan(self, sql: str, parameters: list[pa.Scalar], context: SessionContext) -> DataFrame:
         refused = refusal_of(sql)
         if refused is not None:
             raise refused
+        sql = with_json_functions(sql)
+        plan = self._plan(sql, parameters, context or self._context_for(sql))
+        scope = Scope(self._settings, self._stores, self._catalog, cancelled)
+        scope.hints = hints_of(sql, plan)
+        limits = _LIMIT.findall(sql)
+        scope.rows_hint = int(limits[0]) if len(limits) == 1 else 0
+        kind = Explanation if is_explain(sql) and plan.schema().names == ["plan_type", "plan"] else Query
+        return kind(plan, scope, self._enter)
+
+    def _context_for(self, sql: str) -> SessionContext:
+        """information_schema is a catalogue more to plan over, and there views are to be views."""
+        if _ABOUT_TABLES.search(sql) is None:
+            return self._context
+        if self._about_tables is None:
+            self._about_tables = new_context()
+            self.register_tables(self._about_tables)
+        return self._about_tables
+
+    def _plan(self, sql: str, parameters: list[pa.Scalar], context: SessionContext) -> DataFrame:
         values: dict[str, Any] = {str(number): value for number, value in enumerate(parameters, 1)}
         try:
             return context.sql_with_options(sql, _READ_ONLY, param_values=values or None)

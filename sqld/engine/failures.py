@@ -8,7 +8,19 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CANCELLED", "INTERNAL", "READ_ONLY", "TIMED_OUT", "UNAVAILABLE", "QueryFailure", "failure_of", "refusal_of"]
+__all__ = [
+    "CANCELLED",
+    "INTERNAL",
+    "OUT_OF_MEMORY",
+    "READ_ONLY",
+    "TIMED_OUT",
+    "TOO_COMPLEX",
+    "TOO_MANY",
+    "TOO_WIDE",
+    "UNAVAILABLE",
+    "QueryFailure",
+    "failure_of",
+]
 
 # PostgreSQL 17, appendix A.
 CANCELLED = "57014"
@@ -16,6 +28,11 @@ TIMED_OUT = "57014"
 INTERNAL = "XX000"
 READ_ONLY = "25006"
 UNAVAILABLE = "57P01"
+OUT_OF_MEMORY = "53200"
+TOO_MANY = "53300"
+TOO_WIDE = "54000"
+TOO_COMPLEX = "54001"
+_FORBIDDEN = "42501"
 _SYNTAX = "42601"
 
 
@@ -33,8 +50,10 @@ class QueryFailure(Exception):
 _KINDS: list[tuple[re.Pattern[str], str, int]] = [
     (re.compile(pattern), sqlstate, status)
     for pattern, sqlstate, status in (
+        (r"used disk space during the spilling", "53100", 500),
+        (r"[Rr]ecursion ?[Ll]imit", TOO_COMPLEX, 400),
         (r"ParserError|TokenizerError|SQL error", _SYNTAX, 400),
-        (r"(DDL|DML|Statement) not supported", READ_ONLY, 400),
+        (r"(DDL|DML|Statement) not supported|Query (?:INSERT|UPDATE|DELETE|MERGE)\b", READ_ONLY, 400),
         (r"only supports a single SQL statement|Unsupported SQL statement", _SYNTAX, 400),
         (
             r"table function '.*' not found|Invalid function|[Nn]o function matches|not supported by function",
@@ -46,7 +65,8 @@ _KINDS: list[tuple[re.Pattern[str], str, int]] = [
         (r"Ambiguous reference", "42702", 400),
         (r"must appear in the GROUP BY|could not be resolved from available columns", "42803", 400),
         (r"Placeholder .* was not provided|Placeholder type could not be resolved", "08P01", 400),
-        (r"Resources exhausted|Failed to allocate", "53200", 500),
+        (r"Resources exhausted|Failed to allocate|ArrowMemoryError|malloc of size", OUT_OF_MEMORY, 500),
+        (r"Regular expression did not compile|regex parse error", "2201B", 400),
         (r"Divide by zero", "22012", 500),
         (r"Cast error|Cannot cast|Parser error: Error parsing", "22P02", 500),
         (r"[Oo]verflow", "22003", 500),
@@ -56,35 +76,21 @@ _KINDS: list[tuple[re.Pattern[str], str, int]] = [
 ]
 #: What the Python binding puts before DataFusion's own text; the oracle's prefix takes its place.
 _PREFIX = re.compile(r"^DataFusion error: ")
+#: A function or a relation that would be a file to other engines.
+_FILE = re.compile(
+    r"[Ff]unction '((?:pg_)?(?:read|scan|ls|stat|lo)_\w+|(?:csv|parquet|json|avro)_(?:scan|metadata)|glob)'"
+    r"|[Tt]able '(?:restate\.public\.)?+([^']*(?:/|\.(?:csv|parquet|jsonl?|ndjson|avro|arrow|txt)\b)[^']*)' not found"
+)
 
 
 def failure_of(text: str) -> QueryFailure:
     """A DataFusion error's text -> what the client is told."""
     message = _PREFIX.sub("", text)
+    file = _FILE.search(message)
+    if file is not None:
+        text = f"{file[1] or file[2]} is refused: a query reads Everlog's tables, and no files"
+        return QueryFailure(text, sqlstate=_FORBIDDEN, status=400)
     for pattern, sqlstate, status in _KINDS:
         if pattern.search(message):
             return QueryFailure(message, sqlstate=sqlstate, status=status)
     return QueryFailure(message, sqlstate=INTERNAL, status=500)
-
-
-_WRITES = frozenset(
-    (
-        *("alter", "analyze", "call", "cluster", "comment", "copy", "create", "deallocate", "delete", "do", "drop"),
-        *("execute", "grant", "import", "insert", "listen", "load", "lock", "merge", "notify", "prepare", "refresh"),
-        *("reindex", "revoke", "truncate", "update", "vacuum"),
-    )
-)
-_FIRST_WORD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|\()*([A-Za-z]+)", re.DOTALL)
-
-
-def refusal_of(sql: str) -> QueryFailure | None:
-    """A statement that would write is refused by name, before DataFusion finds some smaller fault in it."""
-    match = _FIRST_WORD.match(sql)
-    if match is None or match[1].lower() not in _WRITES:
-        return None
-    word = match[1].upper()
-    return QueryFailure(
-        f"{word} is refused: Everlog's SQL is read-only, it takes SELECT, EXPLAIN, SHOW and DESCRIBE",
-        sqlstate=READ_ONLY,
-        status=400,
-    )

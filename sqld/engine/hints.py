@@ -1,4 +1,4 @@
-"""Lists of values that DataFusion keeps to itself: `id IN (…)` with more than three items, over large text.
+"""Lists of values that DataFusion keeps to itself: `id IN (…)` or `= ANY (…)`, over three items of large text.
 
 DataFusion pushes no such list into a scan; it filters afterwards. The list is read out of its plan instead, so that
 the scan looks those keys up. A hint only narrows what is read: the filter stays where it is.
@@ -18,7 +18,7 @@ from sqld.tables.keyspace import Constraints
 
 __all__ = ["hints_of"]
 
-_MAY_HAVE_LIST = re.compile(r"\bin\s*\(", re.I)
+_MAY_HAVE_LIST = re.compile(r"\b(?:in|any)\s*\(", re.I)
 _UNKNOWN: Predicate = ("unknown",)
 
 

@@ -21,19 +21,21 @@ _decode = msgspec.msgpack.Decoder(PartitionReply).decode
 _REQUEST = encode_frame(msgspec.msgpack.encode(InvocationStatesRequest(1)))
 
 
-def invocation_states(sockets: list[Path], *, timeout_s: float) -> list[InvocationState]:
-    """The states of all workers. One that is away or too slow contributes none: what it ran, nobody runs now."""
+def invocation_states(sockets: list[Path], *, timeout_s: float) -> list[list[InvocationState]]:
+    """The states of each worker. One that is away or too slow contributes none: what it ran, nobody runs now."""
     deadline = time.monotonic() + timeout_s
     # All are asked before the first answer is awaited, so that the slowest alone decides how long it takes.
-    asked = [(path, peer) for path in sockets if (peer := _ask(path)) is not None]
-    states: list[InvocationState] = []
-    for path, peer in asked:
-        with peer:
-            try:
-                states += _answer(peer, deadline)
-            except (OSError, RemoteProtocolError, msgspec.MsgspecError) as error:
-                _log.warning("%s did not tell its invocation states: %s", path.name, error)
-    return states
+    asked = [(path, _ask(path)) for path in sockets]
+    return [[] if peer is None else _told(path, peer, deadline) for path, peer in asked]
+
+
+def _told(path: Path, peer: socket.socket, deadline: float) -> list[InvocationState]:
+    with peer:
+        try:
+            return _answer(peer, deadline)
+        except (OSError, RemoteProtocolError, msgspec.MsgspecError) as error:
+            _log.warning("%s did not tell its invocation states: %s", path.name, error)
+            return []
 
 
 def _ask(path: Path) -> socket.socket | None:

@@ -1,6 +1,7 @@
 """A client's parameters -> values, and which types they have. Pure: no I/O.
 
-Values are plain, as in `encode`: times are microseconds since 1970-01-01, numbers that are no machine type are text.
+Values are plain, as in `encode`: times are microseconds since 1970-01-01, numbers that are no machine type are text. A
+time that came as text stays text: DataFusion reads it.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ import re
 import struct
 from typing import Any
 
-from shared.tables.columns import ColumnType
 from shared.tables.registry import TABLES, VIEWS
 from sqld.engine.failures import QueryFailure
 from sqld.pgwire.encode import BINARY
-from sqld.pgwire.types import ARRAYS, Oid
+from sqld.pgwire.intervals import parse_interval
+from sqld.pgwire.statements import parameter_count
+from sqld.pgwire.types import ARRAYS, Oid, oid_of_column
 
 __all__ = ["decode_parameter", "infer_types"]
 
@@ -30,7 +32,7 @@ def decode_parameter(raw: bytes, format_code: int, oid: int) -> Any:
         raise QueryFailure(f"a parameter is no {kind}: {error}", sqlstate="22P03", status=400) from error
 
 
-_INTEGERS = {Oid.INT2: ">h", Oid.INT4: ">i", Oid.INT8: ">q", Oid.OID: ">I"}
+_INTEGERS = {Oid.INT2: ">h", Oid.INT4: ">i", Oid.INT8: ">q", Oid.OID: ">I", Oid.REGCLASS: ">I", Oid.REGTYPE: ">I"}
 _FLOATS = {Oid.FLOAT4: ">f", Oid.FLOAT8: ">d"}
 
 
@@ -43,7 +45,9 @@ def _text(raw: bytes, oid: int) -> Any:
     if oid == Oid.BOOL:
         return _bool(text)
     if oid == Oid.BYTEA:
-        return bytes.fromhex(text[2:]) if text.startswith("\\x") else raw
+        return bytes.fromhex(text[2:]) if text.startswith("\\x") else _unescaped(raw)
+    if oid == Oid.INTERVAL:
+        return parse_interval(text)
     if oid in ARRAYS:
         element = ARRAYS[Oid(oid)]
         return [None if item is None else _text(item.encode(), element) for item in _array_items(text)]
@@ -51,7 +55,22 @@ def _text(raw: bytes, oid: int) -> Any:
     return text
 
 
+_ESCAPE = re.compile(rb"\\(\\|[0-3][0-7]{2})?")
+
+
+def _unescaped(raw: bytes) -> bytes:
+    """The older text of bytes: a doubled backslash, and octal numbers behind one."""
+
+    def byte(match: re.Match[bytes]) -> bytes:
+        if match[1] is None:
+            raise ValueError("invalid input syntax for type bytea")
+        return b"\\" if match[1] == b"\\" else bytes([int(match[1], 8)])
+
+    return _ESCAPE.sub(byte, raw)
+
+
 def _bool(text: str) -> bool:
+    text = text.strip()
     if text.lower() in ("t", "true", "yes", "on", "1", "y"):
         return True
     if text.lower() in ("f", "false", "no", "off", "0", "n"):
@@ -90,21 +109,42 @@ def _binary(raw: bytes, oid: int) -> Any:
     if oid in _FLOATS:
         return struct.unpack(_FLOATS[Oid(oid)], raw)[0]
     if oid == Oid.BOOL:
-        return raw != b"\0"
+        return struct.unpack(">?", raw)[0]
     if oid == Oid.BYTEA:
         return raw
     if oid == Oid.NUMERIC:
         return _numeric(raw)
     if oid in (Oid.TIMESTAMP, Oid.TIMESTAMPTZ):
-        return struct.unpack(">q", raw)[0] + _EPOCH_MICROS
+        # The ends of the range are the infinities.
+        return _in_range(struct.unpack(">q", raw)[0] + _EPOCH_MICROS, 1 << 63)
     if oid == Oid.DATE:
-        return struct.unpack(">i", raw)[0] + _EPOCH_DAYS
+        return _in_range(struct.unpack(">i", raw)[0] + _EPOCH_DAYS, 1 << 31)
+    if oid == Oid.INTERVAL:
+        micros, days, months = struct.unpack(">qii", raw)
+        return months, days, micros
+    if oid == Oid.TIME:
+        return _clock(struct.unpack(">q", raw)[0])
+    if oid == Oid.JSONB:
+        if raw[:1] != b"\x01":
+            raise ValueError("unsupported jsonb version number")
+        return raw[1:].decode()
     if oid == Oid.UUID:
+        if len(raw) != 16:
+            raise ValueError(f"{len(raw)} bytes are no uuid")
         digits = raw.hex()
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
     if oid in ARRAYS:
         return _binary_array(raw, ARRAYS[Oid(oid)])
     return raw.decode()
+
+
+def _in_range(value: int, end: int) -> int:
+    return min(max(value, -end), end - 1)
+
+
+def _clock(micros: int) -> str:
+    seconds, rest = divmod(micros, 1_000_000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{rest:06}"
 
 
 def _binary_array(raw: bytes, element: Oid) -> list[Any]:
@@ -118,8 +158,12 @@ def _binary_array(raw: bytes, element: Oid) -> list[Any]:
     for _ in range(count):
         length = struct.unpack_from(">i", raw, at)[0]
         at += 4
+        if length > len(raw) - at:
+            raise ValueError("an array is cut short")
         items.append(None if length < 0 else _binary(raw[at : at + length], element))
         at += max(length, 0)
+    if at != len(raw):
+        raise ValueError("something stands behind the last element of an array")
     return items
 
 
@@ -135,20 +179,11 @@ def _numeric(raw: bytes) -> str:
     return f"{'-' if sign else ''}{whole}{'.' + decimals if scale else ''}"
 
 
-_OF_COLUMN = {
-    ColumnType.U64: Oid.NUMERIC,
-    ColumnType.U32: Oid.INT8,
-    ColumnType.BOOL: Oid.BOOL,
-    ColumnType.TEXT: Oid.TEXT,
-    ColumnType.BYTES: Oid.BYTEA,
-    ColumnType.TIMESTAMP: Oid.TIMESTAMPTZ,
-    ColumnType.DURATION: Oid.INTERVAL,
-}
 #: Columns of one name have one type throughout, but for a few, which are left to be text.
 _COLUMNS: dict[str, set[Oid]] = {}
 for _columns in [table.columns for table in TABLES.values()] + [view.columns for view in VIEWS.values()]:
     for _column in _columns:
-        _COLUMNS.setdefault(_column.name, set()).add(_OF_COLUMN.get(_column.type, Oid.TEXT))
+        _COLUMNS.setdefault(_column.name, set()).add(oid_of_column(_column.type.value))
 
 _OF_CAST = {
     "bigint": Oid.INT8,
@@ -164,15 +199,22 @@ _OF_CAST = {
     "timestamp": Oid.TIMESTAMP,
     "date": Oid.DATE,
     "varbinary": Oid.BYTEA,
+    "interval": Oid.INTERVAL,
+    "time": Oid.TIME,
+    "uuid": Oid.UUID,
+    "char": Oid.TEXT,
+    "name": Oid.TEXT,
+    "json": Oid.TEXT,
+    "jsonb": Oid.TEXT,
+    "ubigint": Oid.NUMERIC,
 }
-_NUMBER = re.compile(r"\$(\d+)")
 _ARRAY_OF = {element: array for array, element in ARRAYS.items()}
 
 
 def infer_types(sql: str, given: list[int]) -> list[int]:
     """The type of each parameter: as the client gave it, else from a cast or the column beside it, else text."""
-    count = max((int(number) for number in _NUMBER.findall(sql)), default=0)
-    types = [given[i] if i < len(given) else 0 for i in range(max(count, len(given)))]
+    known = [0 if oid == Oid.UNKNOWN else oid for oid in given]
+    types = known + [0] * (parameter_count(sql) - len(known))
     if all(types):
         return types
     for number, oid in _guesses(sql).items():
@@ -207,13 +249,25 @@ def _guess(node: Any) -> Oid | None:
     while isinstance(parent, exp.Paren | exp.Tuple):
         parent = parent.parent
     if isinstance(parent, exp.Cast):
-        return _OF_CAST.get(parent.to.this.value.lower())
+        return _of_cast(parent.to)
     if isinstance(parent, exp.Limit | exp.Offset | exp.Fetch):
         return Oid.INT8
     if isinstance(parent, exp.Any):
         element = _beside(parent.parent)
         return None if element is None else _ARRAY_OF.get(element)
     return _beside(parent)
+
+
+def _of_cast(kind: Any) -> Oid | None:
+    from sqlglot import exp
+
+    name = getattr(kind.this, "value", kind.this)
+    if isinstance(kind.this, exp.Interval):
+        return Oid.INTERVAL
+    if str(name).lower() == "array" and kind.expressions:
+        element = _of_cast(kind.expressions[0])
+        return None if element is None else _ARRAY_OF.get(element)
+    return _OF_CAST.get(str(name).lower())
 
 
 def _beside(node: Any) -> Oid | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from sqld.pgwire.encode import TEXT, encoder
-from sqld.pgwire.types import TYPES, Oid, oid_of_arrow
+from sqld.pgwire.types import NAME_SUFFIX, TYPES, Oid, oid_of_arrow
 from sqld.workers.protocol import Column
 
 __all__ = ["PgRows", "pg_columns"]
@@ -26,7 +26,7 @@ def pg_columns(schema: pa.Schema) -> list[Column]:
     columns = []
     for field in schema:
         oid = oid_of_arrow(str(field.type))
-        columns.append(Column(field.name, oid, TYPES[oid].length))
+        columns.append(Column(field.name.partition(NAME_SUFFIX)[0], oid, TYPES[oid].length))
     return columns
 
 
@@ -34,18 +34,17 @@ class PgRows:
     """DataRow messages; nothing before and after. `formats` as in Bind: none, one for all, or one a column."""
 
     def __init__(self, formats: list[int]) -> None:
-        self._formats = formats
+        self.formats = formats
 
     def begin(self, schema: pa.Schema) -> bytes:
-        count = len(schema)
-        formats = self._formats or [TEXT]
-        self._formats = formats * count if len(formats) == 1 else formats
         return b""
 
     def batch(self, batch: pa.RecordBatch) -> Iterator[bytes]:
+        formats = self.formats or [TEXT]
+        formats = formats * batch.num_columns if len(formats) == 1 else formats
         for start in range(0, batch.num_rows, _SLICE_ROWS):
             piece = batch.slice(start, _SLICE_ROWS)
-            columns = [_fields(column, code) for column, code in zip(piece.columns, self._formats, strict=True)]
+            columns = [_fields(column, code) for column, code in zip(piece.columns, formats, strict=True)]
             count = struct.pack(">h", len(columns))
             messages: list[bytes] = []
             for fields in zip(*columns, strict=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 import logging
 
 from pygwire import messages as m
@@ -15,36 +16,45 @@ from shared.config import Settings
 from shared.descriptors import clients_max
 from shared.errors import ConfigError, RemoteProtocolError
 from sqld.engine.failures import QueryFailure
-from sqld.pgwire.connection import ClientConnection, ConnectionLostError
+from sqld.pgwire.connection import ClientConnection, ConnectionLostError, Intake
 from sqld.pgwire.errors import error_fields
+from sqld.pgwire.login import login
 from sqld.pgwire.session import CancelKey, Session
+from sqld.pgwire.tls import ServerTls, server_tls
+from sqld.pgwire.users import Users, read_users
 from sqld.workers.pool import WorkerPool
 
 __all__ = ["PgServer"]
 
 _log = logging.getLogger(__name__)
+#: Clients that are logged in; and so many that are not yet, or came to cancel a query. Of those the one that came first
+#: goes when another one comes, so that a storm of silent ones keeps nobody else out.
 _CONNECTIONS_LIMIT = 500
-#: Who connects has so long to say what it wants.
+#: Who connects has so long to say what it wants, and who it is.
 _STARTUP_S = 30.0
 
 
 class PgServer:
-    """The PostgreSQL port. Database and user are `everlog` by custom; any name is taken."""
+    """The PostgreSQL port. Database and user are `everlog` by custom; without `sql_users_file` any name is taken."""
 
     def __init__(self, settings: Settings, pool: WorkerPool) -> None:
         self._settings = settings
         self._pool = pool
         self._server: asyncio.Server | None = None
+        self._tls: ServerTls | None = None
+        self._users: Users | None = None
+        self._intake = Intake()
         self._tasks: dict[ClientConnection, asyncio.Task[None]] = {}
+        self._strangers: dict[ClientConnection, None] = {}
         self._sessions: dict[ClientConnection, Session] = {}
         self._keys: dict[CancelKey, Session] = {}
         self._draining = False
-        self._connections_limit = min(_CONNECTIONS_LIMIT, clients_max(others=32))
-        # It warns of each message that its strict mode would refuse; we take those on purpose.
-        logging.getLogger("pygwire").setLevel(logging.ERROR)
+        self._connections_limit = min(_CONNECTIONS_LIMIT, clients_max(others=32) // 2)
 
     async def start(self) -> None:
-        """Listen. Raises ConfigError when the port cannot be had."""
+        """Listen. Raises ConfigError when the port cannot be had, or the certificate or the users not be read."""
+        self._tls = server_tls(self._settings)
+        self._users = read_users(self._settings.sql_users_file)
         host, port = self._settings.bind, self._settings.sql_port
         try:
             self._server = await asyncio.get_running_loop().create_server(self._connection, host, port, backlog=512)
@@ -55,6 +65,8 @@ class PgServer:
                 why, remedy = f"cannot be listened on ({error.strerror})", "check the settings sql_port and bind"
             raise ConfigError(f"sql_port {port} on {host} {why}: {remedy}") from error
         _log.info("PostgreSQL clients are served on %s:%d", host, port)
+        if self._users is None and not _is_loopback(host):
+            _log.warning("whoever reaches %s:%d may read all that SQL shows: set sql_users_file", host, port)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no more clients; let what runs come to its end, up to a limit."""
@@ -62,6 +74,7 @@ class PgServer:
         if self._server is not None:
             self._server.close()
         for connection, session in list(self._sessions.items()):
+            session.end_soon()
             if not session.busy:
                 self._dismiss(connection)
         if self._tasks:
@@ -77,9 +90,15 @@ class PgServer:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     def _connection(self) -> ClientConnection:
-        return ClientConnection(self._on_made, self._on_lost)
+        return ClientConnection(self._on_made, self._on_lost, tls=self._tls, intake=self._intake)
 
     def _on_made(self, connection: ClientConnection) -> None:
+        if len(self._strangers) >= self._connections_limit:
+            first = next(iter(self._strangers))
+            del self._strangers[first]
+            self._refuse(first, _too_many())
+            first.close()
+        self._strangers[connection] = None
         self._tasks[connection] = asyncio.get_running_loop().create_task(self._serve(connection))
 
     def _on_lost(self, connection: ClientConnection) -> None:
@@ -90,53 +109,49 @@ class PgServer:
     async def _serve(self, connection: ClientConnection) -> None:
         try:
             async with asyncio.timeout(_STARTUP_S):
-                startup = await self._startup(connection)
+                startup = await login(
+                    connection,
+                    tls=self._tls is not None,
+                    tls_required=self._settings.sql_tls_mode == "require",
+                    users=self._users,
+                    on_cancel=self._cancel,
+                )
             if startup is not None:
                 await self._run_session(connection, startup)
-        except (ConnectionLostError, TimeoutError):
+        except QueryFailure as failure:
+            self._refuse(connection, failure)
+        except ConnectionLostError:
             pass
+        except TimeoutError:
+            _log.info("closing the connection of %s: it did not say who it is", connection.peer)
         except RemoteProtocolError as error:
             # A port scan or a confused client: its own connection ends, nothing else.
             _log.info("closing the connection of %s: %s", connection.peer, error)
+            self._refuse(connection, QueryFailure(str(error), sqlstate="08P01", status=400))
         except Exception:
             _log.exception("a session failed in a way that we did not think of")
         finally:
             self._tasks.pop(connection, None)
+            self._strangers.pop(connection, None)
             connection.close()
 
-    async def _startup(self, connection: ClientConnection) -> m.StartupMessage | None:
-        """The startup message, after whatever was negotiated before it; None: nothing follows."""
-        while True:
-            message = await connection.next_message()
-            if isinstance(message, m.SSLRequest):
-                # Answering 'S' and wrapping the transport belongs here once certificates can be configured.
-                connection.send(m.SSLResponse(accepted=False))
-            elif isinstance(message, m.GSSEncRequest):
-                connection.send(m.GSSResponse(accepted=False))
-            elif isinstance(message, m.CancelRequest):
-                session = self._keys.get((message.process_id, bytes(message.secret_key)))
-                if session is not None:
-                    session.cancel()
-                return None
-            elif isinstance(message, m.StartupMessage):
-                return message
-            else:
-                raise RemoteProtocolError(f"{type(message).__name__} before the startup message")
-            connection.flush()
+    def _cancel(self, request: m.CancelRequest) -> None:
+        session = self._keys.get((request.process_id, request.secret_key))
+        if session is not None:
+            session.cancel()
 
     async def _run_session(self, connection: ClientConnection, startup: m.StartupMessage) -> None:
-        if len(self._sessions) >= self._connections_limit or self._draining:
-            text = "the server is shutting down" if self._draining else "sorry, too many clients already"
-            sqlstate = "57P03" if self._draining else "53300"
-            failure = QueryFailure(text, sqlstate=sqlstate, status=503)
-            connection.send(m.ErrorResponse(fields=error_fields(failure, fatal=True)))
-            return
+        if self._draining:
+            raise QueryFailure("the server is shutting down", sqlstate="57P03", status=503)
+        if len(self._sessions) >= self._connections_limit:
+            raise _too_many()
+        self._strangers.pop(connection, None)
         connection.started()
-        session = Session(connection, self._pool, timeout_s=self._settings.query_timeout_s)
+        session = Session(connection, self._pool, startup, timeout_s=self._settings.query_timeout_s)
         self._sessions[connection] = session
         self._keys[session.key] = session
         try:
-            await session.run(startup)
+            await session.run()
         finally:
             del self._sessions[connection]
             del self._keys[session.key]
@@ -144,5 +159,19 @@ class PgServer:
     def _dismiss(self, connection: ClientConnection) -> None:
         """Tell a client that has nothing running that we go."""
         failure = QueryFailure("terminating connection: the server is shutting down", sqlstate="57P01", status=503)
-        connection.send(m.ErrorResponse(fields=error_fields(failure, fatal=True)))
+        self._refuse(connection, failure)
         connection.close()
+
+    def _refuse(self, connection: ClientConnection, failure: QueryFailure) -> None:
+        connection.send(m.ErrorResponse(fields=error_fields(failure, fatal=True)))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _too_many() -> QueryFailure:
+    return QueryFailure("sorry, too many clients already", sqlstate="53300", status=503)

@@ -1,9 +1,9 @@
-"""One client: startup, simple and extended queries, transactions.
+"""One client whose name is known: simple and extended queries, cursors, transactions.
 
 Rules that always hold:
 - every message is answered in order, and each Query and Sync with one ReadyForQuery, whatever fails;
 - after an error in the extended protocol everything up to the next Sync is skipped (protocol, section 55.2.3);
-- portals live until their transaction ends: outside of one, until Sync;
+- portals live until their transaction ends: outside of one, until Sync; but for cursors WITH HOLD;
 - when the client goes, what it runs ends.
 """
 
@@ -12,22 +12,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from pygwire import messages as m
-from pygwire.constants import TransactionStatus
 
 from shared.errors import RemoteProtocolError
 from sqld.engine.failures import CANCELLED, INTERNAL, QueryFailure
+from sqld.pgwire.commands import Commands
 from sqld.pgwire.connection import ClientConnection, ConnectionLostError
+from sqld.pgwire.encode import BINARY
 from sqld.pgwire.errors import error_fields
-from sqld.pgwire.portals import Portal, Statement, row_description
+from sqld.pgwire.frames import MalformedMessageError
+from sqld.pgwire.login import MINOR_WITH_LONG_KEYS
+from sqld.pgwire.portals import Arguments, Portal, Statement, check_formats, row_description
 from sqld.pgwire.settings import SessionSettings
-from sqld.pgwire.statements import Command, Piece, command_of, split_statements
-from sqld.pgwire.types import Oid
+from sqld.pgwire.state import SessionState
+from sqld.pgwire.statements import Command, Piece, command_of, split_statements, tag_of
 from sqld.workers.pool import WorkerPool
-from sqld.workers.protocol import Column, Output
+from sqld.workers.protocol import Described, Fetched
 from sqld.workers.query import RemoteQuery
 
 __all__ = ["CancelKey", "Session"]
@@ -37,57 +40,55 @@ _T = TypeVar("_T")
 
 #: Process id and secret, as BackendKeyData tells them.
 CancelKey = tuple[int, bytes]
-
-_IDLE = TransactionStatus.IDLE
-_OPEN = TransactionStatus.IN_TRANSACTION
-_FAILED = TransactionStatus.ERROR_TRANSACTION
+#: Messages of one client, before others have their turn.
+_TURN = 64
+#: What is wrong with a statement whatever its parameters are: told when it is parsed, if nothing but Sync follows.
+_WRONG_IN_ITSELF = ("42601", "42P01", "42703", "42883", "25006")
 
 
 class Session:
     """Serves one client after its startup message."""
 
-    def __init__(self, connection: ClientConnection, pool: WorkerPool, *, timeout_s: float) -> None:
+    def __init__(
+        self, connection: ClientConnection, pool: WorkerPool, startup: m.StartupMessage, *, timeout_s: float
+    ) -> None:
         self._connection = connection
         self._pool = pool
         self._timeout_s = timeout_s
-        self._settings = SessionSettings({})
-        self._transaction = _IDLE
-        self._statements: dict[str, Statement] = {}
-        self._portals: dict[str, Portal] = {}
+        self._state = SessionState(SessionSettings(startup.params))
+        self._commands = Commands(self._state, connection.send)
         self._running: asyncio.Task[Any] | None = None
         self._cancelled = False
-        self.key: CancelKey = (secrets.randbelow(2**31 - 1) + 1, secrets.token_bytes(4))
+        self._ending = False
+        long = startup.protocol_version & 0xFFFF >= MINOR_WITH_LONG_KEYS
+        self.key: CancelKey = (secrets.randbelow(2**31 - 1) + 1, secrets.token_bytes(32 if long else 4))
 
-    async def run(self, startup: m.StartupMessage) -> None:
-        """Until the client leaves. Raises ConnectionLostError and RemoteProtocolError."""
-        self._settings = SessionSettings(startup.params)
-        send = self._connection.send
-        # Everybody who reaches the port may read: it is bound to loopback unless the settings say otherwise.
-        send(m.AuthenticationOk())
-        for name, value in self._settings.reported().items():
-            send(m.ParameterStatus(name=name, value=value))
-        send(m.BackendKeyData(process_id=self.key[0], secret_key=self.key[1]))
+    async def run(self) -> None:
+        """Until the client leaves. Raises ConnectionLostError, RemoteProtocolError, and QueryFailure when we leave."""
+        self._commands.tell_settings()
+        self._connection.send(m.BackendKeyData(process_id=self.key[0], secret_key=self.key[1]))
+        for warning in self._state.settings.warnings:
+            self._commands.warn("01000", warning)
         self._ready()
-        skipping = False
+        skipping, turn = False, 0
         try:
             while True:
-                message = await self._connection.next_message()
-                if isinstance(message, m.Terminate):
-                    return
-                if isinstance(message, m.Sync):
-                    skipping = False
-                    self._sync()
-                elif isinstance(message, m.Query):
-                    await self._query(message.query_string)
-                elif isinstance(message, m.FunctionCall):
-                    # The one message beside Query that is answered without Sync.
-                    self._fail(QueryFailure("function calls are not supported", sqlstate="0A000", status=400))
-                    self._ready()
-                elif not skipping:
-                    skipping = not await self._extended(message)
+                try:
+                    message = await self._connection.next_message()
+                    if isinstance(message, m.Terminate):
+                        return
+                    skipping = await self._on_message(message, skipping=skipping)
+                except MalformedMessageError as error:
+                    skipping = self._on_malformed(error, skipping=skipping)
                 await self._connection.drained()
+                if self._ending and not self._connection.coming():
+                    text = "terminating connection: the server is shutting down"
+                    raise QueryFailure(text, sqlstate="57P01", status=503)
+                turn = (turn + 1) % _TURN
+                if not turn:
+                    await asyncio.sleep(0)
         finally:
-            self._close_portals()
+            self._state.close_portals(held=True)
 
     def cancel(self) -> None:
         """Somebody asked, with our key, that what runs now end."""
@@ -99,57 +100,103 @@ class Session:
         """The client is gone."""
         self.cancel()
 
+    def end_soon(self) -> None:
+        """The daemon stops: what runs is the last."""
+        self._ending = True
+
     @property
     def busy(self) -> bool:
         """A query runs."""
         return self._running is not None
 
+    async def _on_message(self, message: m.PGMessage, *, skipping: bool) -> bool:
+        """True: it failed, skip what follows up to Sync."""
+        if isinstance(message, m.Sync):
+            self._sync()
+            return False
+        if skipping:
+            return True
+        if isinstance(message, m.Query):
+            await self._query(message.query_string)
+            return False
+        if isinstance(message, m.FunctionCall):
+            # The one message beside Query that is answered without Sync.
+            self._fail(QueryFailure("function calls are not supported", sqlstate="0A000", status=400))
+            self._ready()
+            return False
+        return not await self._extended(message)
+
+    def _on_malformed(self, error: MalformedMessageError, *, skipping: bool) -> bool:
+        ends = issubclass(error.kind, m.Query | m.FunctionCall | m.Sync)
+        if skipping and not issubclass(error.kind, m.Sync):
+            return True
+        self._fail(QueryFailure(str(error), sqlstate="22021" if error.text else "08P01", status=400))
+        if ends:
+            self._ready()
+        return not ends
+
     # -- simple queries
 
     async def _query(self, text: str) -> None:
-        statements = split_statements(text)
-        if not statements:
+        self._state.close_portal("")
+        self._state.statements.pop("", None)
+        pieces = split_statements(text)
+        if not pieces:
             self._connection.send(m.EmptyQueryResponse())
-        for statement in statements:
+        for piece in pieces:
             try:
-                await self._simple(statement.sql)
+                await self._simple(piece, alone=len(pieces) == 1)
             except QueryFailure as failure:
-                self._fail(failure, statement=statement)
+                self._fail(failure, _run_by_the_engine(piece))
                 break
-        if self._transaction == _IDLE:
-            self._close_portals()
+        if self._state.idle:
+            self._state.close_portals()
         self._ready()
 
-    async def _simple(self, statement: str) -> None:
-        command = command_of(statement)
-        self._check_transaction(command)
-        if command is not None:
-            self._describe_command(command)
-            self._command(command)
-            return
-        query = RemoteQuery(self._pool, timeout_s=self._timeout_s)
+    async def _simple(self, piece: Piece, *, alone: bool) -> None:
+        command = command_of(piece.sql)
+        self._state.check(command)
+        if command is None:
+            await self._select(piece)
+        elif command.kind == "declare":
+            await self._declare(Statement(piece.sql, []), Arguments([], []), alone=alone)
+        elif command.kind == "fetch":
+            cursor = self._cursor(command)
+            self._connection.send(row_description(await self._guarded(cursor.columns()), cursor.formats))
+            await self._fetch(command, cursor.formats)
+        elif command.kind == "move":
+            await self._fetch(command, [])
+        else:
+            description = self._commands.described(command, [])
+            if description is not None:
+                self._connection.send(description)
+            self._carry_out(command)
+
+    async def _select(self, piece: Piece) -> None:
+        portal = Portal(Statement(piece.sql, []), Arguments([], []), [], self._new_query(), self._facts())
         try:
-            columns = await self._guarded(query.open(statement, Output("pg")))
-            self._connection.send(row_description(columns, []))
-            self._connection.on_pressure = lambda high: query.pause() if high else query.resume()
-            fetched = await self._guarded(query.fetch(0, self._connection.send_raw))
+            self._connection.send(row_description(await self._guarded(portal.columns()), []))
+            fetched = await self._stream(portal, 0)
         finally:
-            self._connection.on_pressure = None
-            query.close()
-        self._connection.send(m.CommandComplete(tag=f"SELECT {fetched.rows}"))
+            portal.close()
+        self._connection.send(m.CommandComplete(tag=tag_of(piece.sql, fetched.rows)))
 
     # -- extended queries
 
     async def _extended(self, message: m.PGMessage) -> bool:
         """False: it failed, skip what follows."""
+        statement: Statement | None = None
         try:
             if isinstance(message, m.Parse):
-                self._parse(message)
+                statement = Statement(message.query, list(message.param_types))
+                await self._parse(message.statement, statement)
             elif isinstance(message, m.Bind):
                 self._bind(message)
             elif isinstance(message, m.Describe):
+                statement = self._meant(message.kind, message.name)
                 await self._describe(message)
             elif isinstance(message, m.Execute):
+                statement = self._meant("P", message.portal)
                 await self._execute(message)
             elif isinstance(message, m.Close):
                 self._close(message)
@@ -162,164 +209,177 @@ class Session:
                 text = f"{type(message).__name__} is not supported"
                 raise QueryFailure(text, sqlstate="0A000", status=400)
         except QueryFailure as failure:
-            self._fail(failure)
+            self._fail(failure, None if statement is None else statement.query)
             return False
         return True
 
-    def _parse(self, message: m.Parse) -> None:
-        if message.statement and message.statement in self._statements:
-            text = f'prepared statement "{message.statement}" already exists'
-            raise QueryFailure(text, sqlstate="42P05", status=400)
-        self._statements[message.statement] = Statement(message.query, list(message.param_types))
+    def _meant(self, kind: str, name: str) -> Statement:
+        if kind == "P":
+            return self._state.portal(name).statement
+        if kind == "S":
+            return self._state.statement(name)
+        raise QueryFailure(f"invalid DESCRIBE or CLOSE message subtype {ord(kind)}", sqlstate="08P01", status=400)
+
+    async def _parse(self, name: str, statement: Statement) -> None:
+        self._state.check(statement.command)
+        if self._connection.coming() in ("S", "H") and not statement.described:
+            # Nothing of this batch would find out what is wrong with it.
+            try:
+                await self._guarded(self._plan(statement))
+            except QueryFailure as failure:
+                if failure.sqlstate in _WRONG_IN_ITSELF:
+                    raise
+        self._state.add_statement(name, statement)
         self._connection.send(m.ParseComplete())
 
     def _bind(self, message: m.Bind) -> None:
-        statement = self._statement(message.statement)
-        self._check_transaction(statement.command)
-        known = len(statement.parameter_types)
-        if known and len(message.param_values) != known:
+        statement = self._state.statement(message.statement)
+        self._state.check(statement.command)
+        arguments = Arguments(message.param_values, message.param_formats)
+        check_formats(message.result_formats)
+        if len(arguments.values) != statement.parameters:
             raise QueryFailure(
-                f"bind message supplies {len(message.param_values)} parameters, but prepared statement "
-                f'"{message.statement}" requires {known}',
+                f"bind message supplies {len(arguments.values)} parameters, but prepared statement "
+                f'"{message.statement}" requires {statement.parameters}',
                 sqlstate="08P01",
                 status=400,
             )
-        self._close_portal(message.portal)
-        query = RemoteQuery(self._pool, timeout_s=self._timeout_s)
-        self._portals[message.portal] = Portal(statement, message, query)
+        portal = Portal(statement, arguments, message.result_formats, self._new_query(), self._facts())
+        self._state.add_portal(message.portal, portal)
         self._connection.send(m.BindComplete())
 
     async def _describe(self, message: m.Describe) -> None:
-        portal = self._portal(message.name) if message.kind == "P" else None
-        statement = self._statement(message.name) if portal is None else portal.statement
-        if statement.command is not None or not statement.sql:
-            if portal is None:
-                self._connection.send(m.ParameterDescription(type_oids=[]))
-            if statement.command is not None and statement.command.kind == "show":
-                self._describe_command(statement.command)
-            else:
-                self._connection.send(m.NoData())
+        portal = self._state.portal(message.name) if message.kind == "P" else None
+        statement = self._state.statement(message.name) if portal is None else portal.statement
+        formats = [] if portal is None else portal.formats
+        if portal is None:
+            described = await self._guarded(self._plan(statement))
+            self._connection.send(m.ParameterDescription(type_oids=described.parameter_types))
+            columns = described.columns
+        command = statement.command if portal is None else portal.command
+        if command is not None and command.kind == "fetch":
+            columns = await self._guarded(self._cursor(command).columns())
+        elif command is not None or statement.empty:
+            shown = None if command is None else self._commands.described(command, formats)
+            self._connection.send(shown or m.NoData())
             return
-        if portal is not None:
+        elif portal is not None:
             columns = await self._guarded(portal.columns())
-            self._connection.send(row_description(columns, portal.formats))
-            return
-        described = await self._guarded(statement.describe(self._pool, timeout_s=self._timeout_s))
-        self._connection.send(m.ParameterDescription(type_oids=described.parameter_types))
-        self._connection.send(row_description(described.columns or [], []))
+        self._connection.send(row_description(columns or [], formats))
 
     async def _execute(self, message: m.Execute) -> None:
-        portal = self._portal(message.portal)
-        command = portal.statement.command
-        self._check_transaction(command)
-        if command is not None:
-            self._command(command)
-            return
-        if not portal.statement.sql:
+        portal = self._state.portal(message.portal)
+        command = portal.command
+        self._state.check(command)
+        if portal.statement.empty:
             self._connection.send(m.EmptyQueryResponse())
-            return
-        self._connection.on_pressure = portal.pressure
-        try:
-            fetched = await self._guarded(portal.fetch(message.max_rows, self._connection.send_raw))
-        finally:
-            self._connection.on_pressure = None
-        if fetched.complete:
-            self._connection.send(m.CommandComplete(tag=f"SELECT {fetched.rows}"))
+        elif command is None:
+            fetched = await self._stream(portal, message.max_rows)
+            done = m.CommandComplete(tag=tag_of(portal.statement.piece.sql, fetched.rows))
+            self._connection.send(done if fetched.complete else m.PortalSuspended())
+        elif command.kind == "declare":
+            await self._declare(portal.statement, portal.arguments, alone=True)
+        elif command.kind in ("fetch", "move"):
+            await self._fetch(command, portal.formats, asking=portal, max_rows=message.max_rows)
         else:
-            self._connection.send(m.PortalSuspended())
+            self._carry_out(command)
 
     def _close(self, message: m.Close) -> None:
         if message.kind == "S":
-            self._statements.pop(message.name, None)
+            self._state.statements.pop(message.name, None)
+        elif message.kind == "P":
+            self._state.close_portal(message.name)
         else:
-            self._close_portal(message.name)
+            self._meant(message.kind, message.name)
         self._connection.send(m.CloseComplete())
 
     def _sync(self) -> None:
-        if self._transaction == _IDLE:
-            self._close_portals()
+        if self._state.idle:
+            self._state.close_portals()
         self._ready()
 
-    # -- what both share
+    # -- cursors
 
-    def _check_transaction(self, command: Command | None) -> None:
-        if self._transaction == _FAILED and (
-            command is None or command.kind not in ("commit", "rollback", "rollback to")
-        ):
-            text = "current transaction is aborted, commands ignored until end of transaction block"
-            raise QueryFailure(text, sqlstate="25P02", status=400)
+    async def _declare(self, statement: Statement, arguments: Arguments, *, alone: bool) -> None:
+        command = statement.command
+        assert command is not None
+        if self._state.idle and alone and not command.hold:
+            text = "DECLARE CURSOR can only be used in transaction blocks"
+            raise QueryFailure(text, sqlstate="25P01", status=400)
+        formats = [BINARY] if command.binary else []
+        portal = Portal(statement, arguments, formats, self._new_query(), self._facts(), cursor=True, hold=command.hold)
+        self._state.add_portal(command.name, portal)
+        try:
+            # What is wrong with the query is told now.
+            await self._guarded(portal.columns())
+        except QueryFailure:
+            self._state.close_portal(command.name)
+            raise
+        self._connection.send(m.CommandComplete(tag=command.tag))
 
-    def _describe_command(self, command: Command) -> None:
-        if command.kind == "show":
-            column = Column(command.name.replace(" ", "_"), Oid.TEXT, -1)
-            self._connection.send(row_description([column], []))
+    def _cursor(self, command: Command) -> Portal:
+        portal = self._state.portal(command.name, cursor=True)
+        if portal.statement.query is None or portal.command is not None:
+            raise QueryFailure(f'portal "{command.name}" cannot be run', sqlstate="55000", status=400)
+        return portal
 
-    def _command(self, command: Command) -> None:
-        """A statement that changes only the session."""
-        tag = command.tag
-        if command.kind == "begin":
-            self._transaction = _OPEN
-        elif command.kind in ("commit", "rollback"):
-            # Committing what failed rolls it back.
-            tag = "ROLLBACK" if self._transaction == _FAILED else tag
-            self._transaction = _IDLE
-            self._close_portals()
-        elif command.kind == "rollback to":
-            self._transaction = _OPEN
-        elif command.kind == "set":
-            self._set(command)
-        elif command.kind == "reset":
-            self._settings.reset(command.name)
-        elif command.kind == "show":
-            self._show(command)
-        elif command.kind == "deallocate":
-            self._deallocate(command.name)
-        elif command.kind == "discard":
-            self._close_portals()
-            self._statements.clear()
-            self._settings.reset("all")
-        self._connection.send(m.CommandComplete(tag=tag))
+    async def _fetch(
+        self, command: Command, formats: list[int], *, asking: Portal | None = None, max_rows: int = 0
+    ) -> None:
+        """FETCH and MOVE; Execute may ask the portal that is `asking` for fewer rows at once."""
+        cursor = self._cursor(command)
+        if command.rows < -1:
+            raise QueryFailure("cursor can only scan forward", sqlstate="55000", status=400)
+        left = command.rows - (0 if asking is None or command.rows < 0 else asking.given)
+        if left == 0:
+            self._connection.send(m.CommandComplete(tag=f"{command.tag} 0"))
+            return
+        suspends = max_rows > 0 and (left < 0 or max_rows < left)
+        limit = max_rows if suspends else max(left, 0)
+        fetched = await self._stream(cursor, limit, formats=formats, discard=command.kind == "move")
+        if asking is not None:
+            asking.given += fetched.rows
+        done = m.CommandComplete(tag=f"{command.tag} {fetched.rows}")
+        self._connection.send(m.PortalSuspended() if suspends and not fetched.complete else done)
 
-    def _set(self, command: Command) -> None:
-        before = self._settings.reported()
-        if not self._settings.set(command.name, command.value):
-            text = f"{command.name} cannot be {command.value!r}: it is always {self._settings.show(command.name)}"
-            raise QueryFailure(text, sqlstate="22023", status=400)
-        for name, value in self._settings.reported().items():
-            if before[name] != value:
-                self._connection.send(m.ParameterStatus(name=name, value=value))
+    # -- what all share
 
-    def _show(self, command: Command) -> None:
-        value = self._settings.show(command.name)
-        if value is None:
-            text = f'unrecognized configuration parameter "{command.name}"'
-            raise QueryFailure(text, sqlstate="42704", status=400)
-        self._connection.send(m.DataRow(columns=[value.encode()]))
+    def _carry_out(self, command: Command) -> None:
+        if command.kind != "close":
+            self._commands.carry_out(command)
+            return
+        if command.name:
+            self._state.portal(command.name, cursor=True)
+            self._state.close_portal(command.name)
+        else:
+            self._state.close_portals(held=True)
+        self._connection.send(m.CommandComplete(tag=command.tag))
 
-    def _deallocate(self, name: str) -> None:
-        if not name:
-            self._statements.clear()
-        elif self._statements.pop(name, None) is None:
-            raise QueryFailure(f'prepared statement "{name}" does not exist', sqlstate="26000", status=400)
+    def _plan(self, statement: Statement) -> Coroutine[Any, Any, Described]:
+        return statement.describe(self._pool, timeout_s=self._limit_s, session=self._facts())
 
-    def _statement(self, name: str) -> Statement:
-        if name not in self._statements:
-            raise QueryFailure(f'prepared statement "{name}" does not exist', sqlstate="26000", status=400)
-        return self._statements[name]
+    def _facts(self) -> dict[str, str]:
+        """What a catalogue query may ask about this session."""
+        return self._state.settings.changed() | {"pid": str(self.key[0])}
 
-    def _portal(self, name: str) -> Portal:
-        if name not in self._portals:
-            raise QueryFailure(f'portal "{name}" does not exist', sqlstate="34000", status=400)
-        return self._portals[name]
+    def _new_query(self) -> RemoteQuery:
+        return RemoteQuery(self._pool, timeout_s=self._limit_s)
 
-    def _close_portal(self, name: str) -> None:
-        portal = self._portals.pop(name, None)
-        if portal is not None:
-            portal.close()
+    @property
+    def _limit_s(self) -> float:
+        own = self._state.settings.timeout_s
+        return min(own, self._timeout_s) if own else self._timeout_s
 
-    def _close_portals(self) -> None:
-        for name in list(self._portals):
-            self._close_portal(name)
+    async def _stream(
+        self, portal: Portal, max_rows: int, *, formats: list[int] | None = None, discard: bool = False
+    ) -> Fetched:
+        """The next rows, to the client unless they are to be discarded."""
+        on_data: Callable[[bytes], None] = (lambda data: None) if discard else self._connection.send_raw
+        self._connection.on_pressure = portal.pressure
+        try:
+            return await self._guarded(portal.fetch(max_rows, on_data, formats=formats))
+        finally:
+            self._connection.on_pressure = None
 
     async def _guarded(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Run what a cancel request, or the client's going, may end."""
@@ -344,12 +404,18 @@ class Session:
             self._running = None
             self._cancelled = False
 
-    def _fail(self, failure: QueryFailure, *, statement: Piece | None = None) -> None:
-        if self._transaction == _OPEN:
-            self._transaction = _FAILED
-            self._close_portals()
+    def _fail(self, failure: QueryFailure, statement: Piece | None = None) -> None:
+        self._state.fail()
         self._connection.send(m.ErrorResponse(fields=error_fields(failure, statement=statement)))
 
     def _ready(self) -> None:
-        self._connection.send(m.ReadyForQuery(status=self._transaction))
+        self._connection.send(m.ReadyForQuery(status=self._state.transaction))
         self._connection.flush()
+
+
+def _run_by_the_engine(piece: Piece) -> Piece:
+    """Places in its messages are those of a cursor's query, not of its DECLARE."""
+    command = command_of(piece.sql)
+    if command is None or command.kind != "declare":
+        return piece
+    return Piece(command.query.sql, piece.start + command.query.start)

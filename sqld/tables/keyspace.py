@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from shared.ids import decode_invocation_id, key_partition_key, scope_partition_key
+from shared.ids import decode_invocation_id, key_partition_key, partition_key_of, scope_partition_key
 from shared.limits import check_scope
 from shared.storage.keys import SCOPED, object_prefix, scope_prefix
 
@@ -57,14 +57,20 @@ def clip(key_range: KeyRange, *, first_key: int, last_key: int) -> KeyRange | No
     return KeyRange(start, end) if start < end else None
 
 
-def ranges_by_id(kind: bytes, constraints: Constraints, *, id_column: str) -> list[KeyRange]:
-    """Ranges of a table whose keys go on with the invocation id. A scope, where the table has one, is its place."""
+def ranges_by_id(kind: bytes, constraints: Constraints, *, id_column: str, key_column: str = "") -> list[KeyRange]:
+    """Ranges of a table whose keys go on with the invocation id. A scope, where the table has one, is its place;
+    without a scope, the key of the object is (`key_column`)."""
     ids = constraints.get(id_column, Bounds()).values
     if ids is not None:
         return _ranges(kind + raw for text in ids if (raw := _decode_id(text)) is not None)
     scopes = constraints.get("scope", Bounds()).values
-    if scopes is None or None in scopes:
+    if scopes is None:
         return ranges_by_partition_key(kind, constraints)
+    keys = constraints.get(key_column, Bounds()).values
+    if None in scopes:
+        if scopes != {None} or keys is None or None in keys:
+            return ranges_by_partition_key(kind, constraints)
+        return _ranges(kind + key_partition_key(key).to_bytes(8, "big") for key in keys if isinstance(key, str))
     return _ranges(kind + scope_partition_key(scope).to_bytes(8, "big") for scope in _scopes(scopes))
 
 
@@ -76,14 +82,52 @@ def _decode_id(text: object) -> bytes | None:
         return None
 
 
-def ranges_by_object(kind: bytes, constraints: Constraints) -> list[KeyRange]:
+def ranges_by_object(
+    kind: bytes, constraints: Constraints, *, id_column: str | None = None, name_column: str | None = None
+) -> list[KeyRange]:
     """Ranges of a table whose keys go on with partition key, service and the user's key; and of its rows within
-    scopes, whose place the user's key does not tell."""
+    scopes, whose place the user's key does not tell.
+
+    `id_column`: an invocation of the same object, whose id tells the place of both. `name_column`: the rest of the key.
+    """
+    if id_column is not None:
+        constraints = _with_places(constraints, id_column)
     scopes = constraints.get("scope", Bounds()).values
     if scopes is None:
-        return [*_unscoped(kind, constraints), *ranges_by_partition_key(SCOPED[kind], constraints)]
-    unscoped = _unscoped(kind, constraints) if None in scopes else []
-    return [*unscoped, *_scoped(kind, _scopes(scopes), constraints)]
+        ranges = [*_unscoped(kind, constraints), *ranges_by_partition_key(SCOPED[kind], constraints)]
+    else:
+        unscoped = _unscoped(kind, constraints) if None in scopes else []
+        ranges = [*unscoped, *_scoped(kind, _scopes(scopes), constraints)]
+    if name_column is None:
+        return ranges
+    return _with_names(ranges, constraints, name_column)
+
+
+def _with_places(constraints: Constraints, id_column: str) -> Constraints:
+    """The same, with the partition keys that ids tell, where nothing else tells them."""
+    ids = constraints.get(id_column, Bounds()).values
+    if ids is None or "partition_key" in constraints:
+        return constraints
+    raws = [raw for text in ids if (raw := _decode_id(text)) is not None]
+    return {**constraints, "partition_key": Bounds(frozenset(partition_key_of(raw) for raw in raws))}
+
+
+def _with_names(ranges: list[KeyRange], constraints: Constraints, name_column: str) -> list[KeyRange]:
+    """Of ranges that are all rows of one object, the named ones."""
+    names = _texts(constraints, name_column)
+    whole_objects = all(_texts(constraints, column) is not None for column in ("service_key", "service_name"))
+    # A name that is no UTF-8 is shown with replacement characters.
+    if names is None or not whole_objects or any("\ufffd" in name for name in names):
+        return ranges
+    found = []
+    for each in ranges:
+        if each.start[:1] in SCOPED.values() and constraints.get("scope", Bounds()).values is None:
+            # Not one object's: all rows of a place within any scope.
+            found.append(each)
+        else:
+            keys = [each.start + name.encode() for name in sorted(set(names))]
+            found += [KeyRange(key, key + b"\0") for key in keys]
+    return found
 
 
 def _unscoped(kind: bytes, constraints: Constraints) -> list[KeyRange]:

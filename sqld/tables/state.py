@@ -33,7 +33,10 @@ _COLUMNS: Columns = {
 }
 
 SOURCE = StoreTable(
-    ranges=lambda constraints: ranges_by_object(STATE, constraints),
+    ranges=lambda constraints: ranges_by_object(STATE, constraints, name_column="key"),
     row=lambda key, value: _Row(*decode_object(key), value),
     columns=_COLUMNS,
+    # Values may be large, and lists of names are asked for without them.
+    row_of_key=lambda key: _Row(*decode_object(key), b""),
+    key_columns=frozenset(("partition_key", "scope", "service_name", "service_key", "key", "key_length")),
 )

@@ -38,7 +38,7 @@ def _row(key: bytes, value: bytes) -> _Row | None:
 
 
 SOURCE = StoreTable(
-    ranges=lambda constraints: ranges_by_object(INBOX, constraints),
+    ranges=lambda constraints: ranges_by_object(INBOX, constraints, id_column="id"),
     row=_row,
     columns=_COLUMNS,
 )

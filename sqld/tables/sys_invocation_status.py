@@ -7,19 +7,21 @@ from typing import NamedTuple
 
 from shared.ids import encode_invocation_id, partition_key_of
 from shared.storage.keys import INVOCATION
-from shared.storage.values import InvocationRow, Status, decode_invocation
+from shared.storage.values import Status, decode_invocation
 from shared.wal.commands import Failure, HandlerKind
 from shared.wal.futures import Combinator, Future, FutureNode, Leaf, completion_of, signal_of
 from sqld.tables.future_json import future_json
 from sqld.tables.keyspace import ranges_by_id
-from sqld.tables.source import Columns, StoreTable
+from sqld.tables.source import Columns, StoreTable, time_or_none
+from sqld.tables.vqueues import Entry, vqueue_id
 
 __all__ = ["SOURCE"]
 
 
-class _Row(NamedTuple):
+class _Known(NamedTuple):
+    """What the key tells."""
+
     id: bytes
-    invocation: InvocationRow
 
 
 _STATUS = {status: status.name.lower() for status in Status}
@@ -30,43 +32,41 @@ _SERVICE_TYPE = {
     HandlerKind.WORKFLOW_RUN: "workflow",
     HandlerKind.WORKFLOW_SHARED: "workflow",
 }
-#: 9999-12-31T23:59:59.999Z: later times stand as this one.
-_TIME_MS_MAX = 253_402_300_799_999
 #: Before it ran, an invocation has no journal to speak of.
 _NOT_RUN = (Status.SCHEDULED, Status.INBOXED)
 
 
-def _completion_result(row: _Row) -> str | None:
+def _completion_result(row: Entry) -> str | None:
     if row.invocation.status != Status.COMPLETED:
         return None
     return "failure" if isinstance(row.invocation.result, Failure) else "success"
 
 
-def _completion_failure(row: _Row) -> str | None:
+def _completion_failure(row: Entry) -> str | None:
     result = row.invocation.result
     return f"[{result.code}] {result.message}" if isinstance(result, Failure) else None
 
 
-def _invoked_by(row: _Row) -> str:
+def _invoked_by(row: Entry) -> str:
     if row.invocation.restarted_from is not None:
         return "restart_as_new"
     return "ingress" if row.invocation.caller is None else "service"
 
 
-def _trace_id(row: _Row) -> str | None:
+def _trace_id(row: Entry) -> str | None:
     """W3C Trace Context, section 3.2: version, trace id, parent id and flags, with dashes; zeros mean none."""
     parts = (row.invocation.traceparent or "").split("-")
     return parts[1] if len(parts) >= 4 and len(parts[1]) == 32 and parts[1].strip("0") else None
 
 
-def _waiting_json(row: _Row) -> str | None:
+def _waiting_json(row: Entry) -> str | None:
     waiting = row.invocation.waiting
     if waiting is None:
         return None
     return future_json(waiting.future or Future([FutureNode(0, Combinator.UNKNOWN, waiting.leaves())]))
 
 
-def _numbers(row: _Row, number_of: Callable[[Leaf], int | None]) -> list[int] | None:
+def _numbers(row: Entry, number_of: Callable[[Leaf], int | None]) -> list[int] | None:
     waiting = row.invocation.waiting
     if waiting is None:
         return None
@@ -76,6 +76,7 @@ def _numbers(row: _Row, number_of: Callable[[Leaf], int | None]) -> list[int] | 
 _COLUMNS: Columns = {
     "partition_key": lambda row: partition_key_of(row.id),
     "id": lambda row: encode_invocation_id(row.id),
+    "vqueue_id": vqueue_id,
     "status": lambda row: _STATUS[row.invocation.status],
     "completion_result": _completion_result,
     "completion_failure": _completion_failure,
@@ -101,8 +102,7 @@ _COLUMNS: Columns = {
     "modified_at": lambda row: row.invocation.modified_at_ms or None,
     "inboxed_at": lambda row: row.invocation.inboxed_at_ms or None,
     "scheduled_at": lambda row: row.invocation.scheduled_at_ms or None,
-    # A service or client may ask for any time of 64 bits; Arrow and psql know none so late.
-    "scheduled_start_at": lambda row: min(row.invocation.start_at_ms, _TIME_MS_MAX) or None,
+    "scheduled_start_at": lambda row: time_or_none(row.invocation.start_at_ms),
     "running_at": lambda row: row.invocation.running_at_ms or None,
     "completed_at": lambda row: row.invocation.completed_at_ms or None,
     "completion_retention": lambda row: row.invocation.completion_retention_ms,
@@ -113,7 +113,9 @@ _COLUMNS: Columns = {
 }
 
 SOURCE = StoreTable(
-    ranges=lambda constraints: ranges_by_id(INVOCATION, constraints, id_column="id"),
-    row=lambda key, value: _Row(key[1:], decode_invocation(value)),
+    ranges=lambda constraints: ranges_by_id(INVOCATION, constraints, id_column="id", key_column="target_service_key"),
+    row=lambda key, value: Entry(key[1:], decode_invocation(value)),
     columns=_COLUMNS,
+    row_of_key=lambda key: _Known(key[1:]),
+    key_columns=frozenset(("partition_key", "id")),
 )

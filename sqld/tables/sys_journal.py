@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.ids import encode_invocation_id, partition_key_of
 from shared.protocol.message_types import command_name, is_command
 from shared.storage.keys import JOURNAL
-from shared.storage.values import JournalRow, decode_journal
+from shared.storage.values import decode_journal
 from sqld.tables.entry_json import command_label, entry_json, entry_lite_json
 from sqld.tables.keyspace import Bounds, Constraints, KeyRange, ranges_by_id
 from sqld.tables.source import Columns, StoreTable
@@ -15,10 +15,14 @@ from sqld.tables.source import Columns, StoreTable
 __all__ = ["SOURCE"]
 
 
+_INDEX_MAX = (1 << 32) - 1
+
+
 class _Row(NamedTuple):
     id: bytes
     position: int
-    entry: JournalRow
+    #: None only where the columns of the key are asked for.
+    entry: Any
 
 
 def _entry_type(row: _Row) -> str:
@@ -42,12 +46,19 @@ _COLUMNS: Columns = {
 
 
 def _ranges(constraints: Constraints) -> list[KeyRange]:
-    """With one entry of named invocations asked for, its key: a journal may be long."""
+    """With some entries of named invocations asked for, their keys: a journal may be long."""
     ranges = ranges_by_id(JOURNAL, constraints, id_column="id")
-    indexes = constraints.get("index", Bounds()).values
-    if indexes is None or constraints.get("id", Bounds()).values is None:
+    index = constraints.get("index", Bounds())
+    if constraints.get("id", Bounds()).values is None:
         return ranges
-    suffixes = sorted(i.to_bytes(4, "big") for i in indexes if isinstance(i, int) and 0 <= i < 1 << 32)
+    if index.values is None:
+        low = max(0, index.low) if isinstance(index.low, int) else 0
+        high = min(_INDEX_MAX, index.high) if isinstance(index.high, int) else _INDEX_MAX
+        if low > high:
+            return []
+        first, last = low.to_bytes(4, "big"), high.to_bytes(4, "big")
+        return [KeyRange(r.start + first, r.start + last + b"\0") for r in ranges]
+    suffixes = sorted(i.to_bytes(4, "big") for i in index.values if isinstance(i, int) and 0 <= i <= _INDEX_MAX)
     return [KeyRange(r.start + suffix, r.start + suffix + b"\0") for r in ranges for suffix in suffixes]
 
 
@@ -55,4 +66,6 @@ SOURCE = StoreTable(
     ranges=_ranges,
     row=lambda key, value: _Row(key[1:25], int.from_bytes(key[25:29], "big"), decode_journal(value)),
     columns=_COLUMNS,
+    row_of_key=lambda key: _Row(key[1:25], int.from_bytes(key[25:29], "big"), None),
+    key_columns=frozenset(("partition_key", "id", "index")),
 )

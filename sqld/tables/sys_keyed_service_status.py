@@ -34,4 +34,8 @@ _COLUMNS: Columns = {
     "invocation_id": lambda row: encode_invocation_id(row.holder),
 }
 
-SOURCE = StoreTable(ranges=lambda constraints: ranges_by_object(LOCK, constraints), row=_row, columns=_COLUMNS)
+SOURCE = StoreTable(
+    ranges=lambda constraints: ranges_by_object(LOCK, constraints, id_column="invocation_id"),
+    row=_row,
+    columns=_COLUMNS,
+)

@@ -53,7 +53,7 @@ _COLUMNS: Columns = {
 }
 
 SOURCE = StoreTable(
-    ranges=lambda constraints: ranges_by_object(PROMISE, constraints),
+    ranges=lambda constraints: ranges_by_object(PROMISE, constraints, name_column="key"),
     row=lambda key, value: _Row(*decode_object(key), decode_promise(value)),
     columns=_COLUMNS,
 )

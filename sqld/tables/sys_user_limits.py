@@ -25,14 +25,18 @@ class _Row(NamedTuple):
     rule: Rule | None
 
 
-def _rows_under(catalog: Catalog | None) -> Callable[[bytes, bytes], _Row]:
+def _rows_under(catalog: Catalog | None) -> Callable[[bytes, bytes], _Row | None]:
     """The limits are those of the newest rule book, which a partition follows a moment later."""
     book = RuleBook([] if catalog is None else list(catalog.rules.values()))
 
-    def row(key: bytes, value: bytes) -> _Row:
+    def row(key: bytes, value: bytes) -> _Row | None:
+        counted = decode_counter_row(value)
+        if not counted.usage:
+            # They wait for room at another level, which tells of them as well: the oracle shows no row either.
+            return None
         partition_key, path = decode_counter(key)
         counter = tuple(path.split("/"))
-        return _Row(partition_key, counter, decode_counter_row(value), book.rule_of(counter))
+        return _Row(partition_key, counter, counted, book.rule_of(counter))
 
     return row
 

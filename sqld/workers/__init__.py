@@ -5,6 +5,8 @@ Modules:
     query       one query as its client's session sees it
     pool        which worker takes a query; the first is always warm
     link        one worker process as its parent sees it
-    process     the worker process: commands in, answers out
+    process     the worker process: commands in, a watch over what runs
+    runner      its thread that runs queries, and sends what they answer
+    guard       priority and memory of a running query
     portals     the worker's open queries
 """

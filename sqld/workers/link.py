@@ -140,6 +140,11 @@ class WorkerLink(asyncio.Protocol):
         running: bool = self._process is not None and self._process.is_alive()
         return running
 
+    async def why_dead(self) -> int:
+        """How the process ended: its exit code, or the negative signal; 0 when that is not known."""
+        await asyncio.get_running_loop().run_in_executor(None, self._process.join, 1.0)
+        return self._process.exitcode or 0
+
     def retire(self) -> None:
         """Let the process go: it ends when its socket closes."""
         self._died()

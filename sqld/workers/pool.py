@@ -4,6 +4,7 @@ Rules that always hold:
 - one worker is warm, or on its way; a second is started when queries have waited for `_PATIENCE_S`, and ended after
   `_IDLE_S` without work, since each takes some 100 MB;
 - a worker does one thing at a time; who has taken it gives it back or kills it;
+- who waits is served in turn, but for queries that have begun in some worker: only that one can go on with them;
 - a worker that died is replaced, more and more slowly when it never came up.
 """
 
@@ -15,14 +16,13 @@ from collections.abc import Coroutine
 
 from shared.catalog.catalog import Catalog
 from shared.config import Settings
+from sqld.engine.failures import TOO_MANY, QueryFailure
 from sqld.workers.link import WorkerDiedError, WorkerLink
 from sqld.workers.protocol import SetCatalog
 
-__all__ = ["WORKERS_LIMIT", "WorkerPool"]
+__all__ = ["WorkerPool"]
 
 _log = logging.getLogger(__name__)
-#: Worker processes at most; each may use its share of `query_memory_bytes`.
-WORKERS_LIMIT = 2
 #: Most queries are over sooner than a process starts (0.4 s), so a short queue is waited for.
 _PATIENCE_S = 0.1
 _IDLE_S = 30.0
@@ -43,6 +43,8 @@ class WorkerPool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._failed_starts = 0
         self._closing = False
+        #: Those who wait for any worker, the first in turn first.
+        self._waiting: dict[object, None] = {}
 
     async def start(self) -> None:
         """Start the first worker."""
@@ -60,13 +62,29 @@ class WorkerPool:
         return any(link.ready for link in self._links)
 
     async def acquire(self, wanted: WorkerLink | None = None) -> WorkerLink:
-        """A worker for oneself: `wanted`, or any. Raises WorkerDiedError when the wanted one is gone."""
+        """A worker for oneself: `wanted`, or any. Raises WorkerDiedError when the wanted one is gone, and
+        QueryFailure when it is nobody's turn for too long."""
+        ticket = object()
+        if wanted is None:
+            self._waiting[ticket] = None
+        try:
+            async with asyncio.timeout(self._settings.query_wait_s):
+                return await self._turn(ticket, wanted)
+        except TimeoutError:
+            raise self._too_many() from None
+        finally:
+            if self._waiting.pop(ticket, self) is None:
+                # The next in turn may find one free.
+                self._announce()
+
+    async def _turn(self, ticket: object, wanted: WorkerLink | None) -> WorkerLink:
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + _PATIENCE_S
         while True:
             if wanted is not None and wanted.dead:
                 raise WorkerDiedError
-            for link in self._links if wanted is None else [wanted]:
+            first = wanted is not None or next(iter(self._waiting)) is ticket
+            for link in (self._links if wanted is None else [wanted]) if first else []:
                 if link.ready and not link.taken:
                     link.taken = True
                     return link
@@ -74,6 +92,15 @@ class WorkerPool:
             if patience <= 0 and self._may_grow():
                 await self._start_worker()
             await self._wait_for_change(patience if patience > 0 else None)
+
+    def _too_many(self) -> QueryFailure:
+        settings = self._settings
+        return QueryFailure(
+            f"too many queries at once: {settings.queries_at_once} run (queries_at_once), {len(self._waiting)} wait, "
+            f"and this one has waited for {settings.query_wait_s:g} s (query_wait_s)",
+            sqlstate=TOO_MANY,
+            status=429,
+        )
 
     def release(self, link: WorkerLink) -> None:
         """Give a worker back, dead or alive."""
@@ -95,14 +122,18 @@ class WorkerPool:
 
     def _may_grow(self) -> bool:
         # One that is not ready yet will do for those who wait.
-        return not self._closing and len(self._links) < WORKERS_LIMIT and all(link.ready for link in self._links)
+        return (
+            not self._closing
+            and len(self._links) < self._settings.queries_at_once
+            and all(link.ready for link in self._links)
+        )
 
     async def _start_worker(self) -> None:
-        slot = min(set(range(WORKERS_LIMIT)) - {link.slot for link in self._links})
+        slot = min(set(range(self._settings.queries_at_once)) - {link.slot for link in self._links})
         link = WorkerLink(
             self._settings,
             slot=slot,
-            memory_bytes=self._settings.query_memory_bytes // WORKERS_LIMIT,
+            memory_bytes=self._settings.query_memory_bytes // self._settings.queries_at_once,
             on_change=self._on_change,
         )
         self._links.append(link)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from sqld.engine.context import Engine
 from sqld.engine.failures import CANCELLED, QueryFailure
 from sqld.engine.queries import Query
-from sqld.engine.results import ArrowStream, BodyWriter, JsonRows
+from sqld.engine.results import FORMATS, BodyWriter
 from sqld.pgwire.catalogue.session import CatalogueSession
 from sqld.pgwire.parameters import infer_types
 from sqld.pgwire.rows import PgRows, pg_columns
@@ -44,7 +44,7 @@ class Portals:
         types = infer_types(request.sql, request.parameter_types)
         # Null stands for any value, but DataFusion cannot plan `= ANY(NULL)`.
         values = [b"{}" if oid in ARRAYS else None for oid in types]
-        query = self._plan(request.sql, values, [], types, pg=True)
+        query = self._plan(request.sql, values, [], types, request.session)
         return Described(types, pg_columns(query.schema))
 
     def open(self, request: Open) -> Opened:
@@ -53,7 +53,8 @@ class Portals:
         types = request.parameter_types
         if (pg and len(types) < len(request.parameters)) or 0 in types:
             types = infer_types(request.sql, types)
-        query = self._plan(request.sql, request.parameters, request.parameter_formats, types, pg=pg)
+        session = request.session if pg else None
+        query = self._plan(request.sql, request.parameters, request.parameter_formats, types, session)
         self._portals[request.portal] = _Portal(query, _writer(request.output))
         return Opened(pg_columns(query.schema) if pg else [])
 
@@ -62,6 +63,8 @@ class Portals:
         portal = self._portals.get(request.portal)
         if portal is None:
             raise QueryFailure("this query is not open any more", sqlstate="34000", status=500)
+        if request.formats is not None and isinstance(portal.writer, PgRows):
+            portal.writer.formats = request.formats
         rows = 0
         for data, count in self._pieces(portal, request.max_rows):
             if self._cancelled.is_set():
@@ -101,10 +104,16 @@ class Portals:
         return not self._portals
 
     def _plan(
-        self, sql: str, parameters: list[bytes | None], formats: list[int], types: list[int], *, pg: bool
+        self,
+        sql: str,
+        parameters: list[bytes | None],
+        formats: list[int],
+        types: list[int],
+        session: dict[str, str] | None,
     ) -> Query:
+        # `session` None: it is no PostgreSQL client that asks, and there is no pg_catalog.
         values = scalars(parameters, formats, types)
-        rewritten = self._catalogue.rewritten(sql) if pg else None
+        rewritten = None if session is None else self._catalogue.rewritten(sql, session)
         if rewritten is not None:
             return self._catalogue.query(rewritten, values, self._cancelled)
         return self._engine.query(sql, values, self._cancelled)
@@ -113,4 +122,4 @@ class Portals:
 def _writer(output: Output) -> BodyWriter:
     if output.kind == "pg":
         return PgRows(output.formats)
-    return ArrowStream() if output.kind == "arrow" else JsonRows()
+    return FORMATS[output.kind]()

@@ -1,48 +1,30 @@
-"""The worker process: commands in, answers out. Owns: the socket to its parent, the engine.
+"""The worker process: commands in, answers out. Owns: the socket to its parent, the thread that runs queries.
 
-One thread reads, so that a cancel is heard while a query runs and the process ends as soon as its parent is gone;
-the main thread carries out one request after another. Writing blocks while the parent does not read, and with it
-the query: that is the back-pressure.
+The main thread reads, so that a cancel is heard while a query runs and the process ends as soon as its parent is
+gone, and watches over what runs; the runner carries out one request after another. Writing blocks while the parent
+does not read, and with it the query: that is the back-pressure.
 """
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
-import queue
+import select
 import signal
 import socket
+import sys
 import threading
 
 from shared.config import Settings
-from shared.errors import EverlogError
 from shared.logs import setup_logging
-from shared.rpc.frames import FrameReader, encode_frame
-from sqld.engine.context import Engine
-from sqld.engine.failures import INTERNAL, QueryFailure
-from sqld.workers.portals import Portals
-from sqld.workers.protocol import (
-    Cancel,
-    Chunk,
-    Close,
-    Describe,
-    Failed,
-    Fetch,
-    Open,
-    Ready,
-    SetCatalog,
-    WorkerReply,
-    WorkerRequest,
-    decode_request,
-    encode,
-)
+from shared.rpc.frames import FrameReader
+from sqld.workers.guard import Guard
+from sqld.workers.protocol import Cancel, Describe, Fetch, Open, decode_request
+from sqld.workers.runner import Runner
 
 __all__ = ["run_worker"]
 
 _log = logging.getLogger(__name__)
-#: After so long without a request, memory is given back.
-_REST_AFTER_S = 20.0
 
 
 def run_worker(link: socket.socket, settings: Settings, slot: int, memory_bytes: int) -> None:
@@ -57,82 +39,40 @@ def run_worker(link: socket.socket, settings: Settings, slot: int, memory_bytes:
 class _Worker:
     def __init__(self, link: socket.socket, settings: Settings, slot: int, memory_bytes: int) -> None:
         self._link = link
-        self._requests: queue.SimpleQueue[WorkerRequest] = queue.SimpleQueue()
         self._cancelled = threading.Event()
-        threading.Thread(target=self._read, name="reader", daemon=True).start()
-        self._engine = Engine(settings, slot=slot, memory_bytes=memory_bytes)
-        self._portals = Portals(self._engine, self._cancelled)
+        self._guard = Guard(memory_bytes)
+        self._runner = Runner(link, settings, slot, memory_bytes, self._cancelled)
 
     def run(self) -> None:
-        """Carry out requests for ever."""
-        self._send(Ready())
-        rested = True
-        while True:
-            try:
-                request = self._requests.get(timeout=None if rested else _REST_AFTER_S)
-            except queue.Empty:
-                rested = True
-                if self._portals.idle:
-                    self._engine.rest()
-                    _trim_heap()
-                continue
-            rested = False
-            self._carry_out(request)
-
-    def _carry_out(self, request: WorkerRequest) -> None:
-        if isinstance(request, SetCatalog):
-            self._engine.set_catalog(request.catalog)
-        elif isinstance(request, Close):
-            self._portals.close(request.portal)
-        elif isinstance(request, Describe | Open | Fetch):
-            self._send(self._answer(request))
-
-    def _answer(self, request: Describe | Open | Fetch) -> WorkerReply:
-        try:
-            if isinstance(request, Describe):
-                return self._portals.describe(request)
-            if isinstance(request, Open):
-                return self._portals.open(request)
-            return self._portals.fetch(request, lambda data: self._send(Chunk(data)))
-        except QueryFailure as failure:
-            if isinstance(request, Fetch):
-                self._portals.close(request.portal)
-            return Failed(failure.message, failure.sqlstate, failure.status)
-        except EverlogError as error:
-            return Failed(str(error), INTERNAL, 500)
-        except OSError:
-            # The parent is gone, or the disk is; without a parent there is nobody to tell.
-            raise
-        except Exception as error:
-            _log.exception("a query failed in a way that we did not think of: %r", request)
-            return Failed(f"internal error: {type(error).__name__}: {error}", INTERNAL, 500)
-
-    def _send(self, message: WorkerReply) -> None:
-        self._link.sendall(encode_frame(encode(message)))
-
-    def _read(self) -> None:
+        """Read for ever."""
+        # Plans are walked by recursion: what DataFusion's own limit lets pass must not end the process.
+        threading.stack_size(64 * 1024 * 1024)
+        sys.setrecursionlimit(50_000)
+        self._runner.start()
         reader = FrameReader()
         while True:
+            running = self._runner.running
+            if not select.select([self._link], [], [], self._guard.interval_s if running else None)[0]:
+                self._guard.watch(self._runner.began)
+                continue
             try:
                 data = self._link.recv(1 << 18)
             except OSError:
                 data = b""
             if not data:
-                # The main thread may be deep in a query: only this ends it.
+                # The runner may be deep in a query: only this ends it.
                 os._exit(0)
             for frame in reader.feed(data):
-                request = decode_request(frame)
-                if isinstance(request, Cancel):
-                    self._cancelled.set()
-                    continue
-                if isinstance(request, Describe | Open | Fetch):
-                    # One runs at a time, so a cancel that came before this one meant an earlier one.
-                    self._cancelled.clear()
-                self._requests.put(request)
+                self._take(frame)
 
-
-def _trim_heap() -> None:
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    # Only glibc has it.
-    if trim is not None:
-        trim(0)
+    def _take(self, frame: bytes) -> None:
+        request = decode_request(frame)
+        if isinstance(request, Cancel):
+            self._cancelled.set()
+            return
+        if isinstance(request, Describe | Open | Fetch):
+            # One runs at a time, so a cancel that came before this one meant an earlier one.
+            self._cancelled.clear()
+            if self._guard.begin():
+                self._runner = self._runner.successor()
+        self._runner.put(request)

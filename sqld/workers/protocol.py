@@ -11,6 +11,7 @@ import msgspec
 from shared.catalog.catalog import Catalog
 
 __all__ = [
+    "EXIT_MEMORY",
     "Cancel",
     "Chunk",
     "Close",
@@ -32,13 +33,16 @@ __all__ = [
     "encode",
 ]
 
+#: With this a worker ends whose query needed more memory than it may.
+EXIT_MEMORY = 12
+
 
 class _Message(msgspec.Struct, array_like=True):
     """Both sides are of one version: they are started together."""
 
 
 class Output(_Message):
-    """How rows leave: `json`, `arrow`, or `pg` with one format code a column (none: all text; one: for all)."""
+    """How rows leave: `json`, `jsonl`, `arrow`, or `pg` with a format code a column (none: all text; one: for all)."""
 
     kind: str
     formats: list[int] = []
@@ -51,14 +55,17 @@ class SetCatalog(_Message, tag=1):
 
 
 class Describe(_Message, tag=2):
-    """A prepared statement: which parameters and columns has it? `parameter_types`: OIDs, 0 for unknown."""
+    """A prepared statement: which parameters and columns has it? `parameter_types`: OIDs, 0 for unknown. `session`:
+    what catalogue queries ask about the client's own, see `sqld.pgwire.catalogue.rewrite`."""
 
     sql: str
     parameter_types: list[int]
+    session: dict[str, str] = {}
 
 
 class Open(_Message, tag=3):
-    """Plan a query under a number of the parent's choice. Parameters as they came from the client's wire."""
+    """Plan a query under a number of the parent's choice. Parameters as they came from the client's wire; `session`
+    as in `Describe`."""
 
     portal: int
     sql: str
@@ -66,13 +73,15 @@ class Open(_Message, tag=3):
     parameters: list[bytes | None] = []
     parameter_formats: list[int] = []
     parameter_types: list[int] = []
+    session: dict[str, str] = {}
 
 
 class Fetch(_Message, tag=4):
-    """Send the next `max_rows` rows (0: all)."""
+    """Send the next `max_rows` rows (0: all). `formats`: of a cursor, whose fetches may differ; as in `Output`."""
 
     portal: int
     max_rows: int
+    formats: list[int] | None = None
 
 
 class Close(_Message, tag=5):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from typing import Any
 
-from sqld.engine.failures import TIMED_OUT, UNAVAILABLE, QueryFailure
+from sqld.engine.failures import OUT_OF_MEMORY, TIMED_OUT, TOO_COMPLEX, UNAVAILABLE, QueryFailure
 from sqld.workers.link import WorkerDiedError, WorkerLink
 from sqld.workers.pool import WorkerPool
 from sqld.workers.protocol import (
+    EXIT_MEMORY,
     Close,
     Column,
     Describe,
@@ -53,16 +55,20 @@ class RemoteQuery:
         parameters: list[bytes | None] | None = None,
         formats: list[int] | None = None,
         types: list[int] | None = None,
+        session: dict[str, str] | None = None,
     ) -> list[Column]:
         """Plan it; the columns of its rows."""
-        request = Open(self._number, sql, output, parameters or [], formats or [], types or [])
+        request = Open(self._number, sql, output, parameters or [], formats or [], types or [], session or {})
         reply = await self._step(request)
         assert isinstance(reply, Opened), reply
         return reply.columns
 
-    async def fetch(self, max_rows: int, on_data: Callable[[bytes], None]) -> Fetched:
-        """Send the bytes of the next `max_rows` rows (0: all) to `on_data`."""
-        reply = await self._step(Fetch(self._number, max_rows), on_data)
+    async def fetch(
+        self, max_rows: int, on_data: Callable[[bytes], None], *, formats: list[int] | None = None
+    ) -> Fetched:
+        """Send the bytes of the next `max_rows` rows (0: all) to `on_data`; `formats`: other ones than it was opened
+        with."""
+        reply = await self._step(Fetch(self._number, max_rows, formats), on_data)
         assert isinstance(reply, Fetched), reply
         if reply.complete:
             self._forget()
@@ -106,7 +112,14 @@ class RemoteQuery:
                 finally:
                     self._running = False
                     self._pool.release(link)
-        except (TimeoutError, WorkerDiedError, asyncio.CancelledError) as error:
+        except WorkerDiedError as error:
+            dead = self._link
+            self.close()
+            raise _died(0 if dead is None else await dead.why_dead()) from error
+        except QueryFailure:
+            self.close()
+            raise
+        except (TimeoutError, asyncio.CancelledError) as error:
             self.close()
             raise _translated(error, self._timeout_s) from error
         self._left_s -= loop.time() - began
@@ -116,16 +129,20 @@ class RemoteQuery:
         return reply
 
 
-async def describe(pool: WorkerPool, sql: str, parameter_types: list[int], *, timeout_s: float) -> Described:
+async def describe(
+    pool: WorkerPool, sql: str, parameter_types: list[int], *, timeout_s: float, session: dict[str, str] | None = None
+) -> Described:
     """What a prepared statement takes and gives. Raises QueryFailure."""
     try:
         async with asyncio.timeout(timeout_s):
             link = await pool.acquire()
             try:
-                reply: Any = await link.ask(Describe(sql, parameter_types))
+                reply: Any = await link.ask(Describe(sql, parameter_types, session or {}))
             finally:
                 pool.release(link)
-    except (TimeoutError, WorkerDiedError) as error:
+    except WorkerDiedError as error:
+        raise _died(await link.why_dead()) from error
+    except TimeoutError as error:
         raise _translated(error, timeout_s) from error
     if isinstance(reply, Failed):
         raise QueryFailure(reply.message, sqlstate=reply.sqlstate, status=reply.status)
@@ -137,7 +154,16 @@ def _translated(error: BaseException, timeout_s: float) -> BaseException:
     if isinstance(error, TimeoutError):
         text = f"canceling statement due to statement timeout: it took more than {timeout_s:g} s (query_timeout_s)"
         return QueryFailure(text, sqlstate=TIMED_OUT, status=500)
-    if isinstance(error, WorkerDiedError):
-        text = "the process that ran this query was ended; nothing else is affected, run it again"
-        return QueryFailure(text, sqlstate=UNAVAILABLE, status=500)
     return error
+
+
+def _died(exit_code: int) -> QueryFailure:
+    """What a query's client is told of the end of its process."""
+    if exit_code in (EXIT_MEMORY, -signal.SIGABRT):
+        text = "out of memory: this query needs more than its share of query_memory_bytes; its process was ended"
+        return QueryFailure(text, sqlstate=OUT_OF_MEMORY, status=500)
+    if exit_code in (-signal.SIGSEGV, -signal.SIGBUS):
+        text = "stack depth limit exceeded: this query is nested too deeply; its process was ended"
+        return QueryFailure(text, sqlstate=TOO_COMPLEX, status=500)
+    text = "the process that ran this query was ended; nothing else is affected, run it again"
+    return QueryFailure(text, sqlstate=UNAVAILABLE, status=500)

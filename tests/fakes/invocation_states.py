@@ -7,7 +7,15 @@ from typing import Any
 
 import msgspec
 
-from shared.api.partition import InvocationState, InvocationStatesReply, InvocationStatesRequest, PartitionRequest
+from shared.api.partition import (
+    InvocationState,
+    InvocationStatesReply,
+    InvocationStatesRequest,
+    PartitionRequest,
+    PartitionStatus,
+    WorkerStatusReply,
+    WorkerStatusRequest,
+)
 from shared.rpc.connection import Connection
 from shared.rpc.server import RpcServer
 
@@ -15,10 +23,12 @@ __all__ = ["StatesWorker"]
 
 
 class StatesWorker:
-    """Answers InvocationStatesRequest with `states`."""
+    """Answers InvocationStatesRequest with `states`, WorkerStatusRequest with `partitions` and `damaged`."""
 
     def __init__(self, path: Path, states: list[InvocationState]) -> None:
         self.states = states
+        self.partitions: list[PartitionStatus] = []
+        self.damaged: list[tuple[int, str]] = []
         self._server = RpcServer(path, msgspec.msgpack.Decoder(PartitionRequest).decode, self, name="fake worker")
 
     async def start(self) -> None:
@@ -29,6 +39,9 @@ class StatesWorker:
 
     def on_messages(self, connection: Connection, messages: list[Any]) -> None:
         for message in messages:
+            if isinstance(message, WorkerStatusRequest):
+                connection.send(WorkerStatusReply(message.request_id, self.partitions, damaged=self.damaged))
+                continue
             assert isinstance(message, InvocationStatesRequest)
             connection.send(InvocationStatesReply(message.request_id, self.states))
 

@@ -71,6 +71,13 @@ class FakePartition:
     def flush(self) -> None:
         self._db.flush()
 
+    def compact(self) -> None:
+        self._db.flush()
+        self._db.compact_range(None, None)
+
+    def rows(self) -> list[tuple[bytes, bytes]]:
+        return list(self._db.items())
+
     def close(self) -> None:
         self._db.close()
 

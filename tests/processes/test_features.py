@@ -82,6 +82,33 @@ def test_state_is_kept_by_key_and_cleared(client: Client) -> None:
     assert client.call(f"/Box/{key}/look", "x") is None
 
 
+def test_a_query_sees_what_was_answered_before_it(client: Client) -> None:
+    """Many clients at once: who has an answer finds it in a query sent after it, and no partition goes back."""
+
+    def lsns() -> dict[int, int]:
+        rows = client.sql("select partition_id, applied_lsn from everlog_read_lsns()")
+        return {row["partition_id"]: row["applied_lsn"] for row in rows}
+
+    def one(_: int) -> None:
+        key, before = fresh(), lsns()
+        for turn in range(6):
+            client.call(f"/Box/{key}/put", ["x", turn])
+            state = f"select value_utf8 from state where service_name = 'Box' and service_key = '{key}' and key = 'x'"
+            assert client.sql(state) == [{"value_utf8": str(turn)}]
+            delayed = client.call(f"/Box/{key}/put/send?delay=60s", ["y", turn])["invocationId"]
+            found = client.sql(f"select id, status from sys_invocation where id = '{delayed}'")
+            assert found == [{"id": delayed, "status": "scheduled"}]
+            count = f"select count(*) as n from sys_invocation where target = 'Box/{key}/put' and status = 'scheduled'"
+            assert client.sql(count) == [{"n": turn + 1}]
+            after = lsns()
+            assert all(after[partition] >= lsn for partition, lsn in before.items())
+            assert sum(after.values()) >= sum(before.values()) + 2
+            before = after
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(one, range(6)))
+
+
 def test_lazy_state_is_read_on_demand(client: Client) -> None:
     key = fresh()
     assert client.call(f"/LazyBox/{key}/swap", "a") == [None, [], "a"]

@@ -19,6 +19,7 @@ OTHERS: dict[str, object] = {
 }
 OTHERS["log_level"] = "DEBUG"
 OTHERS["retry_on_max_attempts"] = "kill"
+OTHERS["sql_tls_mode"] = "require"
 
 
 def toml(path: Path, text: str) -> Path:
@@ -76,6 +77,7 @@ def test_flags_beat_the_environment_and_that_beats_the_file(tmp_path: Path) -> N
         ({"EVERLOG_INACTIVITY_TIMEOUT_S": "nan"}, ["inactivity_timeout_s is nan", "want 0 or more"]),
         ({"EVERLOG_RETRY_FACTOR": "0.5"}, ["retry_factor is 0.5", "want 1 or more"]),
         ({"EVERLOG_RETRY_ON_MAX_ATTEMPTS": "stop"}, ["retry_on_max_attempts is 'stop'", "want pause or kill"]),
+        ({"EVERLOG_SQL_TLS_MODE": "prefer"}, ["sql_tls_mode is 'prefer'", "want allow or require"]),
     ],
 )
 def test_a_bad_value_is_refused_and_the_text_says_which_and_what_is_wanted(

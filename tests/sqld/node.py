@@ -18,11 +18,12 @@ import uvloop
 
 from shared.api.partition import InvocationState
 from shared.api.sql import CancelQuery, QueryChunk, QueryEnd, QueryError, QueryRequest, SqlReply
-from shared.catalog.partitions import even_partitions
+from shared.catalog.partitions import PartitionTable, even_partitions
 from shared.config import Settings, write_settings
 from shared.rpc.frames import FrameReader, encode_frame
 from tests.conftest import eventually, free_ports
 from tests.fakes.invocation_states import StatesWorker
+from tests.fakes.log_reader import ReadableLog
 from tests.fakes.meta_push import MetaPush, example_catalog
 from tests.fakes.partition_store import EXAMPLES, FakePartition
 
@@ -81,14 +82,26 @@ class Node:
         self.partitions = [FakePartition(data, partition) for partition in even_partitions(partitions)]
         self._peers = _Peers()
         self.meta = MetaPush(self.settings.socket("metad"), example_catalog(partitions=partitions))
-        self.worker = StatesWorker(self.settings.socket("partitiond-0"), example_states())
+        self.workers_told = [
+            StatesWorker(self.settings.socket(f"partitiond-{n}"), self._states(n)) for n in range(self.settings.workers)
+        ]
+        self.logd = ReadableLog(self.settings.socket("logd"))
         self.process: subprocess.Popen[bytes] | None = None
         self._log = data / "sqld.log"
 
-    def start(self, *, peers: bool = True) -> None:
+    def _states(self, worker: int) -> list[InvocationState]:
+        """Of the examples, those whose partition is this worker's."""
+        table = PartitionTable(1, [fake.partition for fake in self.partitions])
+        places = {s.id: table.partition_of(int.from_bytes(s.id[:8], "big")).id for s in example_states()}
+        return [s for s in example_states() if self.settings.worker_of(places[s.id]) == worker]
+
+    def start(self, *, peers: bool = True, logd: bool = True) -> None:
+        if peers and logd:
+            self._peers.run(self.logd.start())
         if peers:
             self._peers.run(self.meta.start())
-            self._peers.run(self.worker.start())
+            for worker in self.workers_told:
+                self._peers.run(worker.start())
         self.start_sqld()
         if peers:
             eventually(lambda: self.meta.subscribers, what="sqld subscribes to the catalog")
@@ -175,7 +188,9 @@ class Node:
             for partition in self.partitions:
                 partition.close()
             self._peers.run(self.meta.close())
-            self._peers.run(self.worker.close())
+            for worker in self.workers_told:
+                self._peers.run(worker.close())
+            self._peers.run(self.logd.close())
             self._peers.close()
 
 

@@ -17,6 +17,7 @@ from sqld.engine.failures import QueryFailure
 from sqld.engine.text_formats import date_text, iso_duration, json_interval, pg_interval, pg_timestamp, rfc3339
 from sqld.pgwire.encode import BINARY, TEXT, encoder
 from sqld.pgwire.parameters import decode_parameter, infer_types
+from sqld.pgwire.scalars import scalars
 from sqld.pgwire.types import ARRAYS, TYPES, Oid, oid_of_arrow
 
 EPOCH = datetime.datetime(1970, 1, 1)
@@ -98,7 +99,58 @@ def test_any_bytes_are_a_value_or_a_failure() -> None:
     for _ in range(5000):
         raw = source.randbytes(source.randrange(40))
         with contextlib.suppress(QueryFailure):
-            decode_parameter(raw, source.randrange(2), source.choice([*Oid, 0, 99999]))
+            scalars([raw], [source.randrange(2)], [source.choice([*Oid, 0, 99999])])
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "oid", "sqlstate"),
+    [
+        (b"99999999999999999999", TEXT, Oid.INT8, "22003"),
+        (b"{1,99999999999999999999}", TEXT, Oid.INT8_ARRAY, "22003"),
+        (b"1 parsec", TEXT, Oid.INTERVAL, "22P03"),
+        (b"x", BINARY, Oid.INTERVAL, "22P03"),
+        (b"\\9", TEXT, Oid.BYTEA, "22P03"),
+        (b"{}", BINARY, Oid.JSONB, "22P03"),
+        (b"\1\2", BINARY, Oid.BOOL, "22P03"),
+        (b"short", BINARY, Oid.UUID, "22P03"),
+        (struct.pack(">iiiiii", 1, 0, 20, 1, 1, 8) + b"1234", BINARY, Oid.INT8_ARRAY, "22P03"),
+        (struct.pack(">iiiiii", 1, 0, 20, 1, 1, -1) + b"more", BINARY, Oid.INT8_ARRAY, "22P03"),
+    ],
+)
+def test_what_is_no_value_is_the_failure_of_its_query(raw: bytes, code: int, oid: Oid, sqlstate: str) -> None:
+    with pytest.raises(QueryFailure) as failed:
+        scalars([raw], [code], [oid])
+    assert failed.value.sqlstate == sqlstate
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "oid", "value"),
+    [
+        (b"1 day 00:00:01", TEXT, Oid.INTERVAL, datetime.timedelta(days=1, seconds=1)),
+        (struct.pack(">qii", 1_000_000, 1, 0), BINARY, Oid.INTERVAL, datetime.timedelta(days=1, seconds=1)),
+        (struct.pack(">qii", 0, 0, 2), BINARY, Oid.INTERVAL, pa.MonthDayNano([2, 0, 0])),
+        (struct.pack(">q", 3_661_000_001), BINARY, Oid.TIME, "01:01:01.000001"),
+        (b"\1{}", BINARY, Oid.JSONB, "{}"),
+        (bytes(range(16)), BINARY, Oid.UUID, "00010203-0405-0607-0809-0a0b0c0d0e0f"),
+        (b"a\\\\b\\001", TEXT, Oid.BYTEA, b"a\\b\1"),
+        (b"\\x00ff", TEXT, Oid.BYTEA, b"\0\xff"),
+        (b"18446744073709551615", TEXT, Oid.NUMERIC, 2**64 - 1),
+        (b"-1.50", TEXT, Oid.NUMERIC, Decimal("-1.50")),
+        (b"{1,18446744073709551615}", TEXT, Oid.NUMERIC_ARRAY, [1, 2**64 - 1]),
+        (b"{1.5,NULL}", TEXT, Oid.NUMERIC_ARRAY, [Decimal("1.5"), None]),
+        (b"{1 day}", TEXT, Oid.INTERVAL_ARRAY, [datetime.timedelta(days=1)]),
+        (b"{2024-02-29}", TEXT, Oid.DATE_ARRAY, ["2024-02-29"]),
+        (
+            struct.pack(">iiiiii", 1, 0, 1082, 1, 1, 4) + struct.pack(">i", 0),
+            BINARY,
+            Oid.DATE_ARRAY,
+            [datetime.date(2000, 1, 1)],
+        ),
+        (b"x", TEXT, Oid.VARCHAR, "x"),
+    ],
+)
+def test_parameters_of_all_types_are_taken(raw: bytes, code: int, oid: Oid, value: object) -> None:
+    assert scalars([raw], [code], [oid])[0].as_py() == value
 
 
 @pytest.mark.parametrize(
@@ -115,6 +167,8 @@ def test_any_bytes_are_a_value_or_a_failure() -> None:
         ),
         ("SELECT * FROM state WHERE value = $1 AND lower(key) = lower($2)", [Oid.BYTEA, Oid.TEXT]),
         ("this is no SQL $1", [Oid.TEXT]),
+        ("SELECT * FROM sys_invocation WHERE completion_retention > $1", [Oid.INTERVAL]),
+        ("SELECT $1::interval, $2::bigint[], $3::uuid, '$4'", [Oid.INTERVAL, Oid.INT8_ARRAY, Oid.UUID]),
         ("SELECT 1", []),
     ],
 )
@@ -124,6 +178,7 @@ def test_parameter_types_are_inferred(sql: str, types: list[int]) -> None:
 
 def test_given_parameter_types_stay() -> None:
     assert infer_types("SELECT $1::bigint, $2", [Oid.INT4, 0]) == [Oid.INT4, Oid.TEXT]
+    assert infer_types("SELECT $1::bigint, $2", [Oid.UNKNOWN]) == [Oid.INT8, Oid.TEXT]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
-"""The clients that people use: psql, psycopg 3 and asyncpg."""
+"""The clients that people use: psql, psycopg 3, asyncpg and SQLAlchemy."""
 
 from __future__ import annotations
 
 import datetime
 import decimal
+import io
 import subprocess
 import threading
 import time
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 import asyncpg
 import psycopg
 import pytest
+import sqlalchemy
 import uvloop
 
 from shared.ids import encode_invocation_id
@@ -67,6 +69,12 @@ def test_psql_goes_on_after_an_error(examples: Node) -> None:
         (r"\di", ""),
         (r"\dT", ""),
         (r"\dx", ""),
+        (r"\dTS+ time*", "timestamp with time zone"),
+        (r"\dLS", "sql|"),
+        (r"\db+", "pg_default"),
+        (r"\dcS", "utf8_to_utf8"),
+        (r"\dAo", ""),
+        (r"\sv sys_invocation", "CREATE OR REPLACE VIEW public.sys_invocation"),
         (r"\d nope", 'Did not find any relation named "nope"'),
     ],
 )
@@ -277,3 +285,132 @@ def test_asyncpg_prepares_and_fetches(examples: Node) -> None:
             await connection.close()
 
     uvloop.run(run())
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_psycopg_gives_parameters_of_every_type(pg: psycopg.Connection, binary: bool) -> None:
+    spec = "%b" if binary else "%s"
+    day = datetime.timedelta(days=1)
+    find = f"SELECT count(*) FROM sys_invocation_status WHERE id = {spec} AND completion_retention "
+    assert pg.execute(f"{find} = {spec}", (SUSPENDED, day)).fetchone() == (1,)
+    assert pg.execute(f"{find} > {spec}", (SUSPENDED, datetime.timedelta(hours=-3))).fetchone() == (1,)
+    assert pg.execute(f"{find} < {spec}", (SUSPENDED, datetime.timedelta(days=2, microseconds=5))).fetchone() == (1,)
+    assert pg.execute(f"SELECT key FROM state WHERE value = {spec}", (b"\xff\x00",)).fetchall() == [("raw",)]
+    assert pg.execute(f"SELECT {spec}::boolean, {spec}::double", (True, 1.5)).fetchone() == (True, 1.5)
+    since = datetime.datetime.fromtimestamp(T0 / 1000, datetime.UTC)
+    assert pg.execute(
+        f"SELECT {spec}::timestamptz - created_at FROM sys_invocation_status LIMIT 1", (since,)
+    ).fetchone()
+    assert pg.execute(f"SELECT {spec}::date", (datetime.date(2024, 2, 29),)).fetchone() == (datetime.date(2024, 2, 29),)
+    numbers = [decimal.Decimal(COUNTER_KEY), decimal.Decimal(2**64 - 1)]
+    found = pg.execute(f"SELECT id FROM sys_invocation_status WHERE partition_key = ANY({spec})", (numbers,)).fetchall()
+    assert (RUNNING,) in found
+    assert pg.execute(f"SELECT {spec}::bigint[]", ([1, None, 3],)).fetchone() == ([1, None, 3],)
+
+
+def test_psycopg_has_cursors_on_the_server(examples: Node) -> None:
+    with psycopg.connect(examples.dsn) as connection:
+        with connection.cursor(name="a cursor") as cursor:
+            cursor.execute(LONG.format(2000) + " WHERE x <= %s", (1000,))
+            assert cursor.fetchone()[0] == 1  # type: ignore[index]
+            assert [row[0] for row in cursor.fetchmany(3)] == [2, 3, 4]
+            cursor.scroll(5)
+            assert len(cursor.fetchall()) == 991
+        with connection.cursor(name="binary", binary=True) as cursor:
+            cursor.itersize = 100
+            cursor.execute("SELECT x FROM generate_series(1, 250) t(x)")
+            assert [row[0] for row in cursor] == list(range(1, 251))
+        connection.commit()
+        with connection.cursor(name="held", withhold=True) as cursor:
+            cursor.execute("SELECT x FROM generate_series(1, 5) t(x)")
+            connection.commit()
+            assert [row[0] for row in cursor.fetchall()] == [1, 2, 3, 4, 5]
+
+
+def test_a_pipeline_goes_on_after_its_failed_part(pg: psycopg.Connection) -> None:
+    with pg.pipeline() as pipeline:
+        first = pg.execute("SELECT 1")
+        pipeline.sync()
+        failed = pg.execute("SELECT nope")
+        pg.execute("SELECT 2")
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            pipeline.sync()
+        last = pg.execute("SELECT 3")
+        pipeline.sync()
+        assert (first.fetchone(), last.fetchone()) == ((1,), (3,))
+    del failed
+
+
+def test_an_error_points_at_the_name_that_is_wrong(pg: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.errors.UndefinedColumn) as failed:
+        pg.execute("SELECT id, nope FROM sys_invocation")
+    assert failed.value.diag.statement_position == "12"
+
+
+def test_copy_is_refused_and_the_session_goes_on(examples: Node) -> None:
+    async def run() -> None:
+        connection = await asyncpg.connect(
+            host="127.0.0.1", port=examples.settings.sql_port, user="everlog", database="everlog", timeout=10
+        )
+        try:
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError, match="COPY is refused"):
+                await connection.copy_from_query("SELECT 1", output=io.BytesIO())
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError, match="COPY is refused"):
+                await connection.copy_to_table("state", source=io.BytesIO(b"x"))
+            statement = await connection.prepare("SELECT id, completion_retention FROM sys_invocation WHERE id = $1")
+            assert [p.name for p in statement.get_parameters()] == ["text"]
+            assert [a.type.name for a in statement.get_attributes()] == ["text", "interval"]
+            assert (await statement.fetchrow(RUNNING))["completion_retention"] == datetime.timedelta(days=1)
+            day = datetime.timedelta(days=1)
+            find = "SELECT id FROM sys_invocation_status WHERE completion_retention = $1 AND partition_key = $2"
+            assert RUNNING in [row["id"] for row in await connection.fetch(find, day, COUNTER_KEY)]
+        finally:
+            await connection.close()
+        pool = await asyncpg.create_pool(
+            host="127.0.0.1",
+            port=examples.settings.sql_port,
+            user="everlog",
+            database="everlog",
+            min_size=1,
+            max_size=2,
+        )
+        async with pool:
+            # Given back, a connection is reset by a query of its own.
+            for _ in range(2):
+                async with pool.acquire() as taken:
+                    assert await taken.fetchval("SELECT 1") == 1
+
+    uvloop.run(run())
+
+
+def test_sqlalchemy_inspects_and_reads(examples: Node) -> None:
+    engine = sqlalchemy.create_engine(f"postgresql+psycopg://everlog@127.0.0.1:{examples.settings.sql_port}/everlog")
+    with engine.connect() as connection:
+        _inspect(connection)
+    engine.dispose()
+
+
+def _inspect(connection: sqlalchemy.Connection) -> None:
+    inspector = sqlalchemy.inspect(connection)
+    assert "public" in inspector.get_schema_names()
+    assert {"state", "sys_journal"} <= set(inspector.get_table_names())
+    assert "sys_invocation" in inspector.get_view_names()
+    columns = {column["name"]: column for column in inspector.get_columns("sys_invocation_status")}
+    assert columns["partition_key"]["type"].as_generic().__class__ is sqlalchemy.Numeric
+    assert isinstance(columns["created_at"]["type"], sqlalchemy.TIMESTAMP)
+    assert isinstance(columns["suspended_waiting_for_signals"]["type"], sqlalchemy.ARRAY)
+    assert columns["id"]["nullable"]
+    assert inspector.get_pk_constraint("state")["constrained_columns"] == []
+    assert inspector.get_indexes("state") == []
+    assert inspector.get_foreign_keys("state") == []
+    assert inspector.get_unique_constraints("state") == []
+    assert inspector.get_check_constraints("state") == []
+    assert inspector.get_table_comment("state")["text"]
+    assert inspector.has_table("sys_invocation")
+    assert not inspector.has_table("nope")
+    assert inspector.get_view_definition("sys_invocation")
+    table = sqlalchemy.Table("sys_invocation", sqlalchemy.MetaData(), autoload_with=connection)
+    found = connection.execute(
+        sqlalchemy.select(table.c.id, table.c.status).where(table.c.id.in_([RUNNING, "x"])).limit(5)
+    )
+    assert found.all() == [(RUNNING, "running")]

@@ -11,6 +11,7 @@ from typing import Any
 from sqlglot import exp
 
 from sqld.pgwire.catalogue.relations import EMPTY
+from sqld.pgwire.types import NAME_SUFFIX
 
 __all__ = ["empty_answer"]
 
@@ -24,13 +25,21 @@ def empty_answer(tree: Any) -> str | None:
         query = query.left
     columns: list[str] = []
     for projection in query.selects:
-        name = projection.alias_or_name or "?column?"
+        name = _folded(projection) or "?column?"
         # DataFusion refuses a name that comes twice.
-        while name in columns:
-            name += "_"
+        if name in columns:
+            name += f"{NAME_SUFFIX}{len(columns)}"
         columns.append(name)
     fields = ", ".join(f'CAST(NULL AS TEXT) AS "{name}"' for name in columns)
     return f"SELECT {fields} WHERE false"
+
+
+def _folded(projection: Any) -> str:
+    """The name that PostgreSQL would give it: in small letters unless it is quoted."""
+    named = projection.args.get("alias") if isinstance(projection, exp.Alias) else projection.this
+    quoted = isinstance(named, exp.Identifier) and named.quoted
+    name: str = projection.alias_or_name
+    return name if quoted else name.lower()
 
 
 def _is_empty(node: Any, empty_ctes: frozenset[str]) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from shared.tables.columns import Column, ColumnType
+from shared.tables.columns import Column
 from shared.tables.registry import TABLES, VIEWS
-from sqld.pgwire.types import ARRAYS, TYPES, Oid
+from sqld.pgwire.settings import DEFAULTS
+from sqld.pgwire.types import ARRAYS, TYPES, oid_of_column
 
-__all__ = ["DATABASE", "EMPTY", "RELATIONS", "ROLE", "Relation", "relation_oids"]
+__all__ = ["DATABASE", "EMPTY", "RELATIONS", "ROLE", "Relation", "User", "relation_oids", "users"]
 
 #: The one database and role that are shown; clients may connect under any name.
 DATABASE = "everlog"
@@ -23,18 +24,6 @@ _ROLE_OID = 10
 _PUBLIC_OID = 2200
 _CATALOG_OID = 11
 _FIRST_USER_OID = 16384
-
-_OID_OF: dict[ColumnType, Oid] = {
-    ColumnType.U64: Oid.NUMERIC,
-    ColumnType.U32: Oid.INT8,
-    ColumnType.BOOL: Oid.BOOL,
-    ColumnType.TEXT: Oid.TEXT,
-    ColumnType.BYTES: Oid.BYTEA,
-    ColumnType.TIMESTAMP: Oid.TIMESTAMPTZ,
-    ColumnType.DURATION: Oid.INTERVAL,
-    ColumnType.U32_LIST: Oid.INT8_ARRAY,
-    ColumnType.TEXT_LIST: Oid.TEXT_ARRAY,
-}
 
 
 class Relation(NamedTuple):
@@ -49,24 +38,27 @@ class Relation(NamedTuple):
         return [(name, kind) for name, _, kind in (part.partition(":") for part in self.columns.split())]
 
 
-class _User(NamedTuple):
+class User(NamedTuple):
+    """One of our tables (kind `r`) and views (`v`, with its query)."""
+
     oid: int
     name: str
     kind: str
     doc: str
     columns: tuple[Column, ...]
+    sql: str = ""
 
 
-def _users() -> list[_User]:
+def users() -> list[User]:
     """Our tables and views. Their numbers follow their names, so they are the same in every process."""
-    found = [(table.name, "r", table.doc, table.columns) for table in TABLES.values()]
-    found += [(view.name, "v", view.doc, view.columns) for view in VIEWS.values()]
-    return [_User(_FIRST_USER_OID + i, *entry) for i, entry in enumerate(sorted(found))]
+    found = [(table.name, "r", table.doc, table.columns, "") for table in TABLES.values()]
+    found += [(view.name, "v", view.doc, view.columns, view.sql) for view in VIEWS.values()]
+    return [User(_FIRST_USER_OID + i, *entry) for i, entry in enumerate(sorted(found, key=lambda entry: entry[0]))]
 
 
 def relation_oids() -> dict[str, int]:
     """Name -> number of our tables and views, and of pg_catalog's that clients cast to regclass."""
-    return {user.name: user.oid for user in _users()} | {
+    return {user.name: user.oid for user in users()} | {
         "pg_type": 1247,
         "pg_attribute": 1249,
         "pg_proc": 1255,
@@ -83,7 +75,7 @@ def _classes() -> list[tuple[Any, ...]]:
             *(False, u.kind == "v", False, False, False, "n", None, 0, False, 0, 0, -1.0, None, False, u.oid, 0),
             *(False, True),
         )
-        for u in _users()
+        for u in users()
     ]
 
 
@@ -93,9 +85,9 @@ def _attributes() -> list[tuple[Any, ...]]:
             *(user.oid, column.name, oid, TYPES[oid].length, number, -1, False, False, "", "", False, 100, None),
             *(True, None, 0, -1, int(oid in ARRAYS), "x", None, "", False),
         )
-        for user in _users()
+        for user in users()
         for number, column in enumerate(user.columns, 1)
-        for oid in (_OID_OF[column.type],)
+        for oid in (oid_of_column(column.type.value),)
     ]
 
 
@@ -105,15 +97,26 @@ def _types() -> list[tuple[Any, ...]]:
         (
             *(int(oid), kind.name, _CATALOG_OID, _ROLE_OID, kind.length, "b", int(ARRAYS.get(oid, 0)), 0, 0, -1),
             *(100 if kind.category == "S" else 0, int(array_of.get(oid, 0)), False, ",", kind.category, None, 0),
+            *(
+                "array_in" if oid in ARRAYS else f"{kind.name}in",
+                2400 if oid in ARRAYS else 0,
+                False,
+                True,
+                kind.length > 0,
+                "x",
+                None,
+                None,
+                None,
+            ),
         )
         for oid, kind in TYPES.items()
     ]
 
 
 def _descriptions() -> list[tuple[Any, ...]]:
-    tables = [(user.oid, 1259, 0, user.doc) for user in _users()]
+    tables = [(user.oid, 1259, 0, user.doc) for user in users()]
     columns = [
-        (user.oid, 1259, number, column.doc) for user in _users() for number, column in enumerate(user.columns, 1)
+        (user.oid, 1259, number, column.doc) for user in users() for number, column in enumerate(user.columns, 1)
     ]
     return tables + columns
 
@@ -142,13 +145,15 @@ RELATIONS: dict[str, Relation] = {
     ),
     "pg_type": Relation(
         "oid:i typname:t typnamespace:i typowner:i typlen:i typtype:t typelem:i typrelid:i typbasetype:i typtypmod:i "
-        "typcollation:i typarray:i typnotnull:b typdelim:t typcategory:t typdefault:t typndims:i",
+        "typcollation:i typarray:i typnotnull:b typdelim:t typcategory:t typdefault:t typndims:i "
+        "typinput:t typreceive:i typispreferred:b typisdefined:b typbyval:b typstorage:t typdefaultbin:t typacl:T "
+        "typsubscript:t",
         _types,
     ),
     "pg_database": Relation(
         "oid:i datname:t datdba:i encoding:i datcollate:t datctype:t daticulocale:t datlocprovider:t datacl:T "
-        "datallowconn:b datistemplate:b dattablespace:i datconnlimit:i",
-        lambda: [(1, DATABASE, _ROLE_OID, 6, "C", "C", None, "c", None, True, False, 1663, -1)],
+        "datallowconn:b datistemplate:b dattablespace:i datconnlimit:i datcollversion:t",
+        lambda: [(1, DATABASE, _ROLE_OID, 6, "C", "C", None, "c", None, True, False, 1663, -1, None)],
     ),
     "pg_roles": Relation(
         "oid:i rolname:t rolsuper:b rolinherit:b rolcreaterole:b rolcreatedb:b rolcanlogin:b rolconnlimit:i "
@@ -156,22 +161,59 @@ RELATIONS: dict[str, Relation] = {
         lambda: [(_ROLE_OID, ROLE, False, True, False, False, True, -1, None, False, False, None)],
     ),
     "pg_user": Relation(
-        "usename:t usesysid:i usecreatedb:b usesuper:b",
-        lambda: [(ROLE, _ROLE_OID, False, False)],
+        "usename:t usesysid:i usecreatedb:b usesuper:b userepl:b usebypassrls:b passwd:t valuntil:t useconfig:T",
+        lambda: [(ROLE, _ROLE_OID, False, False, False, False, None, None, None)],
     ),
     "pg_am": Relation("oid:i amname:t amtype:t", lambda: [(2, "heap", "t")]),
     "pg_description": Relation("objoid:i classoid:i objsubid:i description:t", _descriptions),
     "pg_tables": Relation(
         "schemaname:t tablename:t tableowner:t tablespace:t hasindexes:b hasrules:b hastriggers:b rowsecurity:b",
-        lambda: [("public", u.name, ROLE, None, False, False, False, False) for u in _users() if u.kind == "r"],
+        lambda: [("public", u.name, ROLE, None, False, False, False, False) for u in users() if u.kind == "r"],
     ),
     "pg_views": Relation(
         "schemaname:t viewname:t viewowner:t definition:t",
-        lambda: [("public", u.name, ROLE, VIEWS[u.name].sql) for u in _users() if u.kind == "v"],
+        lambda: [("public", u.name, ROLE, u.sql) for u in users() if u.kind == "v"],
     ),
     "pg_settings": Relation(
-        "name:t setting:t unit:t category:t short_desc:t",
-        lambda: [("server_version_num", "150000", None, None, None), ("max_index_keys", "32", None, None, None)],
+        "name:t setting:t unit:t category:t short_desc:t extra_desc:t context:t vartype:t source:t min_val:t max_val:t "
+        "enumvals:T boot_val:t reset_val:t sourcefile:t sourceline:i pending_restart:b",
+        lambda: [
+            (
+                *(name, value, None, "Everlog", "", None, "user", "string", "default", None, None),
+                *(None, value, value, None, None, False),
+            )
+            for name, value in DEFAULTS.items()
+        ],
+    ),
+    "pg_get_keywords": Relation(
+        "word:t catcode:t barelabel:b catdesc:t baredesc:t",
+        lambda: [
+            (word, "R", True, "reserved", "can be bare label")
+            for word in (
+                "analyze",
+                "any",
+                "asc",
+                "desc",
+                "distinct",
+                "explain",
+                "ilike",
+                "limit",
+                "offset",
+                "returning",
+            )
+        ],
+    ),
+    "pg_conversion": Relation(
+        "oid:i conname:t connamespace:i conowner:i conforencoding:i contoencoding:i conproc:i condefault:b",
+        lambda: [(4400, "utf8_to_utf8", _CATALOG_OID, _ROLE_OID, 6, 6, 0, True)],
+    ),
+    "pg_language": Relation(
+        "oid:i lanname:t lanowner:i lanispl:b lanpltrusted:b lanplcallfoid:i laninline:i lanvalidator:i lanacl:T",
+        lambda: [(14, "sql", _ROLE_OID, False, True, 0, 0, 0, None)],
+    ),
+    "pg_stat_database": Relation(
+        "datid:i datname:t numbackends:i xact_commit:i xact_rollback:i blks_read:i blks_hit:i",
+        lambda: [(1, DATABASE, 0, 0, 0, 0, 0)],
     ),
     "pg_tablespace": Relation(
         "oid:i spcname:t spcowner:i spcacl:T spcoptions:T", lambda: [(1663, "pg_default", _ROLE_OID, None, None)]
@@ -198,7 +240,7 @@ _EMPTY_COLUMNS = {
     "pg_rewrite": "oid:i ev_class:i rulename:t ev_enabled:t ev_type:t",
     "pg_foreign_table": "ftrelid:i ftserver:i ftoptions:T",
     "pg_foreign_server": "oid:i srvname:t",
-    "pg_range": "rngtypid:i rngsubtype:i",
+    "pg_range": "rngtypid:i rngsubtype:i rngmultitypid:i",
     "pg_enum": "oid:i enumtypid:i enumlabel:t enumsortorder:f",
     "pg_auth_members": "roleid:i member:i admin_option:b",
     "pg_extension": "oid:i extname:t extversion:t extnamespace:i",
@@ -208,11 +250,42 @@ _EMPTY_COLUMNS = {
     "pg_cast": "oid:i castsource:i casttarget:i castfunc:i castcontext:t castmethod:t",
     "pg_opclass": "oid:i opcname:t opcmethod:i",
     "pg_operator": "oid:i oprname:t",
-    "pg_language": "oid:i lanname:t",
     "pg_matviews": "schemaname:t matviewname:t matviewowner:t definition:t",
     "pg_event_trigger": "oid:i evtname:t",
     "pg_default_acl": "oid:i defaclrole:i defaclnamespace:i defaclobjtype:t",
-    "pg_stat_activity": "pid:i datname:t usename:t state:t query:t",
+    "pg_stat_activity": "datid:i datname:t pid:i leader_pid:i usesysid:i usename:t application_name:t client_addr:t "
+    "client_hostname:t client_port:i backend_start:t xact_start:t query_start:t state_change:t wait_event_type:t "
+    "wait_event:t state:t backend_xid:i backend_xmin:i query_id:i query:t backend_type:t",
+    "pg_largeobject_metadata": "oid:i lomowner:i lomacl:T",
+    "pg_locks": "locktype:t database:i relation:i pid:i mode:t granted:b transactionid:i virtualtransaction:t",
+    "pg_aggregate": "aggfnoid:i aggkind:t",
+    "pg_amop": "oid:i amopfamily:i amoplefttype:i amoprighttype:i amopstrategy:i amoppurpose:t amopopr:i",
+    "pg_amproc": "oid:i amprocfamily:i amproclefttype:i amprocrighttype:i amprocnum:i amproc:i",
+    "pg_authid": "oid:i rolname:t",
+    "pg_available_extensions": "name:t default_version:t installed_version:t comment:t",
+    "pg_available_extension_versions": "name:t version:t installed:b superuser:b relocatable:b schema:t requires:T",
+    "pg_cursors": "name:t statement:t is_holdable:b is_binary:b is_scrollable:b creation_time:t",
+    "pg_db_role_setting": "setdatabase:i setrole:i setconfig:T",
+    "pg_foreign_data_wrapper": "oid:i fdwname:t fdwowner:i fdwhandler:i fdwvalidator:i fdwacl:T fdwoptions:T",
+    "pg_group": "groname:t grosysid:i grolist:I",
+    "pg_indexes": "schemaname:t tablename:t indexname:t tablespace:t indexdef:t",
+    "pg_opfamily": "oid:i opfmethod:i opfname:t opfnamespace:i opfowner:i",
+    "pg_prepared_statements": "name:t statement:t prepare_time:t parameter_types:T from_sql:b",
+    "pg_replication_slots": "slot_name:t plugin:t slot_type:t datoid:i database:t active:b",
+    "pg_rules": "schemaname:t tablename:t rulename:t definition:t",
+    "pg_sequences": "schemaname:t sequencename:t sequenceowner:t data_type:t start_value:i last_value:i",
+    "pg_stat_user_tables": "relid:i schemaname:t relname:t seq_scan:i idx_scan:i n_live_tup:i n_dead_tup:i",
+    "pg_stat_replication": "pid:i usename:t application_name:t state:t",
+    "pg_subscription": "oid:i subdbid:i subname:t subowner:i subenabled:b subconninfo:t",
+    "pg_stat_ssl": "pid:i ssl:b version:t cipher:t bits:i client_dn:t",
+    "pg_timezone_abbrevs": "abbrev:t utc_offset:t is_dst:b",
+    "pg_timezone_names": "name:t abbrev:t utc_offset:t is_dst:b",
+    "pg_ts_config": "oid:i cfgname:t cfgnamespace:i cfgowner:i cfgparser:i",
+    "pg_ts_dict": "oid:i dictname:t dictnamespace:i dictowner:i dicttemplate:i dictinitoption:t",
+    "pg_ts_parser": "oid:i prsname:t prsnamespace:i",
+    "pg_ts_template": "oid:i tmplname:t tmplnamespace:i",
+    "pg_user_mapping": "oid:i umuser:i umserver:i umoptions:T",
+    "pg_user_mappings": "umid:i srvid:i srvname:t umuser:i usename:t umoptions:T",
 }
 #: Tables that never have a row.
 EMPTY = frozenset(_EMPTY_COLUMNS)

@@ -37,6 +37,8 @@ def _rows(request: Any) -> list[msgspec.Struct]:
     ("accept", "wanted", "content_type"),
     [
         ("application/json", "json", "application/json"),
+        ("application/x-ndjson", "jsonl", "application/x-ndjson"),
+        ("application/jsonl", "jsonl", "application/jsonl"),
         ("*/*", "arrow", "application/vnd.apache.arrow.stream"),
         ("application/json, */*", "arrow", "application/vnd.apache.arrow.stream"),
     ],
@@ -102,5 +104,22 @@ def test_a_client_that_goes_away_cancels_the_query(tmp_path: Path) -> None:
             writer.transport.abort()
             await until(lambda: CancelQuery(1) in sqld.requests)
             assert (await node.call("GET", "/version")).status == 200
+
+    uvloop.run(main())
+
+
+def test_a_client_that_goes_away_before_the_answer_cancels_the_query(tmp_path: Path) -> None:
+    """A query may run for a minute before its first row: that there is nothing to write must not hide who left."""
+
+    async def main() -> None:
+        settings = new_settings(tmp_path)
+        async with Node(settings), FakePeer(settings.socket("sqld"), SqlRequest, lambda request: []) as sqld:
+            _, writer = await asyncio.open_connection("127.0.0.1", settings.admin_port)
+            body = b'{"query":"select 1"}'
+            head = "POST /query HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+            writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            await until(lambda: sqld.requests)
+            writer.transport.abort()
+            await until(lambda: CancelQuery(1) in sqld.requests)
 
     uvloop.run(main())

@@ -23,14 +23,15 @@ from partitiond.machine.actions import (
     SuspensionRefused,
     TerminateOutcome,
 )
+from scripts.debug.actions import action_words
 from scripts.debug.differing import Difference, differences, row_changes
 from scripts.debug.logs import BATCH, NO_OP
 from scripts.debug.rows import TABLES, decode_row
-from scripts.debug.words import action_words, command_words
 from shared.ids import encode_invocation_id
 from shared.storage import keys, values
 from shared.storage.values import OutboxRow
 from shared.wal.commands import CompletionMessage
+from sqld.tables.command_words import command_words
 from tests.partitiond.machine.fixtures import GREETER, Machine, invoke, new_id
 from tests.shared.storage.examples import KEYS, VALUES
 from tests.shared.wal.examples import BATCHES

@@ -1,4 +1,4 @@
-"""Commands, effects and actions in words. Pure: no I/O.
+"""Commands and effects in words. Pure: no I/O.
 
 One line each: what, of which invocation, with what. Payloads are told by their size.
 """
@@ -7,23 +7,6 @@ from __future__ import annotations
 
 import msgspec
 
-from partitiond.machine.actions import (
-    AbortAttempt,
-    AckCommand,
-    AckRun,
-    Action,
-    ForwardNotification,
-    InvocationEnded,
-    InvocationStored,
-    RegisterTimer,
-    RetryNow,
-    RunRefused,
-    SendOutbox,
-    StartInvocation,
-    SuspensionRefused,
-    TerminateOutcome,
-)
-from scripts.debug.plain import id_text, leaf_text, text_of
 from shared.protocol.message_types import MessageType, command_name, is_command
 from shared.storage.values import JournalRow
 from shared.wal.commands import (
@@ -63,9 +46,10 @@ from shared.wal.commands import (
     TruncateOutbox,
     Yield,
 )
+from shared.wal.plain import id_text, leaf_text, text_of
 from sqld.tables.entry_json import entry_lite_json
 
-__all__ = ["action_words", "command_words", "effect_words", "entry_words", "message_words", "result_words"]
+__all__ = ["command_words", "effect_words", "entry_words", "message_words", "numbers", "result_words"]
 
 _PREVIEW = 60
 
@@ -98,7 +82,7 @@ def command_words(command: Command) -> str:
             messages = "; ".join(f"{seq}: {message_words(message)}" for seq, message in command.messages)
             return f"Deliver from partition {command.sender}: {messages}"
         case TruncateOutbox():
-            return f"TruncateOutbox: messages {_numbers(command.seqs)} are stored by their receivers"
+            return f"TruncateOutbox: messages {numbers(command.seqs)} are stored by their receivers"
         case CompleteAwakeable():
             where = f"signal {command.signal} of {id_text(command.invocation_id)}"
             return f"CompleteAwakeable {where} {result_words(command.result)}"
@@ -130,7 +114,7 @@ def _on(deployment: msgspec.Struct | None) -> str:
     return "" if deployment is None else f" on {getattr(deployment, 'id', '?')}"
 
 
-def _numbers(numbers: list[int]) -> str:
+def numbers(numbers: list[int]) -> str:
     """`3`, `3 to 7`, `3, 5, 8`."""
     if len(numbers) > 2 and numbers == list(range(numbers[0], numbers[0] + len(numbers))):
         return f"{numbers[0]} to {numbers[-1]}"
@@ -220,34 +204,3 @@ def message_words(message: OutboxMessage) -> str:
             return f"{asker} {how} {id_text(message.invocation_id)}"
         case KillMessage():
             return f"kill {id_text(message.invocation_id)}"
-
-
-def action_words(action: Action) -> str:
-    """What the leader is asked to do."""
-    match action:
-        case StartInvocation():
-            return f"StartInvocation {id_text(action.id)} (generation {action.row.generation})"
-        case ForwardNotification():
-            return f"ForwardNotification entry {action.index} to {id_text(action.id)}"
-        case AckCommand():
-            return f"AckCommand {action.command_index} to {id_text(action.id)}"
-        case AckRun():
-            return f"AckRun {action.completion_id} to {id_text(action.id)}"
-        case AbortAttempt():
-            return f"AbortAttempt of {id_text(action.id)} up to generation {action.generation}"
-        case SuspensionRefused():
-            return f"SuspensionRefused of {id_text(action.id)}: its own runs {_numbers(action.completions)} are open"
-        case RetryNow():
-            return f"RetryNow {id_text(action.id)}"
-        case RegisterTimer():
-            return f"RegisterTimer at {action.fire_at_ms}"
-        case SendOutbox():
-            return f"SendOutbox {action.seq}: {message_words(action.row.message)}"
-        case InvocationStored():
-            return f"InvocationStored {id_text(action.id)}" + ("" if action.created else " (it was there)")
-        case InvocationEnded():
-            return f"InvocationEnded {id_text(action.id)} {result_words(action.result)}"
-        case RunRefused():
-            return f"RunRefused {id_text(action.id)}: a second run of a workflow"
-        case TerminateOutcome():
-            return f"TerminateOutcome {action.outcome}"

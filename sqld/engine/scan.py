@@ -1,0 +1,147 @@
+"""Where the rows of one scan come from: opened while the plan is made, read when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from shared.api.partition import InvocationState
+from shared.errors import CorruptionError
+from sqld.engine.scope import ScanNote, Scope
+from sqld.engine.stores import StoreSnapshot
+from sqld.tables.keyspace import Constraints, KeyRange, clip
+from sqld.tables.source import CatalogTable, JoinedTable, NodeTable, Source, StoreTable, ViewTable
+
+__all__ = ["Scan", "open_scan"]
+
+
+class Scan(Protocol):
+    """Rows, each with how many bytes it takes in the store. A plan may ask for them more than once."""
+
+    def rows(self, columns: set[str]) -> Iterator[tuple[Any, int]]:
+        """`columns`: those that will be asked of the rows."""
+        ...
+
+
+def open_scan(scope: Scope, source: Source, constraints: Constraints, note: ScanNote) -> Scan:
+    """Find what is to be read and hold it. `note` is told."""
+    if isinstance(source, StoreTable | JoinedTable):
+        return _StoreScan(scope, source, constraints, note)
+    if isinstance(source, CatalogTable):
+        catalog = scope.catalog
+        note.keys = lambda: "the catalog"
+        return _Listed(lambda: source.rows(catalog) if catalog is not None else ())
+    if isinstance(source, ViewTable):
+        views = scope.views()
+        note.keys = lambda: "this query's view"
+        return _Listed(lambda: source.rows(views))
+    if isinstance(source, NodeTable):
+        note.keys = lambda: "what the node's programs tell"
+        return _Listed(lambda: source.rows(scope.facts, constraints))
+    note.keys = lambda: "what the partition workers run now"
+    return _Listed(lambda: source.rows(scope.states()))
+
+
+class _Listed:
+    def __init__(self, rows: Callable[[], Any]) -> None:
+        self._rows = rows
+
+    def rows(self, columns: set[str]) -> Iterator[tuple[Any, int]]:
+        return ((row, 0) for row in self._rows())
+
+
+class _Opened:
+    """A partition with rows for us."""
+
+    def __init__(self, partition_id: int, ranges: list[KeyRange], snapshot: StoreSnapshot) -> None:
+        self.partition_id = partition_id
+        self.ranges = ranges
+        self.snapshot = snapshot
+        #: Somebody reads through its iterator.
+        self.taken = False
+
+
+class _StoreScan:
+    """Rows of the stores. A partition that holds none of the keys is not even opened."""
+
+    def __init__(
+        self, scope: Scope, source: StoreTable | JoinedTable, constraints: Constraints, note: ScanNote
+    ) -> None:
+        self._scope = scope
+        self._source = source
+        self._row = source.row
+        if isinstance(source, StoreTable) and source.row_under is not None and scope.catalog is not None:
+            self._row = source.row_under(scope.catalog)
+        ranges = source.ranges(constraints)
+        self._opened: list[_Opened] = []
+        partitions = scope.partitions()
+        for partition_id in partitions:
+            first_key, last_key = scope.partition_range(partition_id)
+            own = [r for r in ranges if clip(r, first_key=first_key, last_key=last_key) is not None]
+            snapshot = scope.open(partition_id) if own else None
+            if snapshot is not None:
+                self._opened.append(_Opened(partition_id, own, snapshot))
+                note.partitions.append((partition_id, 0 if snapshot.meta is None else snapshot.meta.applied_lsn))
+        note.of_partitions = len(partitions)
+        note.keys = lambda: _in_words(source.ranges, constraints, ranges)
+
+    def rows(self, columns: set[str]) -> Iterator[tuple[Any, int]]:
+        source = self._source
+        row_of_key = source.row_of_key if columns <= source.key_columns else None
+        for opened in self._opened:
+            if row_of_key is not None:
+                yield from ((row_of_key(key), 0) for key, _ in self._read(opened, values=False))
+                continue
+            rows = self._stored(opened)
+            yield from rows if isinstance(source, StoreTable) else self._joined(source, opened.partition_id, rows)
+
+    def _stored(self, opened: _Opened) -> Iterator[tuple[Any, int]]:
+        row_of = self._row
+        for key, value in self._read(opened, values=True):
+            try:
+                row = row_of(key, value)
+            except Exception as error:
+                text = f"partition {opened.partition_id}: unreadable row {key.hex()}: {error}"
+                raise CorruptionError(text) from error
+            if row is not None:
+                yield row, len(value)
+
+    def _read(self, opened: _Opened, *, values: bool) -> Iterator[tuple[bytes, bytes]]:
+        snapshot: StoreSnapshot | None = opened.snapshot
+        mine = not opened.taken
+        if not mine:
+            # The same scan runs twice at once: each needs an iterator.
+            snapshot = self._scope.open(opened.partition_id)
+        opened.taken = True
+        try:
+            if snapshot is not None:
+                yield from snapshot.rows(opened.ranges, values=values)
+        finally:
+            if mine:
+                opened.taken = False
+
+    def _joined(
+        self, source: JoinedTable, partition_id: int, stored: Iterator[tuple[Any, int]]
+    ) -> Iterator[tuple[Any, int]]:
+        states: dict[bytes, InvocationState] | None = None
+        for row, size in stored:
+            state = None
+            if source.may_run(row):
+                if states is None:
+                    states = {state.id: state for state in self._scope.states_of(partition_id)}
+                state = states.get(source.id_of(row))
+            yield source.joined(row, state), size
+
+
+def _in_words(
+    ranges_of: Callable[[Constraints], list[KeyRange]], constraints: Constraints, ranges: list[KeyRange]
+) -> str:
+    """Which constraints chose the keys: those without which other keys were read."""
+    by = [
+        column
+        for column in sorted(constraints)
+        if ranges_of({name: bounds for name, bounds in constraints.items() if name != column}) != ranges
+    ]
+    if not by:
+        return "no key" if not ranges else "all rows"
+    return f"{len(ranges)} key{'' if len(ranges) == 1 else 's or ranges'} by {', '.join(by)}"

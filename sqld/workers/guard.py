@@ -1,0 +1,80 @@
+"""Watches over a running query from beside it: its priority and its memory. Owns: the priority of this process's
+threads."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+
+from sqld.workers.protocol import EXIT_MEMORY
+
+__all__ = ["Guard"]
+
+_log = logging.getLogger(__name__)
+#: A query that runs longer gives way to everything else of the node.
+_QUICK_S = 0.05
+#: Under full load a thread of this niceness has a tenth of what one of niceness 0 gets (Linux: weights 110 and 1024).
+_NICE = 10
+_INTERVAL_S = 0.025
+#: What a query takes beside DataFusion's pool: rows on their way, and what the stores wrote since they were read last.
+_MEMORY_BESIDE = 256 * 1024 * 1024
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+class Guard:
+    """Called by the process's main thread, whose own priority never changes: new threads begin with it.
+
+    Niceness can only be raised, so a thread that ran a long query is replaced before the next one; a niceness of the
+    whole process would make the next look-up wait behind the load.
+    """
+
+    def __init__(self, memory_bytes: int) -> None:
+        self._memory_bytes = memory_bytes + _MEMORY_BESIDE
+        self._lowered = False
+        self._limit = 0
+        #: How often `watch` wants to be called while a request runs.
+        self.interval_s = _INTERVAL_S
+
+    def begin(self) -> bool:
+        """A request begins. True: the last one was long, its thread is to be replaced."""
+        lowered, self._lowered = self._lowered, False
+        self._limit = _anonymous_bytes() + self._memory_bytes
+        return lowered
+
+    def watch(self, began: float) -> None:
+        """A request runs since `began` (0.0: it does not any more)."""
+        if not began:
+            return
+        if not self._lowered and time.monotonic() - began > _QUICK_S:
+            self._lowered = True
+            _lower_others()
+        if self._limit and _anonymous_bytes() > self._limit:
+            _log.error("a query needs more than %d MB: this process ends", self._memory_bytes >> 20)
+            os._exit(EXIT_MEMORY)
+
+
+def _lower_others() -> None:
+    """All threads but this one."""
+    mine = threading.get_native_id()
+    try:
+        threads = [int(path.name) for path in Path("/proc/self/task").iterdir()]
+    except OSError:
+        # Not Linux: there niceness is the process's, and could not be taken back.
+        return
+    for thread in threads:
+        if thread != mine:
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, thread, _NICE)
+
+
+def _anonymous_bytes() -> int:
+    """Memory that is this process's alone; 0 where that is not told."""
+    try:
+        fields = Path("/proc/self/statm").read_text().split()
+    except OSError:
+        return 0
+    return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES
