@@ -31,6 +31,8 @@ __all__ = ["Answer", "Runtime", "opened", "running_service"]
 
 _ROOT = Path(__file__).resolve().parents[3]
 _SETTLE_S = 20.0
+#: Ask for lines of JSON in all queries, not in those of whole tables alone.
+_ALL_FORMATS = bool(os.environ.get("EVERLOG_ALL_FORMATS"))
 #: Of messages, what is compared: what follows names each server's own version of a place, a list or a hint.
 _MESSAGE_CHARACTERS = 40
 
@@ -127,7 +129,8 @@ class Runtime:
         assert len({name for name, _ in columns}) < len(columns) or _compared(_rows_of(table), query) == seen, (
             f"{query.name}: Arrow and JSON differ"
         )
-        if self._side.name == "e":
+        # Of the oracle there are none. One query of a table is as good as the next.
+        if self._side.name == "e" and (_ALL_FORMATS or ":" not in query.name):
             _, lines = await self.body(sql, "application/x-ndjson")
             assert _compared([json.loads(line) for line in lines.splitlines()], query) == seen, f"{query.name}: lines"
         return Answer(status, columns, seen)
