@@ -166,3 +166,18 @@ def test_queries_come_in_every_form(node: Node, everlog: Everlog, tmp_path: Path
     assert "created_at" in pa.ipc.open_file(whole).schema.names
     status, out, err = everlog("sql", "select no_such_column from state")
     assert (status, out, err.count("\n")) == (1, "", 1)
+
+
+def test_state_is_set_and_cleared(node: Node, everlog: Everlog) -> None:
+    assert everlog("invoke", "Counter/plums/add", "3")[0] == 0
+    done = everlog("state", "set", "Counter", "plums", "value=40", 'note="for jam"')
+    assert done == (0, "Counter/plums has 2 values now.\n", "")
+    assert everlog("invoke", "Counter/plums/add", "2")[1] == "42\n"
+    assert _json(everlog("state", "Counter", "plums", "--json")) == {"value": 42, "note": "for jam"}
+    assert everlog("state", "clear", "Counter", "plums", "note", "--yes")[0] == 0
+    assert _json(everlog("state", "Counter", "plums", "--json")) == {"value": 42}
+    status, _, err = everlog("state", "set", "Greeter", "plums", "value=1")
+    assert (status, err.count("\n")) == (1, 1)
+    # An object that never was called may be given a state too.
+    assert everlog("state", "set", "Counter", "figs", "value=1")[0] == 0
+    assert everlog("invoke", "Counter/figs/get")[1] == "1\n"
