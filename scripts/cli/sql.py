@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
         converse(admin, lambda sql, expanded: _print_table(admin, sql, expanded=expanded))
         return 0
     whole, rest = split(sys.stdin.read() if statement in (None, "-") else str(statement))
+    rest = rest.rstrip()
     statements = [*whole, *([rest] if rest else [])]
     if not statements:
         raise UsageError("that is no statement")

@@ -22,4 +22,5 @@ def split(text: str) -> tuple[list[str], str]:
         if statement:
             whole.append(statement)
         begun = []
-    return whole, "".join(begun).strip()
+    # Blanks at its end may be within a text that goes on in the next line.
+    return whole, "".join(begun).lstrip()

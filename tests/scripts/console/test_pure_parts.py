@@ -108,7 +108,7 @@ def test_filter_is_a_condition() -> None:
         ('select "a;""b" ; x', ['select "a;""b"'], "x"),
         ("select 1 -- no; end\n; x", ["select 1 -- no; end"], "x"),
         ("select /* ; \n ; */ 1; x", ["select /* ; \n ; */ 1"], "x"),
-        ("select 'open; ", [], "select 'open;"),
+        ("select 'open; ", [], "select 'open; "),
         ("1 - 2 / 3;", ["1 - 2 / 3"], ""),
         (" ; ", [], ""),
     ],
