@@ -112,6 +112,10 @@ def show_details(screen: Screen, found: Details) -> None:
         print("  it was purged, or never kept")
 
 
+def _moment(at_ms: int) -> str:
+    return local(rfc3339(at_ms))
+
+
 def local_time(at_ms: int) -> str:
     """Without the date's redundancy: the facts have the date."""
     return local(rfc3339(at_ms)).partition(" (")[0].partition(" ")[2]
@@ -167,7 +171,7 @@ def _show_journal(screen: Screen, journal: Sequence[dict[str, Any]], began: int)
         if not entry:
             rows.append(["…", "", f"{left_out} entries", "all of them: --json"])
             continue
-        kind, words = entry_words(entry.get("entry_type") or "", entry.get("entry_lite_json"))
+        kind, words = entry_words(entry.get("entry_type") or "", entry.get("entry_lite_json"), _moment)
         at = entry.get("appended_at")
         after = span(began, milliseconds(at)) if at else ""
         rows.append([str(entry["index"]), after, (kind, "dim" if kind.startswith("←") else "bold"), words])

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["entry_words", "event_words", "target_words"]
 
 
-def entry_words(entry_type: str, lite_json: str | None) -> tuple[str, str]:
-    """(what it is, what it says): `Call`, `Counter/apples/add → inv_1…`. `lite_json`: `entry_lite_json`."""
+def entry_words(
+    entry_type: str, lite_json: str | None, moment: Callable[[int], str] = lambda at_ms: f"{at_ms} ms"
+) -> tuple[str, str]:
+    """(what it is, what it says): `Call`, `Counter/apples/add → inv_1…`. `lite_json`: `entry_lite_json`. `moment`: how
+    a time is told."""
     kind = entry_type.removeprefix("Command: ")
     if lite_json is None:
         return kind, "its bytes cannot be read"
     shape = json.loads(lite_json)
     if "Command" in shape:
         fields: dict[str, Any] = next(iter(shape["Command"].values())) or {}
-        return kind, _command(fields)
+        return kind, _command(fields, moment)
     return entry_type.replace("Notification: ", "← "), _notification(shape.get("Notification", {}))
 
 
-def _command(fields: dict[str, Any]) -> str:
+def _command(fields: dict[str, Any], moment: Callable[[int], str]) -> str:
     request = fields.get("request", fields)
     words = []
     if fields.get("name"):
@@ -33,7 +37,7 @@ def _command(fields: dict[str, Any]) -> str:
         words.append(f"→ {fields['target_invocation_id']}")
     words += [f"{fields[name]}" for name in ("key", "id") if isinstance(fields.get(name), str)]
     if "wake_up_time" in fields:
-        words.append(f"until {fields['wake_up_time']}")
+        words.append(f"until {moment(int(fields['wake_up_time']))}")
     if "result" in fields and isinstance(fields["result"], str) and fields["result"] != "Success":
         words.append(fields["result"].lower())
     if "completion_id" in fields or "result_completion_id" in fields:

@@ -102,6 +102,12 @@ _JOURNAL = [
         ),
         "appended_at": _at("11:57:01.250"),
     },
+    {
+        "index": 4,
+        "entry_type": "Command: Sleep",
+        "entry_lite_json": _lite("Sleep", wake_up_time=NOW_MS + 3_600_000, completion_id=4),
+        "appended_at": _at("11:57:01.251"),
+    },
 ]
 _EVENTS = [
     {
