@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scripts.cli import options
+from scripts.cli.people import Paint
 from scripts.node.logfiles import LogFollower, tail
 from scripts.node.programs import Program
 
 __all__ = ["add_arguments", "run"]
 
 _FOLLOW_EVERY_S = 0.2
+#: Words of a line's head, and how such a line looks.
+_LEVELS = (("ERROR", "bad"), ("CRITICAL", "bad"), ("WARNING", "note"), ("DEBUG", "dim"))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("program", metavar="PROGRAM", nargs="?", help="only this program's log (also: supervisord)")
     parser.add_argument("--follow", "-f", action="store_true", help="go on with what comes, until Ctrl-C")
     parser.add_argument("--lines", "-n", type=_count, default=50, metavar="N", help="lines from the end (default: 50)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line: program, line")
     options.add_data_dir(parser)
 
 
@@ -47,29 +52,45 @@ def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
             print(f"everlog logs: no {arguments.program}.log in {folder}; there are {names}", file=sys.stderr)
             return 1
         files = [folder / f"{arguments.program}.log"]
-    followers = [LogFollower(file) for file in files]
-    for line in _merged(files, arguments.lines):
-        print(line)
+    followers = [(file.stem, LogFollower(file)) for file in files]
+    tell = _printer(arguments.json)
+    for program, line in _merged(files, arguments.lines):
+        tell(program, line)
     if arguments.follow:
-        _follow(followers)
+        _follow(followers, tell)
     return 0
 
 
-def _merged(files: Sequence[Path], count: int) -> list[str]:
-    """The last lines of all files in the order of their time stamps; a line without one stays with the one before."""
-    stamped: list[tuple[str, int, str]] = []
+def _printer(as_json: bool) -> Callable[[str, str], None]:
+    """(program, line) -> printed; on a terminal what is wrong is red, and what only developers need is dim."""
+    if as_json:
+        return lambda program, line: print(json.dumps({"program": program, "line": line}, ensure_ascii=False))
+    paint = Paint()
+
+    def tell(program: str, line: str) -> None:
+        words = line[:60].split(" ", 4)
+        style = next((style for level, style in _LEVELS if level in words), None)
+        print(line if style is None else getattr(paint, style)(line))
+
+    return tell
+
+
+def _merged(files: Sequence[Path], count: int) -> list[tuple[str, str]]:
+    """(program, line): the last lines of all files in the order of their time stamps; a line without one stays with
+    the one before."""
+    stamped: list[tuple[str, int, str, str]] = []
     for file in files:
         stamp = ""
         for line in tail(file, count):
             stamp = line[:23].replace(" ", "T").replace(",", ".") if line[:4].isdigit() else stamp
-            stamped.append((stamp, len(stamped), line))
-    return [line for _, _, line in sorted(stamped)][-count:] if count else []
+            stamped.append((stamp, len(stamped), file.stem, line))
+    return [(program, line) for _, _, program, line in sorted(stamped)][-count:] if count else []
 
 
-def _follow(followers: Sequence[LogFollower]) -> None:
+def _follow(followers: Sequence[tuple[str, LogFollower]], tell: Callable[[str, str], None]) -> None:
     while True:
-        for follower in followers:
+        for program, follower in followers:
             for line in follower.new_lines():
-                print(line)
+                tell(program, line)
         sys.stdout.flush()
         time.sleep(_FOLLOW_EVERY_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `everlog restart` takes."""
     parser.add_argument("program", metavar="PROGRAM", help="logd, metad, partitiond, ingress or sqld")
     options.add_data_dir(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
@@ -37,7 +39,9 @@ def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
     while time.monotonic() < began + _WITHIN_S:
         now = next(status for status in program_statuses(settings.run_path) if status.name == name)
         if _is_back(before[name], now) and (name not in table or _answers(table[name], settings)):
-            print(f"{name} is back after {time.monotonic() - began:.1f} s with pid {now.pid}.")
+            took_s = round(time.monotonic() - began, 1)
+            text = f"{name} is back after {took_s} s with pid {now.pid}."
+            print(json.dumps({"program": name, "pid": now.pid, "took_s": took_s}) if arguments.json else text)
             return 0
         time.sleep(0.05)
     print(f"everlog restart: {name} does not answer after {_WITHIN_S:.0f} s; see: everlog logs {name}", file=sys.stderr)

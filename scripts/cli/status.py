@@ -1,4 +1,4 @@
-"""`everlog status`: each program of the node, each partition worker, each partition."""
+"""`everlog status`: each program of the node, each partition worker, each partition; what a node elsewhere says."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from scripts.cli import options, show
+from scripts.console import address
+from scripts.console.admin import Admin
+from scripts.console.grid import Cell, Column
+from scripts.console.screen import Screen, print_json
 from scripts.node.control import program_statuses
 from scripts.node.partitions import partition_statuses
 from scripts.node.ports import local_address
@@ -25,18 +29,47 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `everlog status` takes."""
     options.add_data_dir(parser)
+    parser.add_argument("--admin", metavar="URL", help=f"a node elsewhere: is it ready; or {address.ADMIN_VARIABLE}")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(arguments: argparse.Namespace, programs: Sequence[Program]) -> int:
     """Print how the node stands. Exit status 0: it runs; 3: it does not."""
+    elsewhere = address.named_admin(arguments)
+    if elsewhere is not None:
+        return _run_elsewhere(arguments, elsewhere)
     try:
         settings, pid = options.running_settings(arguments)
     except options.NotRunningError as error:
         print(json.dumps({"running": False}) if arguments.json else error)
         return 3
     report = _report(settings, pid, programs)
-    print(json.dumps(report, indent=2) if arguments.json else _text(report))
+    if arguments.json:
+        print_json(report)
+    else:
+        _show(Screen(), report)
+    return 0
+
+
+def _run_elsewhere(arguments: argparse.Namespace, url: str) -> int:
+    """Its processes cannot be seen from here."""
+    admin = Admin(url)
+    status, health = admin.ask("GET", "/health")
+    version = admin.get("/version")
+    not_ready = health.get("not_ready", []) if isinstance(health, dict) else []
+    report = {
+        "running": True,
+        "ready": status == 200,
+        "not_ready": not_ready,
+        "version": version["version"],
+        "addresses": {"ingress": version.get("ingress_endpoint"), "admin": url},
+    }
+    if arguments.json:
+        print_json(report)
+        return 0
+    screen = Screen()
+    _show_head(screen, f"The node at {url}", f"version {report['version']}", report)
+    screen.facts([("ingress", version.get("ingress_endpoint") or "")])
     return 0
 
 
@@ -123,32 +156,42 @@ def _partitions(settings: Settings) -> list[dict[str, Any]]:
     ]
 
 
-def _partition_table(partitions: list[dict[str, Any]]) -> str:
-    head = ("PARTITION", "WORKER", "LEADER", "EPOCH", "APPLIED", "DURABLE", "TAIL", "LAG", "IN FLIGHT", "")
-    rows: list[tuple[str, ...]] = [head]
+def _show(screen: Screen, report: dict[str, Any]) -> None:
+    _show_head(screen, f"The node on {report['data_dir']}", f"pid {report['pid']}", report)
+    for path in report["put_aside"]:
+        print(screen.paint("bad", f"  damaged, put aside: {path}"))
+    screen.facts([*report["addresses"].items(), ("identity", report["request_identity"] or "")])
+    print()
+    titles = ("PROGRAM", "STATE", "READY", "PID", "UPTIME", "RESTARTS", "LAST EXIT")
+    rows: list[list[Cell]] = []
+    for row in report["programs"]:
+        rows.append([row["name"], row["state"], *_common(row), str(row["restarts"]), row["last_exit"] or ""])
+        if row["name"] == "partitiond":
+            rows += [[f"  worker {worker['worker']}", "", *_common(worker), "", ""] for worker in report["workers"]]
+    screen.table([Column(title, right=title in ("PID", "RESTARTS")) for title in titles], rows)
+    if report["partitions"]:
+        print()
+        _show_partitions(screen, report["partitions"])
+
+
+def _show_head(screen: Screen, who: str, more: str, report: dict[str, Any]) -> None:
+    ready = screen.paint("good", "ready") if report["ready"] else screen.paint("bad", "NOT ready")
+    print(f"{who} is {ready} ({more}).")
+    for text in report["not_ready"]:
+        print(f"  {screen.paint('bad', text)}")
+
+
+def _show_partitions(screen: Screen, partitions: list[dict[str, Any]]) -> None:
+    titles = ("PARTITION", "WORKER", "LEADER", "EPOCH", "APPLIED", "DURABLE", "TAIL", "LAG", "IN FLIGHT", "")
+    rows: list[list[Cell]] = []
     for row in partitions:
         numbers = (row[name] for name in ("epoch", "applied_lsn", "durable_lsn", "tail_lsn", "lag", "inflight"))
-        doing = "" if row["leader"] else row["doing"]
-        rows.append((str(row["partition"]), str(row["worker"]), row["leader"] or "-", *map(str, numbers), doing))
-    return show.table(rows)
+        doing: Cell = "" if row["leader"] else (row["doing"], "bad")
+        rows.append([str(row["partition"]), str(row["worker"]), row["leader"] or "-", *map(str, numbers), doing])
+    screen.table([Column(title, right=title not in ("LEADER", "")) for title in titles], rows)
 
 
-def _text(report: dict[str, Any]) -> str:
-    rows = [("PROGRAM", "STATE", "READY", "PID", "UPTIME", "RESTARTS", "LAST EXIT")]
-    for row in report["programs"]:
-        rows.append((row["name"], row["state"], *_common(row), str(row["restarts"]), row["last_exit"] or ""))
-        if row["name"] == "partitiond":
-            rows += [(f"  worker {worker['worker']}", "", *_common(worker), "", "") for worker in report["workers"]]
-    head = f"The node on {report['data_dir']} is {'ready' if report['ready'] else 'NOT ready'} (pid {report['pid']})."
-    head += "".join(f"\n  {text}" for text in report["not_ready"])
-    head += "".join(f"\n  damaged, put aside: {path}" for path in report["put_aside"])
-    where = "\n".join(f"  {name:<8} {address}" for name, address in report["addresses"].items())
-    if report["request_identity"] is not None:
-        where += f"\n  identity {report['request_identity']}"
-    partitions = f"\n\n{_partition_table(report['partitions'])}" if report["partitions"] else ""
-    return f"{head}\n{where}\n\n{show.table(rows)}{partitions}"
-
-
-def _common(row: dict[str, Any]) -> tuple[str, str, str]:
+def _common(row: dict[str, Any]) -> tuple[Cell, Cell, Cell]:
     uptime = show.duration(row["uptime_s"]) if row["pid"] else ""
-    return "yes" if row["ready"] else "no", str(row["pid"] or ""), uptime
+    ready = ("yes", "good") if row["ready"] else ("no", "bad")
+    return ready, str(row["pid"] or ""), uptime

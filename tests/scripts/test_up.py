@@ -67,7 +67,7 @@ def test_people_are_told_the_public_key_that_services_check(node: StubNode) -> N
     public_key = Identity(key).public_key
     done = node.run("up", "--detach")
     assert f"identity    {public_key}" in done.stdout, done.stdout + done.stderr
-    assert f"identity {public_key}" in node.run("status").stdout
+    assert f"identity  {public_key}" in node.run("status").stdout
     assert node.status()["request_identity"] == public_key
     file.unlink()
     assert node.status()["request_identity"].startswith("not readable by now: ")
