@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from metad.admin.bodies import ModifyBody, QueryBody, RegisterBody, RuleDeleteBody, RuleUpsertBody, UpdateBody
+from metad.admin.bodies import (
+    ModifyBody,
+    QueryBody,
+    RegisterBody,
+    RuleDeleteBody,
+    RuleUpsertBody,
+    StateBody,
+    UpdateBody,
+)
 
 __all__ = ["admin_openapi"]
 
@@ -132,6 +140,15 @@ _OPERATIONS = (
         {200: "As it is now"} | _NOT_FOUND | _CHANGES,
         _named("Service"),
         ModifyBody,
+    ),
+    _Operation(
+        "post",
+        "/services/{service}/state",
+        "modify_service_state",
+        "service",
+        "Replace the state of an object or workflow, once the calls before it have ended",
+        {202: "It will be replaced, if its version is right then"} | _NOT_FOUND | _CHANGES,
+        body=StateBody,
     ),
     _Operation(
         "get",
