@@ -123,6 +123,8 @@ def _ask(filled: Filled, *, rounds: int, seconds: int) -> dict[str, Any]:
     for _ in range(rounds):
         alone, beside, count = under_scan(filled.ingress_port, filled.admin_port, seconds=seconds)
         ratios.append((beside.requests / beside.seconds) / (alone.requests / alone.seconds))
+        assert beside.p99_ms is not None
+        assert alone.p99_ms is not None
         latencies.append(beside.p99_ms / max(alone.p99_ms, 0.001))
         ended += count
     if ratios:

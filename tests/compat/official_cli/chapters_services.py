@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.compat.official_cli.steps import Cli, Deployment, Http, Step, Until, do, look
+from tests.compat.official_cli.steps import Deployment, Http, Step, Until, do, look
 
 __all__ = ["DEPLOYMENTS", "NOTHING", "REMOVAL", "RULES", "SERVICES"]
 
