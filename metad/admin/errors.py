@@ -81,7 +81,9 @@ async def error_middleware(request: web.Request, handler: _Handler) -> web.Strea
         return _error_body(400, str(error), None)
     except UnavailableError as error:
         _log.warning("%s %s: %s", request.method, request.path, error)
-        return _error_body(503, str(error), None)
+        response = _error_body(503, str(error), None)
+        response.headers["Retry-After"] = "1"
+        return response
     except web.HTTPRequestEntityTooLarge as error:
         return web.Response(text=f"{error.text}: send less at once", status=error.status)
     except web.HTTPException as error:
