@@ -43,7 +43,7 @@ class QueryRoutes:
                 return await self._answer(request, conversation, as_json=as_json)
         except UnavailableError as error:
             _log.warning("query failed: %s", error)
-            return json_response({"message": str(error)}, status=503, headers={"Retry-After": "1"})
+            return json_response({"message": str(error)}, status=503)
 
     async def _answer(self, request: web.Request, conversation: Conversation, *, as_json: bool) -> web.StreamResponse:
         try:
