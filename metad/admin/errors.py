@@ -69,7 +69,7 @@ def rejected(outcome: Rejected) -> AdminError:
 async def error_middleware(request: web.Request, handler: _Handler) -> web.StreamResponse:
     """Exhaustive: what is not listed is a bug of ours and answers 500."""
     try:
-        return _compressed(request, await handler(request))
+        return _compressed(request, _again(await handler(request)))
     except AdminError as error:
         return _error_body(error.status, str(error), error.code)
     except FormError as error:
@@ -81,7 +81,7 @@ async def error_middleware(request: web.Request, handler: _Handler) -> web.Strea
         return _error_body(400, str(error), None)
     except UnavailableError as error:
         _log.warning("%s %s: %s", request.method, request.path, error)
-        return _error_body(503, str(error), None)
+        return _again(_error_body(503, str(error), None))
     except web.HTTPRequestEntityTooLarge as error:
         return web.Response(text=f"{error.text}: send less at once", status=error.status)
     except web.HTTPException as error:
@@ -89,6 +89,12 @@ async def error_middleware(request: web.Request, handler: _Handler) -> web.Strea
     except Exception:
         _log.exception("%s %s failed", request.method, request.path)
         return _error_body(500, "internal error; metad's log has the details", None)
+
+
+def _again(response: web.StreamResponse) -> web.StreamResponse:
+    if response.status == 503 and not response.prepared:
+        response.headers["Retry-After"] = "1"
+    return response
 
 
 def _compressed(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:

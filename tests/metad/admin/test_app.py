@@ -97,6 +97,7 @@ def test_without_a_log_changes_wait_and_then_are_503(tmp_path: Path, monkeypatch
             await node.logd.close()
             reply = await node.register(deployments.put("a", manifest(service("S"))))
             assert (reply.status, set(reply.json)) == (503, {"message", "restate_code"})
+            assert reply.headers["Retry-After"] == "1"
             # What is known stays readable.
             assert (await node.call("GET", "/services")).status == 200
             await node.logd.start()
