@@ -15,7 +15,9 @@ from metad.admin.invocations import InvocationRoutes
 from metad.admin.limits import LimitRoutes
 from metad.admin.operator import Operator
 from metad.admin.query import QueryRoutes
+from metad.admin.serdes import SerdesRoutes
 from metad.admin.services import ServiceRoutes
+from metad.admin.state import StateRoutes
 from metad.admin.version import VersionRoutes, ingress_endpoint
 from metad.cluster.readiness import Readiness
 from metad.meta_log import MetaLog
@@ -53,6 +55,8 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     resources = (
         DeploymentRoutes(meta_log, SystemClock(), outbound, defaults),
         ServiceRoutes(meta_log, defaults, ingress=ingress_endpoint(settings)),
+        StateRoutes(meta_log, operator, SystemClock()),
+        SerdesRoutes(meta_log, outbound, SystemClock()),
         LimitRoutes(meta_log, SystemClock()),
         InvocationRoutes(operator),
         BatchRoutes(operator),

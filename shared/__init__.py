@@ -5,6 +5,7 @@ Modules, from the words to the wires:
     formats     versions of a node as a whole, and how an unknown one is refused
     clock       time as a port
     ids         invocation, deployment and awakeable ids; keys of the key space
+    state_version   the version of an object's state, by which an edit says what it was made for
     limits      scopes, limit keys and the rules that bound them
     durations   texts such as `1m 30s` -> milliseconds
     config      the one settings file

@@ -8,6 +8,8 @@ Modules, in path order:
     deployments     register, list, show, update and remove deployments
     services        show services and handlers, change a service's options
     service_openapi     a service -> OpenAPI of its routes at the ingress (pure)
+    state           replace the state of an object or workflow
+    serdes          values of services as JSON and back
     limits          change the rule book
     invocations     cancel, kill, purge, pause, resume and restart
     batches         the same for up to a thousand at once

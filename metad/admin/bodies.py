@@ -22,6 +22,7 @@ __all__ = [
     "RegisterBody",
     "RuleDeleteBody",
     "RuleUpsertBody",
+    "StateBody",
     "SubscriptionBody",
     "UpdateBody",
     "read_json",
@@ -35,6 +36,7 @@ _JSON_MEDIA_TYPE = re.compile(r"application/(?:[^;\s]+\+)?json(?:\+[^;\s]+)?\s*(
 _Body = TypeVar("_Body")
 _Uri = Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]
 _Version = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+_Byte = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
 
 class RegisterBody(msgspec.Struct, frozen=True):
@@ -70,6 +72,19 @@ class ModifyBody(msgspec.Struct, frozen=True):
     journal_retention: str | None = None
     inactivity_timeout: str | None = None
     abort_timeout: str | None = None
+
+
+class StateBody(msgspec.Struct, frozen=True):
+    """POST /services/{service}/state. `version`: of the state that it replaces, None: whatever it is.
+
+    A value is its bytes as numbers, or a text that stands for its UTF-8.
+    """
+
+    object_key: str
+    new_state: dict[str, list[_Byte] | str]
+    version: str | None = None
+    #: Of an object or workflow within a scope.
+    scope: str | None = None
 
 
 class QueryBody(msgspec.Struct, frozen=True):

@@ -203,7 +203,7 @@ class DeploymentRoutes:
             raise AdminError(
                 501,
                 f"deployment {removed} is not removed: that nothing uses it any more is not waited for; see by SQL "
-                "that no invocation is pinned to it (sys_invocation.pinned_deployment_id), then remove it with ?force=true",
+                "(sys_invocation.pinned_deployment_id) that no invocation is pinned to it, then give ?force=true",
             )
         outcome = await self._meta_log.propose(RemoveDeployment(removed), timeout_s=PROPOSE_TIMEOUT_S)
         if isinstance(outcome, Rejected):

@@ -18,6 +18,7 @@ from metad.admin.bodies import (
     RegisterBody,
     RuleDeleteBody,
     RuleUpsertBody,
+    StateBody,
     SubscriptionBody,
     UpdateBody,
 )
@@ -139,6 +140,15 @@ _OPERATIONS = (
         {200: "As it is now"} | _NOT_FOUND | _CHANGES,
         named("Service"),
         ModifyBody,
+    ),
+    _Operation(
+        "post",
+        "/services/{service}/state",
+        "modify_service_state",
+        "service",
+        "Replace the state of an object or workflow, once the calls before it have ended",
+        {202: "It will be replaced, if its version is right then"} | _NOT_FOUND | _CHANGES,
+        body=StateBody,
     ),
     _Operation(
         "get",

@@ -1,10 +1,11 @@
-"""Asks the leader of an invocation's partition to do what an operator wants. Owns: nothing."""
+"""Asks the leader of a partition to do what an operator wants. Owns: nothing."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -37,29 +38,34 @@ class Operator:
 
     async def ask(self, invocation_id: bytes, make: Make) -> str:
         """The outcome (see `outcomes`), once the partition's leader has answered. Raises UnavailableError."""
+        about = f"invocation={encode_invocation_id(invocation_id)}"
+        reply = await self.ask_at(partition_key_of(invocation_id), make, about=about)
+        assert isinstance(reply, TerminateReply), f"a worker answered {type(reply).__name__} for {about}"
+        return reply.outcome
+
+    async def ask_at(self, partition_key: int, make: Make, *, about: str) -> Any:
+        """What the leader of this place answers. `about`: for the log. Raises UnavailableError."""
         deadline = asyncio.get_running_loop().time() + _WHOLE_TIMEOUT_S
         backoff_s = _BACKOFF_FIRST_S
         while True:
             remaining_s = deadline - asyncio.get_running_loop().time()
             try:
-                return await self._ask_leader(invocation_id, make, timeout_s=max(remaining_s, _BACKOFF_FIRST_S))
+                return await self._ask_leader(partition_key, make, timeout_s=max(remaining_s, _BACKOFF_FIRST_S))
             except UnavailableError as error:
                 if remaining_s <= backoff_s:
                     raise
-                _log.warning("invocation=%s: %s, trying again", encode_invocation_id(invocation_id), error)
+                _log.warning("%s: %s, trying again", about, error)
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
 
-    async def _ask_leader(self, invocation_id: bytes, make: Make, *, timeout_s: float) -> str:
+    async def _ask_leader(self, partition_key: int, make: Make, *, timeout_s: float) -> Any:
         table = self._meta_log.state.partition_table
         if table is None:
             raise UnavailableError("there is no partition table yet")
-        partition = table.partition_of(partition_key_of(invocation_id))
+        partition = table.partition_of(partition_key)
         name = f"partitiond-{self._settings.worker_of(partition.id)}"
         request = make(partition.id)
         reply = await ask(self._settings.socket(name), request, _decode_reply, name=name, timeout_s=timeout_s)
         if isinstance(reply, Moved):
             raise UnavailableError(f"partition {partition.id} is not led by {name}: {reply.message}")
-        asked = type(request).__name__
-        assert isinstance(reply, TerminateReply), f"{name} answered {type(reply).__name__} to {asked}"
-        return reply.outcome
+        return reply

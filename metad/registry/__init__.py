@@ -3,7 +3,8 @@
 Modules, in path order:
     address     a deployment's URI: its form and its identity
     discovery   asks a deployment what it serves
-    http2_get   one GET over HTTP/2, for discovery
+    service_call    one request to a deployment that is no attempt
+    http2_call  one request over HTTP/2
     answer      the manifest as JSON: shape and value ranges
     manifest    manifest -> services and handlers of the catalog
     commands    what the log of group `meta` carries

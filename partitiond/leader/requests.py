@@ -19,6 +19,8 @@ from shared.api.partition import (
     ForgetRequest,
     InvokeRequest,
     Moved,
+    PatchStateReply,
+    PatchStateRequest,
     PauseRequest,
     RestartRequest,
     ResultReply,
@@ -41,6 +43,7 @@ LeaderRequest = (
     | PauseRequest
     | ResumeRequest
     | RestartRequest
+    | PatchStateRequest
 )
 
 
@@ -77,6 +80,12 @@ def handle(leader: Leader, peer: Peer, request: LeaderRequest) -> None:
             verbs.resume(leader, peer, request)
         case RestartRequest():
             verbs.restart(leader, peer, request)
+        case PatchStateRequest():
+            leader.propose_command(request.patch)
+            leader.answers.once_applied(peer, request.request_id, PatchStateReply(request.request_id))
+            size = sum(len(name) + len(value) for name, value in request.patch.state)
+            if size > LARGE_BYTES:
+                leader.lane.took(peer, size)
         case ForgetRequest():
             leader.replies.forget(peer, request.request_id)
 

@@ -16,6 +16,7 @@ from partitiond.machine.lifecycle.cleanup import on_clean_up
 from partitiond.machine.lifecycle.deliver import on_deliver, on_message, on_truncate_outbox
 from partitiond.machine.lifecycle.effects import on_invoker_effects
 from partitiond.machine.lifecycle.invoke import on_invoke
+from partitiond.machine.lifecycle.mutation import on_patch_state
 from partitiond.machine.lifecycle.pause import on_pause_invocation
 from partitiond.machine.lifecycle.restart import on_restart_as_new
 from partitiond.machine.lifecycle.resume import on_resume_invocation
@@ -36,6 +37,7 @@ from shared.wal.commands import (
     FireTimers,
     Invoke,
     InvokerEffects,
+    PatchState,
     PauseInvocation,
     RestartAsNew,
     ResumeInvocation,
@@ -136,5 +138,7 @@ def _dispatch(ctx: Context, command: Command) -> None:
             on_restart_as_new(ctx, command)
         case SetRules():
             on_set_rules(ctx, command)
+        case PatchState():
+            on_patch_state(ctx, command)
         case AnnounceLeader():
             on_announce_leader(ctx, command)

@@ -24,6 +24,7 @@ def check(tables: Tables) -> list[str]:
     return [
         *_check_invocations(tables),
         *_check_locks(tables),
+        *_check_mutations(tables),
         *_check_timers(tables),
         *check_limits(tables),
         *check_running(tables),
@@ -96,11 +97,32 @@ def _check_locks(tables: Tables) -> Iterator[str]:
         prefix = keys.object_prefix(keys.INBOX, partition_key, service, object_key, scope)
         for inbox_key, waiting in tables.scan(prefix, keys.prefix_end(prefix)):
             seq = int.from_bytes(inbox_key[len(prefix) :], "big")
-            stored = tables.get(keys.invocation_key(waiting))
-            if stored is None or values.decode_invocation(stored).status is not Status.INBOXED:
+            waiting_id = values.decode_inbox(waiting)
+            if waiting_id is None:
+                if tables.get(keys.mutation_key(partition_key, service, object_key, seq, scope)) is None:
+                    yield f"{service}/{object_key}: inbox place {seq} is of no invocation and no change of state"
+            elif not _is_inboxed(tables, waiting_id):
                 yield f"{service}/{object_key}: inbox place {seq} is not of an inboxed invocation"
             if not lock.head <= seq < lock.tail:
                 yield f"{service}/{object_key}: inbox place {seq} outside {lock.head} to {lock.tail}"
+
+
+def _is_inboxed(tables: Tables, invocation_id: bytes) -> bool:
+    stored = tables.get(keys.invocation_key(invocation_id))
+    return stored is not None and values.decode_invocation(stored).status is Status.INBOXED
+
+
+def _check_mutations(tables: Tables) -> Iterator[str]:
+    """A change of state waits in the inbox of an object that somebody holds."""
+    for kind in (keys.MUTATION, keys.SCOPED_MUTATION):
+        for key, _ in tables.scan(kind, keys.prefix_end(kind)):
+            partition_key, scope, service, object_key, rest = keys.decode_object(key)
+            seq = int.from_bytes(rest, "big")
+            place = partition_key, service, object_key
+            if tables.get(keys.inbox_key(*place, seq, scope)) != b"":
+                yield f"{service}/{object_key}: a change of state has no place {seq} in the inbox"
+            if tables.get(keys.lock_key(*place, scope)) is None:
+                yield f"{service}/{object_key}: a change of state waits, and nobody holds its object"
 
 
 def _check_timers(tables: Tables) -> Iterator[str]:

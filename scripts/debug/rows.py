@@ -105,6 +105,11 @@ def _timer(key: bytes) -> dict[str, Json]:
     return {"at_ms": at_ms, "invocation": id_text(invocation_id)} | what
 
 
+def _patched(key: bytes) -> dict[str, Json]:
+    _expect(key, 17)
+    return {"at_ms": int.from_bytes(key[1:9], "big"), "uid": f"0x{key[1:].hex()}"}
+
+
 def _struct(decode: Callable[[bytes], msgspec.Struct]) -> _Decode:
     return lambda value: fields(decode(value))
 
@@ -138,6 +143,11 @@ def _promise_value(value: bytes) -> Json:
     return shaped
 
 
+def _mutation_value(value: bytes) -> Json:
+    row = values.decode_mutation(value)
+    return {"version": row.version, "state": {text_of(name): text_of(content) for name, content in row.state}}
+
+
 def _timer_value(value: bytes) -> Json:
     return {"born_lsn": int.from_bytes(value, "big")} if value else {"starts": True}
 
@@ -156,6 +166,11 @@ def _named(rest: bytes) -> dict[str, Json]:
     return {"name": text_of(rest)}
 
 
+def _inbox_value(value: bytes) -> Json:
+    waiting = values.decode_inbox(value)
+    return "a change of state" if waiting is None else id_text(waiting)
+
+
 def _placed(rest: bytes) -> dict[str, Json]:
     return {"place": int.from_bytes(rest, "big")}
 
@@ -170,12 +185,14 @@ _TABLES: dict[bytes, _Table] = {
     keys.RUNNING: _Table("running", _invocation, text_of),
     keys.STATE: _Table("state", _object(_named), text_of),
     keys.LOCK: _Table("lock", _object(_no_rest), _struct(values.decode_lock)),
-    keys.INBOX: _Table("inbox", _object(_placed), id_text),
+    keys.INBOX: _Table("inbox", _object(_placed), _inbox_value),
     keys.PROMISE: _Table("promise", _object(_named), _promise_value),
+    keys.MUTATION: _Table("mutation", _object(_placed), _mutation_value),
     keys.SCOPED_STATE: _Table("state", _object(_named), text_of),
     keys.SCOPED_LOCK: _Table("lock", _object(_no_rest), _struct(values.decode_lock)),
-    keys.SCOPED_INBOX: _Table("inbox", _object(_placed), id_text),
+    keys.SCOPED_INBOX: _Table("inbox", _object(_placed), _inbox_value),
     keys.SCOPED_PROMISE: _Table("promise", _object(_named), _promise_value),
+    keys.SCOPED_MUTATION: _Table("mutation", _object(_placed), _mutation_value),
     keys.COUNTER: _Table("counter", _counter, _struct(values.decode_counter)),
     keys.RING: _Table("ring", _ring, text_of),
     keys.QUEUE: _Table("queue", _queue, _struct(values.decode_queue)),
@@ -183,6 +200,7 @@ _TABLES: dict[bytes, _Table] = {
     keys.TIMER: _Table("timer", _timer, _timer_value),
     keys.OUTBOX: _Table("outbox", lambda key: {"seq": keys.decode_outbox(key)}, _struct(values.decode_outbox_row)),
     keys.DEDUP: _Table("dedup", lambda key: {"sender": int.from_bytes(key[1:], "big")}, _number),
+    keys.PATCHED: _Table("patched", _patched, text_of),
     keys.META: _Table("partition", _no_rest, _struct(values.decode_meta)),
     keys.RULES: _Table("rules", _no_rest, lambda value: plain(values.decode_rules(value))),
 }

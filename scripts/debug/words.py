@@ -47,6 +47,7 @@ from shared.wal.commands import (
     InvokerEffects,
     KillMessage,
     OutboxMessage,
+    PatchState,
     Pause,
     PauseInvocation,
     Pin,
@@ -114,6 +115,15 @@ def command_words(command: Command) -> str:
             return f"RestartAsNew {new} from entry {command.from_index}" + _on(command.deployment)
         case SetRules():
             return f"SetRules version {command.version}: {len(command.rules)} rules"
+        case PatchState():
+            return _patch_words(command)
+
+
+def _patch_words(command: PatchState) -> str:
+    scope = "" if command.scope is None else f" scope {command.scope}"
+    names = ", ".join(_preview(name) for name, _ in command.state) or "nothing"
+    made_for = "" if command.version is None else f", if its version is {command.version}"
+    return f"PatchState {command.service}/{command.key}{scope} to {names}{made_for}"
 
 
 def _on(deployment: msgspec.Struct | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.wal.commands import Invoke, OutboxMessage, Result, Target, TerminateMode
+from shared.wal.commands import Invoke, OutboxMessage, PatchState, Result, Target, TerminateMode
 from shared.wal.futures import Future
 
 __all__ = [
@@ -32,6 +32,8 @@ __all__ = [
     "PartitionReply",
     "PartitionRequest",
     "PartitionStatus",
+    "PatchStateReply",
+    "PatchStateRequest",
     "PauseRequest",
     "RestartRequest",
     "ResultReply",
@@ -164,6 +166,17 @@ class CheckpointRequest(_Message, tag=12):
     partition_id: int
 
 
+class PatchStateRequest(_Message, tag=13):
+    """Replace the state of an object or workflow. Answered by `PatchStateReply` once it is stored that it is to be.
+
+    A request that is sent again with the same `patch.uid` changes nothing more.
+    """
+
+    request_id: int
+    partition_id: int
+    patch: PatchState
+
+
 PartitionRequest = (
     InvokeRequest
     | AttachRequest
@@ -177,6 +190,7 @@ PartitionRequest = (
     | ResumeRequest
     | RestartRequest
     | CheckpointRequest
+    | PatchStateRequest
 )
 
 
@@ -316,6 +330,12 @@ class CheckpointReply(_Message, tag=73):
     complaint: str = ""
 
 
+class PatchStateReply(_Message, tag=74):
+    """Stored: the state is changed, or will be when the object's turn comes to it, if the version is right then."""
+
+    request_id: int
+
+
 PartitionReply = (
     ResultReply
     | InvokeReply
@@ -326,4 +346,5 @@ PartitionReply = (
     | WorkerStatusReply
     | Moved
     | CheckpointReply
+    | PatchStateReply
 )

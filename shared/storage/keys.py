@@ -25,8 +25,10 @@ __all__ = [
     "LOCK",
     "META",
     "META_KEY",
+    "MUTATION",
     "NOTIFICATION",
     "OUTBOX",
+    "PATCHED",
     "PROMISE",
     "QUEUE",
     "RING",
@@ -35,6 +37,7 @@ __all__ = [
     "SCOPED",
     "SCOPED_INBOX",
     "SCOPED_LOCK",
+    "SCOPED_MUTATION",
     "SCOPED_PROMISE",
     "SCOPED_STATE",
     "STATE",
@@ -55,9 +58,11 @@ __all__ = [
     "journal_prefix",
     "leaf_key",
     "lock_key",
+    "mutation_key",
     "notification_key",
     "object_prefix",
     "outbox_key",
+    "patched_key",
     "prefix_end",
     "promise_key",
     "queue_key",
@@ -79,6 +84,8 @@ INBOX = b"\x06"
 PROMISE = b"\x07"
 #: Since 0.2.
 EVENT = b"\x08"
+#: Since 0.4.
+MUTATION = b"\x09"
 #: Rows of objects and workflows of a scope: kinds of their own, so that who looks for a key without a scope finds it
 #: by its place alone. Since 0.3.
 SCOPED_STATE = b"\x14"
@@ -94,9 +101,12 @@ WAITER = b"\x1b"
 DROPPED = b"\x1c"
 #: Since 0.4.
 RUNNING = b"\x1d"
+SCOPED_MUTATION = b"\x1e"
 TIMER = b"\x20"
 OUTBOX = b"\x21"
 DEDUP = b"\x22"
+#: Since 0.4.
+PATCHED = b"\x23"
 META = b"\x30"
 #: The one row with the limits that the partition applies. Since 0.3.
 RULES = b"\x31"
@@ -105,7 +115,13 @@ RULES = b"\x31"
 META_KEY = META
 
 #: The kind of the same rows within a scope.
-SCOPED = {STATE: SCOPED_STATE, LOCK: SCOPED_LOCK, INBOX: SCOPED_INBOX, PROMISE: SCOPED_PROMISE}
+SCOPED = {
+    STATE: SCOPED_STATE,
+    LOCK: SCOPED_LOCK,
+    INBOX: SCOPED_INBOX,
+    PROMISE: SCOPED_PROMISE,
+    MUTATION: SCOPED_MUTATION,
+}
 _RETRY_TIMER_BYTES = 38
 _SCOPED_KINDS = frozenset(kind[0] for kind in SCOPED.values())
 
@@ -200,8 +216,13 @@ def lock_key(partition_key: int, service: str, key: str, scope: str | None = Non
 
 
 def inbox_key(partition_key: int, service: str, key: str, seq: int, scope: str | None = None) -> bytes:
-    """A waiting invocation, by arrival."""
+    """Who waits for an object, by arrival."""
     return object_prefix(INBOX, partition_key, service, key, scope) + seq.to_bytes(8, "big")
+
+
+def mutation_key(partition_key: int, service: str, key: str, seq: int, scope: str | None = None) -> bytes:
+    """What a place in the inbox brings that is no invocation's: a change of state."""
+    return object_prefix(MUTATION, partition_key, service, key, scope) + seq.to_bytes(8, "big")
 
 
 def promise_key(partition_key: int, service: str, key: str, name: str, scope: str | None = None) -> bytes:
@@ -273,6 +294,11 @@ def decode_outbox(key: bytes) -> int:
 def dedup_key(sender: int) -> bytes:
     """The last sequence taken from a sending partition."""
     return DEDUP + sender.to_bytes(4, "big")
+
+
+def patched_key(uid: bytes) -> bytes:
+    """A change of state that arrived: kind, uid, which begins with its time. The value is empty."""
+    return PATCHED + uid
 
 
 def dropped_key(invocation_id: bytes) -> bytes:

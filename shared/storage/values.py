@@ -23,6 +23,7 @@ __all__ = [
     "InvocationRow",
     "JournalRow",
     "LockRow",
+    "MutationRow",
     "OutboxRow",
     "PartitionMeta",
     "PromiseRow",
@@ -38,6 +39,7 @@ __all__ = [
     "decode_journal",
     "decode_lock",
     "decode_meta",
+    "decode_mutation",
     "decode_outbox_row",
     "decode_promise",
     "decode_queue",
@@ -198,6 +200,16 @@ class LockRow(msgspec.Struct, array_like=True, gc=False):
     tail: int
 
 
+class MutationRow(msgspec.Struct, array_like=True, gc=False):
+    """A change of state that waits for its object, see `wal.commands.PatchState`. Since 0.4.
+
+    Invariant: the INBOX row of the same place is empty.
+    """
+
+    version: str | None
+    state: list[tuple[bytes, bytes]]
+
+
 class CounterRow(msgspec.Struct, array_like=True, gc=False):
     """A scope or a level of limit keys below it. Invariant: there is a row only while `usage` or `waiting` is not 0.
 
@@ -294,6 +306,7 @@ decode_journal = msgspec.msgpack.Decoder(JournalRow).decode
 decode_dropped = msgspec.msgpack.Decoder(DroppedRow).decode
 decode_event = msgspec.msgpack.Decoder(EventRow).decode
 decode_lock = msgspec.msgpack.Decoder(LockRow).decode
+decode_mutation = msgspec.msgpack.Decoder(MutationRow).decode
 decode_counter = msgspec.msgpack.Decoder(CounterRow).decode
 decode_queue = msgspec.msgpack.Decoder(QueueRow).decode
 #: The RULES row: (pattern, how many run at once or None for no limit) of the rules that are not disabled.
@@ -310,6 +323,6 @@ def may_run(value: bytes) -> bool:
     return value[_STATUS_AT] == Status.INVOKED and decode_invocation(value).may_run
 
 
-def decode_inbox(value: bytes) -> bytes:
-    """An INBOX row holds just the invocation's id."""
-    return value
+def decode_inbox(value: bytes) -> bytes | None:
+    """An INBOX row holds just the invocation's id; None: a change of state waits here, its MUTATION row has it."""
+    return value or None

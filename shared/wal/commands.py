@@ -37,6 +37,7 @@ __all__ = [
     "InvokerEffects",
     "KillMessage",
     "OutboxMessage",
+    "PatchState",
     "Pause",
     "PauseInvocation",
     "Pin",
@@ -437,6 +438,23 @@ class SetRules(msgspec.Struct, array_like=True, tag=13):
     rules: list[tuple[str, int | None]]
 
 
+class PatchState(msgspec.Struct, array_like=True, tag=14):
+    """Somebody outside replaces all state of an object or workflow. On an object that is locked it waits in the
+    inbox, in order with the calls. Since 0.4.
+
+    `uid` tells a request that was sent again: 8 bytes of time (ms), as the clock of who asks says, and 8 random ones.
+    `version`: what the state must be when its turn comes (shared.state_version), else nothing is changed; None: any.
+    `state`: by name, each name once.
+    """
+
+    uid: bytes
+    service: str
+    key: str
+    scope: str | None
+    version: str | None
+    state: list[tuple[bytes, bytes]]
+
+
 Command = (
     AnnounceLeader
     | Invoke
@@ -451,4 +469,5 @@ Command = (
     | ResumeInvocation
     | RestartAsNew
     | SetRules
+    | PatchState
 )

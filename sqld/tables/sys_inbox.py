@@ -30,8 +30,15 @@ _COLUMNS: Columns = {
     "sequence_number": lambda row: int.from_bytes(row.sequence, "big"),
 }
 
+
+def _row(key: bytes, value: bytes) -> _Row | None:
+    """A change of state that waits is not shown, as in Restate."""
+    waiting = decode_inbox(value)
+    return None if waiting is None else _Row(*decode_object(key), waiting)
+
+
 SOURCE = StoreTable(
     ranges=lambda constraints: ranges_by_object(INBOX, constraints),
-    row=lambda key, value: _Row(*decode_object(key), decode_inbox(value)),
+    row=_row,
     columns=_COLUMNS,
 )

@@ -3,7 +3,8 @@
 What such a node was at, when it was stopped: calls that are over and remembered by their idempotency keys, one that
 sleeps and one that is scheduled (both are due when it is opened), others that wait for an awakeable or a promise, one
 that is paused, one in the inbox of an object that another one holds, state, some of it of a scope, and a rule.
-Since 0.4 with kept checkpoints, and `nodes/<release>-snapshot.tar.xz` is what `everlog snapshot export` made of it.
+Since 0.4 with kept checkpoints, and a change of state behind it in that inbox; `nodes/<release>-snapshot.tar.xz` is
+what `everlog snapshot export` made of it.
 
     python -m tests.formats.golden_node     makes that of the newest release; those of older releases are never replaced
 """
@@ -182,13 +183,15 @@ def _use(ask: Asker) -> dict[str, Any]:
     for invocation_id in ids.values():
         eventually(lambda i=invocation_id: ask.status(i) == "suspended", 20, what=f"{invocation_id} waits")
     ids["inboxed"] = send("/Door/d/enter/send", "second", idempotency_key="second")
+    edited = {"object_key": "d", "new_state": {"order": list(b'"edited "')}}
+    ask.admin("/services/Door/state", edited)
     ask.admin(f"/invocations/{ids['paused']}/pause", method="PATCH")
     eventually(lambda: ask.status(ids["paused"]) == "paused", 20, what="it is paused")
     awakeables = {name: ask.call(f"/Mailbox/{name}/look") for name in ("w1", "w2", "door")}
     ids["scheduled"] = send(f"/Counter/later/add/send?delay={_DUE_MS}ms", 1)
     ids["napping"] = send("/Waiter/nap/send", _DUE_MS, idempotency_key="nap")
     eventually(lambda: ask.status(ids["napping"]) == "suspended", 4, what="it sleeps")
-    return {"ids": ids, "awakeables": awakeables, "made_at": int(time.time())}
+    return {"ids": ids, "awakeables": awakeables, "edited": True, "made_at": int(time.time())}
 
 
 def _pack(folder: Path) -> bytes:

@@ -150,6 +150,8 @@ def _check_waking(ask: Asker, recorded: dict[str, Any]) -> None:
     ask.admin(f"/invocations/{ids['paused']}/resume", method="PATCH")
     assert attach("paused") == "step of w2, for w2"
     assert (attach("holding"), attach("inboxed")) == ("first ", "first second ")
+    [state] = ask.admin("/query", {"query": "SELECT value_utf8 FROM state WHERE service_name = 'Door'"})["rows"]
+    assert state["value_utf8"] == ('"edited "' if recorded.get("edited") else '"first second "')
     ask.call("/Flow/f1/say", "yes")
     assert ask.call("/restate/workflow/Flow/f1/attach") == "f1 yes"
     if _is_due(recorded):

@@ -65,7 +65,7 @@ def fuzz(
     sent = 0
     with requests.Session() as session:
         for operation in _operations(document, last):
-            for mode in _MODES:
+            for mode in _modes(operation):
                 run = _Run(base_url, session, names or {}, edit, allowed)
                 problem = run.play(operation, mode, examples, number)
                 sent += run.sent
@@ -79,6 +79,15 @@ def _operations(document: Mapping[str, Any], last: Sequence[str]) -> list[Any]:
     schema = schemathesis.openapi.from_dict(dict(document))
     found = [each.ok() for each in schema.get_all_operations()]
     return sorted(found, key=lambda each: each.definition.raw.get("operationId") in last)
+
+
+def _modes(operation: Any) -> Sequence[Any]:
+    """Any text fits a parameter that is a text: hypothesis would search for long for one that does not."""
+    raw = operation.definition.raw
+    parameters = [each.get("schema") for each in raw.get("parameters", [])]
+    if "requestBody" in raw or any(schema != {"type": "string"} for schema in parameters):
+        return _MODES
+    return _MODES[:1]
 
 
 class _Run:

@@ -82,14 +82,19 @@ def _record(
     options: dict[str, Any],
     paths: list[str],
     headers: dict[str, str] | None = None,
+    *,
+    previews: list[str] | None = None,
 ) -> dict[str, RecordedRequest]:
-    """Register the service and call it: the requests that it got, by path."""
+    """Register the service, call it and ask it for previews of values: the requests that it got, by path."""
     service.requests.clear()
     _call(f"{runtime.admin}/deployments", {"uri": service.uri, "force": True, **options})
     for path in paths:
         _call(runtime.ingress + path, 1, headers)
+    for path in previews or []:
+        preview = urllib.request.Request(f"{runtime.admin}/internal/services{path}", b"1")
+        urllib.request.urlopen(preview, timeout=30).close()
     # The callees of `nested` come a moment later.
-    wanted = 1 + len(paths) + 2 * sum(path.endswith("/nested") for path in paths)
+    wanted = 1 + len(paths) + len(previews or []) + 2 * sum(path.endswith("/nested") for path in paths)
     eventually(lambda: len(service.requests) >= wanted, what="all requests have come")
     requests = {request.path: request for request in service.requests}
     assert len(requests) == wanted, service.requests
@@ -159,13 +164,15 @@ def test_heads_are_the_same(
     tls: ssl.SSLContext | None = None if alpn is None else pair.authority.server(*alpn)
     # "k ä/" needs percent-encoding in the header, and none in the token.
     paths = ["/Rec/plain", f"/RecObject/{urllib.parse.quote('k ä/', safe='')}/plain"]
+    previews = ["/Rec/serdes/decode/plain/input", "/Rec/serdes/encode/plain/output"]
     options = {"use_http_11": use_http_11, "additional_headers": additional}
     with recording_service(bidi=bidi, tls=tls) as service:
-        theirs = _record(pair.oracle, service, options, paths)
+        theirs = _record(pair.oracle, service, options, paths, previews=previews)
         their_facts = _facts(pair.oracle)
-        ours = _record(pair.everlog, service, options, paths)
+        ours = _record(pair.everlog, service, options, paths, previews=previews)
         assert _facts(pair.everlog) == their_facts
-    assert list(ours) == list(theirs) == ["/discover", "/invoke/Rec/plain", "/invoke/RecObject/plain"]
+    called = ["/discover", "/invoke/Rec/plain", "/invoke/RecObject/plain"]
+    assert list(ours) == list(theirs) == [*called, "/serdes/Rec/decode/plain/input", "/serdes/Rec/encode/plain/output"]
     for path, request in ours.items():
         assert request.http_version == theirs[path].http_version == version
         assert request.method == theirs[path].method

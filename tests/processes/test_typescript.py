@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +103,31 @@ def test_state_and_calls(client: Client) -> None:
     key = fresh()
     client.request(f"/TsBox/{key}/put", ["a", {"b": 1}])
     assert client.call(f"/TsBox/{key}/look", "a") == {"b": 1}
+
+
+@pytest.mark.parametrize(
+    ("operation", "serde", "body", "status", "told"),
+    [
+        ("decode", "greet/input", b'P:{"a":[1]}', 200, b'{"a":[1]}'),
+        ("encode", "greet/input", b'{"a":[1]}', 200, b'P:{"a":[1]}'),
+        ("decode", "greet/output", b'P:"x"', 200, b'"x"'),
+        ("decode", "greet/input", b"P:no json", 500, None),
+        ("decode", "greet/nothing", b"x", 500, None),
+        ("decode", "plain/input", b'"x"', 500, None),
+    ],
+)
+def test_previews_of_values(
+    client: Client, operation: str, serde: str, body: bytes, status: int, told: bytes | None
+) -> None:
+    url = f"{client.node.admin}/internal/services/TsPreview/serdes/{operation}/{serde}"
+    if told is None:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(urllib.request.Request(url, body), timeout=30)
+        with caught.value as error:
+            assert error.code == status
+        return
+    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=30) as response:
+        assert (response.status, response.read()) == (status, told)
 
 
 def test_calls_within_a_scope(client: Client) -> None:

@@ -69,5 +69,21 @@ const scoped = restate.service({
   },
 });
 
-const handler = restate.endpoint().bind(box).bind(combine).bind(scoped).http2Handler();
+// Values with a prefix before their JSON, which previews show without it.
+const prefixed = {
+  contentType: "application/x-prefixed",
+  serialize: (value) => new TextEncoder().encode(`P:${JSON.stringify(value)}`),
+  deserialize: (data) => JSON.parse(new TextDecoder().decode(data).slice(2)),
+  preview: { toJsonString: (value) => JSON.stringify(value), fromJsonString: (json) => JSON.parse(json) },
+};
+
+const previewed = restate.service({
+  name: "TsPreview",
+  handlers: {
+    greet: restate.handlers.handler({ input: prefixed, output: prefixed }, async (ctx, name) => `hi ${name}`),
+    plain: async (ctx, name) => name,
+  },
+});
+
+const handler = restate.endpoint().bind(box).bind(combine).bind(scoped).bind(previewed).http2Handler();
 http2.createServer(handler).listen(Number(process.argv[2]), "127.0.0.1");

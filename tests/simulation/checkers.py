@@ -181,6 +181,7 @@ def nothing_left_over(store: Any) -> str | None:
     for what, first, end in (
         ("locks and inboxes", keys.LOCK, keys.PROMISE),
         ("timers and messages", keys.TIMER, keys.DEDUP),
+        ("changes of state", keys.MUTATION, keys.prefix_end(keys.MUTATION)),
         ("scoped locks and inboxes", keys.SCOPED_LOCK, keys.SCOPED_PROMISE),
         ("counters and queues", keys.COUNTER, keys.DROPPED),
     ):

@@ -19,6 +19,8 @@ from shared.api.partition import (
     AwakeableRequest,
     InvokeReply,
     InvokeRequest,
+    PatchStateReply,
+    PatchStateRequest,
     PauseRequest,
     ResultReply,
     ResumeRequest,
@@ -27,8 +29,9 @@ from shared.api.partition import (
 )
 from shared.ids import key_partition_key
 from shared.protocol.input import encode_input
+from shared.state_version import state_version
 from shared.storage import keys
-from shared.wal.commands import Failure, Invoke, Result, TerminateMode
+from shared.wal.commands import Failure, Invoke, PatchState, Result, TerminateMode
 from tests.simulation import checkers
 from tests.simulation.cluster import Cluster
 from tests.simulation.linearizable import Call
@@ -40,7 +43,7 @@ _REGISTERS = ("r1", "r2", "r3")
 _LISTS = ("l1", "l2")
 _OPERATIONS = (
     *("apply", "apply", "apply", "peek", "burst", "burst", "send", "call", "call", "call"),
-    *("wait", "nap", "limited", "flow", "later"),
+    *("wait", "nap", "limited", "flow", "later", "edit"),
 )
 
 
@@ -258,6 +261,48 @@ class Clients:
         if chooser.random() < 0.2:
             self._operate(invoke, chooser, (TerminateMode.KILL, TerminateMode.CANCEL))
         await self.invoke(name, invoke)
+
+    async def _edit(self, name: str, number: int, chooser: Random) -> None:
+        """A register's state is replaced from outside, while calls that came before and behind it read and write it."""
+        key = chooser.choice(_REGISTERS)
+        adds = [f"{name}/add-{at}" for at in range(chooser.randint(0, 3))]
+        first = chooser.randint(0, len(adds))
+        patch, operation = self._patch(key, chooser)
+        await asyncio.gather(
+            *(self._add(key, add) for add in adds[:first]),
+            self._replace(key, name, patch, operation, chooser),
+            *(self._add(key, add) for add in adds[first:]),
+        )
+
+    async def _add(self, key: str, name: str) -> None:
+        invoke = self._make(name, ("Register", "apply", key), {"operation": ["add", 1]})
+        await self._call_of(key, name, ("add", 1), invoke, repeats=True)
+
+    def _patch(self, key: str, chooser: Random) -> tuple[PatchState, tuple[Any, ...]]:
+        """Now and then only if the state is as expected."""
+        value, expected = chooser.randrange(100), chooser.choice((None, None, 1, 2))
+        clock = self.cluster.nodes[chooser.choice(list(self.cluster.nodes))].clock
+        uid = clock.now_ms().to_bytes(8, "big") + chooser.randbytes(8)
+        version = None if expected is None else state_version([(b"n", b"%d" % expected)])
+        patch = PatchState(uid, "Register", key, None, version, [(b"n", b"%d" % value)] if value else [])
+        return patch, ("write", value) if expected is None else ("replace", expected, value)
+
+    async def _replace(
+        self, key: str, name: str, patch: PatchState, operation: tuple[Any, ...], chooser: Random
+    ) -> None:
+        await asyncio.sleep(chooser.choice((0.0, 0.002, 0.02)))
+        began_at = self.loop.time()
+        reply = await self.insist(key_partition_key(key), PatchStateRequest(1, 0, patch))
+        assert isinstance(reply, PatchStateReply)
+        self._note(name, "edited")
+        # It may wait for calls that came before, and has been made when one that came later is answered.
+        read = self._make(f"{name}/read", ("Register", "apply", key), {"operation": ["read"]})
+        await self._call_of(key, f"{name}/read", ("read",), read, repeats=True)
+        self.calls[key].append(Call(name, operation, began_at, self.loop.time()))
+        if chooser.random() < 0.3:
+            # The same again, behind a call that has seen it, changes nothing.
+            await self._add(key, f"{name}/again")
+            await self.insist(key_partition_key(key), PatchStateRequest(1, 0, patch))
 
     async def _later(self, name: str, number: int, chooser: Random) -> None:
         """Not before its time."""

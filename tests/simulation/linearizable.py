@@ -76,7 +76,8 @@ def _next(
 
 
 def register_step(state: Hashable, operation: tuple[Any, ...], result: Any) -> tuple[Hashable] | None:
-    """A number. `read`, `write n`, `add n` (answers with the sum), `cas old new` (answers whether it did)."""
+    """A number. `read`, `write n`, `add n` (answers with the sum), `cas old new` (answers whether it did), `replace old
+    new` (does not tell)."""
     assert isinstance(state, int)
     told = result is not None
     match operation:
@@ -89,5 +90,7 @@ def register_step(state: Hashable, operation: tuple[Any, ...], result: Any) -> t
         case ("cas", old, new):
             does = state == old
             return (new if does else state,) if not told or result == does else None
+        case ("replace", old, new):
+            return (new if state == old else state,)
         case _:
             raise AssertionError(f"unknown operation {operation}")

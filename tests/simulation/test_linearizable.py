@@ -24,6 +24,11 @@ CAN_BE = {
     "an unknown one that did not": [call("a", ("write", 7), 0, None), call("b", ("read",), 5, 6, 0)],
     "a killed one that happened": [call("a", ("add", 7), 0, 1, doubtful=True), call("b", ("read",), 5, 6, 7)],
     "a killed one that did not": [call("a", ("add", 7), 0, 1, doubtful=True), call("b", ("read",), 5, 6, 0)],
+    "state replaced, which does not tell": [
+        call("a", ("replace", 0, 4), 0, 1),
+        call("b", ("replace", 0, 5), 2, 3),
+        call("c", ("read",), 4, 5, 4),
+    ],
     "a swap": [call("a", ("cas", 0, 4), 0, 1, True), call("b", ("cas", 0, 5), 2, 3, False)],
 }
 CANNOT_BE = {
@@ -40,6 +45,13 @@ CANNOT_BE = {
         call("b", ("read",), 2, 3, 0),
         call("c", ("read",), 4, 5, 7),
     ],
+    "state replaced amid a call": [
+        call("a", ("write", 1), 0, 1),
+        call("b", ("add", 1), 2, 5, 2),
+        call("c", ("write", 50), 3, 4),
+        call("d", ("read",), 6, 7, 2),
+    ],
+    "state replaced though it was another": [call("a", ("replace", 1, 4), 0, 1), call("b", ("read",), 2, 3, 4)],
     "two swaps of one value": [call("a", ("cas", 0, 4), 0, 1, True), call("b", ("cas", 0, 5), 2, 3, True)],
 }
 

@@ -30,4 +30,4 @@ def test_a_deliberate_bug_is_found(name: str) -> None:
     found = find(name, SEEDS.get(name, 6))
     assert found is not None
     print(f"{name}: {found.command} breaks {found.broken}")
-    assert name not in QUICK or found.broken == QUICK[name], found.text
+    assert name not in QUICK or found.broken in QUICK[name], found.text

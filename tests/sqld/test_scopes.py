@@ -32,8 +32,10 @@ def _rows() -> dict[bytes, bytes]:
         invocation = InvocationRow(Status.INVOKED, target, 1, 1, 1, _T0, _T0, 0, 0, limit_key=limit_key)
         rows[keys.invocation_key(id)] = encode(invocation)
         rows[keys.state_key(place, "Counter", "c1", b"of", scope)] = str(scope).encode()
-        rows[keys.lock_key(place, "Counter", "c1", scope)] = encode(LockRow(id, 3, 4))
+        rows[keys.lock_key(place, "Counter", "c1", scope)] = encode(LockRow(id, 3, 5))
         rows[keys.inbox_key(place, "Counter", "c1", 3, scope)] = id
+        # A change of state, which is not shown.
+        rows[keys.inbox_key(place, "Counter", "c1", 4, scope)] = b""
         rows[keys.promise_key(place, "Counter", "c1", "p", scope)] = encode(PromiseRow(True, b"1", []))
     place = scope_partition_key("gold")
     for path, counted in (("gold", CounterRow(4, 9)), ("gold/k", CounterRow(1, 9)), ("gold/k/l2", CounterRow(0, 5))):

@@ -4,6 +4,7 @@ Modules:
     announce    a leader takes over
     invoke      an invocation arrives: new, found again, or refused
     inbox       the lock of an object and the queue before it
+    mutation    state that is changed from outside
     effects     what an attempt reports
     suspend     the handler waits; nothing runs
     pause       retries are exhausted or an operator asks: all is kept, nothing runs

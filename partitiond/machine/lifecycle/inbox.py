@@ -3,13 +3,15 @@
 Rules that always hold:
 - at most one invocation holds an object's lock, from its start to its end, through suspensions and retries;
 - the others wait in the order of their arrival;
-- one that leaves the queue early leaves a gap, which the next holder steps over.
+- one that leaves the queue early leaves a gap, which the next holder steps over;
+- a change of state from outside waits in the same queue, and is made when the holder before it has ended.
 """
 
 from __future__ import annotations
 
 from partitiond.machine.chains import resume
 from partitiond.machine.context import Context
+from partitiond.machine.lifecycle.mutation import Place, take_mutation
 from partitiond.machine.status import move
 from shared.ids import partition_key_of
 from shared.storage import keys
@@ -71,13 +73,19 @@ def release_lock(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None
     assert lock.holder == invocation_id, f"{row.target} ends without its lock"
     lock.holder = None
     while lock.head < lock.tail:
-        place = _inbox_key(invocation_id, row, lock.head)
+        seq = lock.head
+        place = _inbox_key(invocation_id, row, seq)
         lock.head += 1
         waiting = ctx.txn.get(place)
         if waiting is None:
             continue
         ctx.txn.delete(place)
         next_id = decode_inbox(waiting)
+        if next_id is None:
+            target = row.target
+            assert target.key is not None
+            take_mutation(ctx, Place(partition_key_of(invocation_id), target.service, target.key, target.scope), seq)
+            continue
         next_row = ctx.txn.invocation(next_id)
         assert next_row is not None
         assert next_row.status is Status.INBOXED

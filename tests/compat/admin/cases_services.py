@@ -43,6 +43,18 @@ def _changed(ty: str) -> Case:
     )
 
 
+_STATES: tuple[Any, ...] = (
+    {"object_key": "k", "new_state": {"a": [1, 2, 255]}},
+    {"object_key": "", "new_state": {}},
+    {"object_key": "k", "new_state": {"": []}, "version": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"},
+    {"object_key": "k", "new_state": {"a": [256]}},
+    {"object_key": "k", "new_state": {"a": "text"}},
+    {"object_key": "k", "new_state": None},
+    {"object_key": 5, "new_state": {}},
+    {"new_state": {}},
+    {"object_key": "k"},
+    b"{",
+)
 _REFUSED: tuple[tuple[str, str, Any], ...] = (
     ("GET", "/services/Nope", NOTHING),
     ("GET", "/v4/services/Nope/handlers", NOTHING),
@@ -62,6 +74,26 @@ _REFUSED: tuple[tuple[str, str, Any], ...] = (
 )
 
 CASES = (
+    Case(
+        "state is replaced",
+        (
+            Serve("a", manifest(service("$tO", "VIRTUAL_OBJECT"), service("$tW", "WORKFLOW"), service(_S))),
+            Ask("POST", "/deployments", {"uri": "$a"}),
+            *(Ask("POST", "/services/$tO/state", body) for body in _STATES),
+            *(Ask("POST", f"/services/$t{which}/state", _STATES[0]) for which in "WS"),
+            Ask("POST", "/v2/services/Nope/state", _STATES[0]),
+            Ask("POST", "/v2/services/Nope/state", {"object_key": "k", "new_state": {}}),
+            Ask("GET", "/services/$tO/state"),
+        ),
+    ),
+    Case(
+        "state of a scope that is none",
+        (
+            Serve("a", manifest(service("$tO", "VIRTUAL_OBJECT"))),
+            Ask("POST", "/deployments", {"uri": "$a"}),
+            Ask("POST", "/services/$tO/state", _STATES[0] | {"scope": "a b"}),
+        ),
+    ),
     Case(
         "a list for an object",
         (

@@ -40,6 +40,7 @@ DIFFERENCES: dict[str, Difference] = {
     "manifest: private": Difference(
         "what nobody may call is not described", theirs=("openapi -> 200",), ours=("openapi -> 200",)
     ),
+    "state of a scope that is none": _statuses("it is the client's mistake", theirs=500, ours=400),
     "a list for an object": _statuses("a list is no object", theirs=200, ours=422),
     "a duration under a millisecond": Difference(
         "durations are kept in milliseconds", theirs=('"abort_timeout": "1ns"',), ours=('"abort_timeout": "0s"',)

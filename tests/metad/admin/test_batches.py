@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from shared.api.partition import (
 from shared.ids import decode_invocation_id, encode_invocation_id
 from shared.wal.commands import TerminateMode
 from tests.metad.harness import FakePeer, Node, new_settings
-from tests.metad.oracle import ask_oracle, require_oracle
 
 _PATH = "/internal/invocations_batch_operations"
 #: In the last and in the first of four even partitions, which workers 1 and 0 of 2 host.
@@ -127,15 +125,3 @@ def test_bodies_that_do_not_fit(tmp_path: Path, verb: str, body: Any, status: in
                 assert reply.body
 
     uvloop.run(main())
-
-
-@pytest.mark.slow
-@pytest.mark.processes
-def test_the_oracle_refuses_the_same() -> None:
-    require_oracle()
-    for verb, body, status in _REFUSED:
-        assert ask_oracle("POST", f"{_PATH}/{verb}", body).status == status, (verb, body)
-    nobody = ask_oracle("POST", f"{_PATH}/kill", {"invocation_ids": [_NOBODY]}).json
-    assert nobody["succeeded"] == []
-    assert nobody["failed"][0]["invocation_id"] == _NOBODY
-    assert json.dumps(nobody["failed"][0]["error"])

@@ -13,7 +13,7 @@ from metad.admin.openapi import admin_openapi
 from tests.metad.harness import Deployments, Node, manifest, new_settings, service
 
 #: Served, and not described: old forms, and what only consoles use.
-_LEFT_OUT = {("PUT", "/deployments/{deployment}")}
+_LEFT_OUT = {("PUT", "/deployments/{deployment}"), ("GET", "/"), ("GET", "/ui"), ("GET", "/ui/{page:.*}")}
 
 
 def test_it_describes_the_routes_that_are_served(tmp_path: Path) -> None:

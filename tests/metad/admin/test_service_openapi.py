@@ -1,4 +1,4 @@
-"""OpenAPI documents of services. The comparison with the oracle's is in test_oracle."""
+"""OpenAPI documents of services. The comparison with the oracle's is in tests/compat/admin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests as the oracle takes or refuses them (see test_oracle for the same cases against it)."""
+"""Manifests as the oracle takes or refuses them (see tests/compat/admin for the same cases against it)."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from partitiond.machine.actions import Action
 from partitiond.machine.apply import apply, initial_meta
 from partitiond.machine.txn import Txn
 from partitiond.store.memory import MemoryStore
-from shared.ids import encode_invocation_id, key_partition_key
+from shared.ids import encode_invocation_id, key_partition_key, target_partition_key
 from shared.protocol import service_pb2 as pb
 from shared.protocol.input import encode_input
 from shared.protocol.message_types import MessageType
@@ -26,6 +26,7 @@ from shared.wal.commands import (
     HandlerKind,
     Invoke,
     InvokerEffects,
+    PatchState,
     Target,
 )
 
@@ -108,6 +109,13 @@ class Machine:
             )
         ]
 
+    def state(self, target: Target) -> dict[bytes, bytes]:
+        """By name."""
+        assert target.key is not None
+        place = target_partition_key(target.scope, target.key)
+        prefix = keys.object_prefix(keys.STATE, place, target.service, target.key, target.scope)
+        return {key[len(prefix) :]: value for key, value in self.store.scan(prefix, keys.prefix_end(prefix))}
+
     def events(self, invocation_id: bytes) -> list[EventRow]:
         prefix = keys.EVENT + invocation_id
         return [values.decode_event(value) for _, value in self.store.scan(prefix, keys.prefix_end(prefix))]
@@ -153,6 +161,16 @@ def invoke(
         request_uid=uid,
         limit_key=limit_key,
     )
+
+
+def patch(
+    target: Target, state: dict[bytes, bytes], *, version: str | None = None, uid: bytes | None = None
+) -> PatchState:
+    """All state of the object or workflow is to be this."""
+    assert target.key is not None
+    if uid is None:
+        uid = START_MS.to_bytes(8, "big") + next(_numbers).to_bytes(8, "big")
+    return PatchState(uid, target.service, target.key, target.scope, version, sorted(state.items()))
 
 
 def reported(row: InvocationRow | None, invocation_id: bytes, *effects: Effect) -> InvokerEffects:

@@ -34,6 +34,7 @@ from shared.wal.commands import (
     InvokerEffects,
     KillMessage,
     OutboxMessage,
+    PatchState,
     Pause,
     PauseInvocation,
     Pin,
@@ -303,8 +304,8 @@ def test_a_row_for_each_step_and_a_cell_for_each_status() -> None:
 
 
 def test_every_command_effect_and_message_is_a_step() -> None:
-    """A new kind must find its row. Announcements and the outbox's truncation concern no invocation."""
-    used: set[type] = {AnnounceLeader, TruncateOutbox}
+    """A new kind must find its row. Announcements, the outbox's truncation and changes of state concern none."""
+    used: set[type] = {AnnounceLeader, TruncateOutbox, PatchState}
     for variants in VARIANTS.values():
         for variant in variants:
             command = variant(Scene(Status.INVOKED, retention_ms=HOUR_MS, other=False))

@@ -98,6 +98,7 @@ def test_every_stored_value_is_told_by_its_fields(name: str) -> None:
         "PartitionMeta": keys.META_KEY,
         "CounterRow": keys.counter_key(1, "a"),
         "QueueRow": keys.queue_key(1, "a", b"q"),
+        "MutationRow": keys.mutation_key(1, "S", "k", 1),
     }.get(type(value).__name__)
     if kind is None:
         pytest.skip("its bytes are no struct")

@@ -15,6 +15,7 @@ from shared.storage.values import (
     InvocationRow,
     JournalRow,
     LockRow,
+    MutationRow,
     OutboxRow,
     PartitionMeta,
     PromiseRow,
@@ -25,7 +26,7 @@ from shared.storage.values import (
     encode,
 )
 from shared.wal.commands import Caller, CompletionMessage, KillMessage
-from tests.shared.wal.examples import CALLER_ID, COUNTER, DETAIL, FAILURE, FUTURE, GREETER, ID, SCOPED, T0
+from tests.shared.wal.examples import CALLER_ID, COUNTER, DETAIL, FAILURE, FUTURE, GREETER, ID, SCOPED, T0, UID
 
 __all__ = ["KEYS", "VALUES"]
 
@@ -61,6 +62,9 @@ KEYS: dict[str, bytes] = {
     "scoped-promise": keys.promise_key(PLACE, "SignUp", "w1", "clicked", scope="tenant-1"),
     # Since 0.4.
     "running": keys.running_key(ID),
+    "mutation": keys.mutation_key(PLACE, "Counter", "c1", 258),
+    "scoped-mutation": keys.mutation_key(PLACE, "Counter", "c1", 258, scope="tenant-1"),
+    "patched": keys.patched_key(UID),
 }
 
 _INVOCATION = InvocationRow(
@@ -138,6 +142,8 @@ _ROWS: dict[str, msgspec.Struct] = {
     "meta-0.4": PartitionMeta(
         STORE_FORMAT, 2, 0, (1 << 64) - 1, 17, T0, 12, b"uid-of-16-bytes.", 34, 9, fresh=[ID, CALLER_ID]
     ),
+    "mutation": MutationRow("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", [(b"a", b"1"), (b"b", b"")]),
+    "mutation-any": MutationRow(None, []),
 }
 
 VALUES: dict[str, tuple[msgspec.Struct, bytes]] = {name: (row, encode(row)) for name, row in _ROWS.items()}

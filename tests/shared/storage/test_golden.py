@@ -30,6 +30,7 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {
     "dropped": values.decode_dropped,
     "counter": values.decode_counter,
     "queue": values.decode_queue,
+    "mutation": values.decode_mutation,
 }
 
 
@@ -50,6 +51,7 @@ def test_key_kinds_are_never_given_to_something_else() -> None:
         "DEDUP": b"\x22", "META": b"\x30", "SCOPED_STATE": b"\x14", "SCOPED_LOCK": b"\x15",
         "SCOPED_INBOX": b"\x16", "SCOPED_PROMISE": b"\x17", "COUNTER": b"\x18", "RING": b"\x19", "QUEUE": b"\x1a",
         "WAITER": b"\x1b", "DROPPED": b"\x1c", "RUNNING": b"\x1d", "RULES": b"\x31",
+        "MUTATION": b"\x09", "SCOPED_MUTATION": b"\x1e", "PATCHED": b"\x23",
     }  # fmt: skip
     assert {status.name: status.value for status in Status} == {
         "SCHEDULED": 1, "INBOXED": 2, "INVOKED": 3, "SUSPENDED": 4, "PAUSED": 5, "COMPLETED": 6,
@@ -97,6 +99,7 @@ def test_codecs_read_back_what_they_made() -> None:
     assert keys.decode_timer(KEYS["timer"]) == (1_700_000_000_000, ID, 258)
     assert keys.decode_outbox(KEYS["outbox"]) == 258
     assert values.decode_inbox(ID) == ID
+    assert values.decode_inbox(b"") is None
 
 
 _names = st.text(max_size=6)

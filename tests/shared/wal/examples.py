@@ -29,6 +29,7 @@ from shared.wal.commands import (
     InvokeMessage,
     InvokerEffects,
     KillMessage,
+    PatchState,
     Pause,
     PauseInvocation,
     Pin,
@@ -47,10 +48,25 @@ from shared.wal.commands import (
 )
 from shared.wal.futures import Combinator, Future, FutureNode
 
-__all__ = ["BATCHES", "CALLER_ID", "COUNTER", "DETAIL", "FAILURE", "FUTURE", "GREETER", "ID", "INVOKE", "SCOPED", "T0"]
+__all__ = [
+    "BATCHES",
+    "CALLER_ID",
+    "COUNTER",
+    "DETAIL",
+    "FAILURE",
+    "FUTURE",
+    "GREETER",
+    "ID",
+    "INVOKE",
+    "SCOPED",
+    "T0",
+    "UID",
+]
 
 T0 = 1_700_000_000_000
 ID = bytes(range(24))
+#: Of a change of state.
+UID = T0.to_bytes(8, "big") + bytes(range(8))
 CALLER_ID = bytes(range(100, 124))
 GREETER = Target("Greeter", "greet", None, HandlerKind.SERVICE)
 COUNTER = Target("Counter", "add", "c1", HandlerKind.OBJECT_EXCLUSIVE)
@@ -129,6 +145,11 @@ _COMMANDS: dict[str, list[Command]] = {
     "effects-pause-known": [InvokerEffects(ID, 3, [Pause(FAILURE, DETAIL, 7)])],
     "effects-yield": [InvokerEffects(ID, 3, [Yield(T0)])],
     "set-rules": [SetRules(7, [("*", 10), ("tenant-1/*/eu", None)]), SetRules(8, [])],
+    # Since 0.4.
+    "patch-state": [
+        PatchState(UID, "Counter", "c1", None, None, [(b"a", b"1"), (b"b", b"")]),
+        PatchState(UID, "Counter", "c1", "tenant-1", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", []),
+    ],
     "several": [FireTimers(T0), _SMALL, TruncateOutbox([])],
 }
 

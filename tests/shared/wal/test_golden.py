@@ -26,7 +26,7 @@ TAGS = {
     "Command": {
         1: "AnnounceLeader", 2: "Invoke", 3: "InvokerEffects", 4: "FireTimers", 5: "Deliver", 6: "TruncateOutbox",
         7: "CompleteAwakeable", 8: "Terminate", 9: "CleanUp", 10: "PauseInvocation", 11: "ResumeInvocation",
-        12: "RestartAsNew", 13: "SetRules",
+        12: "RestartAsNew", 13: "SetRules", 14: "PatchState",
     },
     "Effect": {
         1: "Pin", 2: "Entry", 3: "CallEntry", 4: "RunCompletion", 5: "Suspend", 6: "End", 7: "GiveUp", 8: "Pause",
@@ -180,7 +180,11 @@ _commands: st.SearchStrategy[Command] = st.one_of(
     st.builds(InvokerEffects, _ids, st.integers(0, 1 << 63), st.lists(_effects, max_size=3)),
     st.builds(wal.CompleteAwakeable, _ids, st.integers(0, 1 << 32), _results),
     st.builds(wal.CleanUp, st.lists(_ids, max_size=3)),
-)
+    st.builds(
+        wal.PatchState, st.binary(max_size=16), st.text(max_size=5), st.text(max_size=5), st.none() | st.text(),
+        st.none() | st.text(), st.lists(st.tuples(st.binary(max_size=5), st.binary(max_size=5)), max_size=3),
+    ),
+)  # fmt: skip
 
 
 @settings(deadline=None)

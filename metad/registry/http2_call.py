@@ -1,4 +1,4 @@
-"""One GET over HTTP/2, for discovery. Owns: one connection for the time of the call.
+"""One request over HTTP/2, for what metad asks of deployments. Owns: one connection for the time of the call.
 
 The invoker has its own, faster client; daemons do not import one another, and this one is asked seldom.
 """
@@ -21,7 +21,7 @@ from metad.registry.errors import DiscoveryError
 from shared.errors import RemoteProtocolError, UnavailableError
 from shared.transport.tls import tls_problem
 
-__all__ = ["Response", "http2_get", "open_connection"]
+__all__ = ["Response", "http2_call", "open_connection"]
 
 _READ_BYTES = 64 * 1024
 
@@ -46,13 +46,15 @@ async def open_connection(
         raise UnavailableError(f"cannot connect to {address.uri}: {tls_problem(error) or error}") from error
 
 
-async def http2_get(
+async def http2_call(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     address: Address,
     *,
+    method: str,
     path: str,
     headers: Sequence[tuple[str, str]],
+    body: bytes,
     bytes_limit: int,
 ) -> Response:
     """Send the request on a fresh connection, whose end is the end of this call. Trailers are dropped.
@@ -60,7 +62,7 @@ async def http2_get(
     Raises UnavailableError (the peer went away or refused), RemoteProtocolError (it does not speak HTTP/2) or
     DiscoveryError (it answers more than `bytes_limit`).
     """
-    exchange = _Exchange(address, path=path, headers=headers, bytes_limit=bytes_limit)
+    exchange = _Exchange(address, method=method, path=path, headers=headers, body=body, bytes_limit=bytes_limit)
     try:
         writer.write(exchange.opening())
         while not exchange.complete:
@@ -82,10 +84,19 @@ async def http2_get(
 class _Exchange:
     """The protocol of one request: bytes in, bytes out."""
 
-    def __init__(self, address: Address, *, path: str, headers: Sequence[tuple[str, str]], bytes_limit: int) -> None:
+    def __init__(
+        self,
+        address: Address,
+        *,
+        method: str,
+        path: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        bytes_limit: int,
+    ) -> None:
         self._uri = address.uri
         self._request = [
-            (":method", "GET"),
+            (":method", method),
             (":scheme", address.scheme),
             (":authority", address.authority.rpartition("@")[2]),
             (":path", path),
@@ -94,6 +105,9 @@ class _Exchange:
         self._bytes_limit = bytes_limit
         # Checks of what we send are off: users may add headers that a strict client would not send.
         self._h2 = H2Connection(H2Configuration(client_side=True, validate_outbound_headers=False))
+        self._stream = 0
+        #: Of the request's body what is not sent yet: the peer's windows say how much it takes at once.
+        self._unsent = memoryview(body)
         self._heard = False
         self._status = 0
         self._headers: dict[str, str] = {}
@@ -102,8 +116,10 @@ class _Exchange:
 
     def opening(self) -> bytes:
         self._h2.initiate_connection()
-        stream = self._h2.get_next_available_stream_id()
-        self._h2.send_headers(stream, [(name.encode(), value.encode()) for name, value in self._request], True)
+        self._stream = self._h2.get_next_available_stream_id()
+        fields = [(name.encode(), value.encode()) for name, value in self._request]
+        self._h2.send_headers(self._stream, fields, not self._unsent)
+        self._send_more()
         return bytes(self._h2.data_to_send())
 
     def feed(self, data: bytes) -> bytes:
@@ -122,7 +138,17 @@ class _Exchange:
                     raise UnavailableError(f"{self._uri} refused the request (HTTP/2 error {event.error_code})")
                 case _:
                     pass
+        if not self.complete:
+            self._send_more()
         return bytes(self._h2.data_to_send())
+
+    def _send_more(self) -> None:
+        while self._unsent:
+            size = min(self._h2.local_flow_control_window(self._stream), self._h2.max_outbound_frame_size)
+            if size <= 0:
+                return
+            piece, self._unsent = self._unsent[:size], self._unsent[size:]
+            self._h2.send_data(self._stream, bytes(piece), not self._unsent)
 
     def response(self) -> Response:
         assert self.complete
