@@ -21,9 +21,9 @@ from shared.wal.commands import HandlerKind, Target
 __all__ = ["command_label", "entry_json", "entry_lite_json"]
 
 _Json = dict[str, Any]
-#: (entry, its message, lite form wanted) -> fields in order.
 #: As Rust writes a duration.
 _NO_TIME = {"secs": 0, "nanos": 0}
+#: (entry, its message, lite form wanted) -> fields in order.
 _Fields = Callable[[JournalRow, Any, bool], _Json]
 
 _NO_SPAN = {

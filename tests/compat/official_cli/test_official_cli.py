@@ -25,9 +25,7 @@ _ALL = bool(os.environ.get("EVERLOG_ALL_CLI"))
 def test_it_prints_of_everlog_what_it_prints_of_restate(tmp_path: Path) -> None:
     """One test: what takes the time is the start of the node, and each chapter goes on where the last one ended."""
     told = play_on_everlog(tmp_path, CHAPTERS, seldom=_ALL)
-    problems = [
-        problem for chapter, steps in CHAPTERS.items() for problem in _problems(chapter, steps, told[chapter])
-    ]
+    problems = [problem for chapter, steps in CHAPTERS.items() for problem in _problems(chapter, steps, told[chapter])]
     assert not problems, f"{len(problems)} commands print something else:\n" + "\n\n".join(problems)
 
 
