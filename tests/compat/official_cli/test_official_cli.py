@@ -41,8 +41,8 @@ def _problem(command: Cli, theirs: str, ours: str) -> str:
         theirs, count = re.subn(known.theirs, known.ours, theirs, flags=re.MULTILINE)
         assert count, f"restate {command.words}: the oracle does not print {known.theirs!r}"
     if command.shuffled:
-        theirs = "\n".join(sorted(theirs.splitlines()))
-        ours = "\n".join(sorted(ours.splitlines()))
+        # A cell with many lines begins beside another one: only the words are the same.
+        theirs, ours = ("\n".join(sorted(told.split())) for told in (theirs, ours))
     if theirs == ours:
         return ""
     difference = difflib.unified_diff(theirs.splitlines(), ours.splitlines(), "the oracle", "Everlog", lineterm="", n=9)
