@@ -21,6 +21,8 @@ from shared.wal.commands import HandlerKind, Target
 __all__ = ["command_label", "entry_json", "entry_lite_json"]
 
 _Json = dict[str, Any]
+#: As Rust writes a duration.
+_NO_TIME = {"secs": 0, "nanos": 0}
 #: (entry, its message, lite form wanted) -> fields in order.
 _Fields = Callable[[JournalRow, Any, bool], _Json]
 
@@ -183,8 +185,9 @@ def _request(row: JournalRow, message: Any, lite: bool) -> _Json:
         "headers": _headers(message),
         "idempotency_key": _optional(message, "idempotency_key"),
         # Not in the caller's journal: the callee's own row has them.
-        "completion_retention_duration": None,
-        "journal_retention_duration": None,
+        # Of no account here, each callee has its own; but the CLI does not read a call without them.
+        "completion_retention_duration": dict(_NO_TIME),
+        "journal_retention_duration": dict(_NO_TIME),
     }
     if message.limit_key:
         request["limit_key"] = message.limit_key

@@ -53,6 +53,9 @@ DIFFERENCES: dict[str, Difference] = {
     """hostile: PATCH /services/Nope b'{"public":true,"public":false}'""": _statuses(
         "of a field that is given twice the last one counts", theirs=422, ours=404
     ),
+    "state of a bad scope": _statuses("a scope that is none is the caller's mistake", theirs=500, ours=400),
+    "state of a key that cannot be called": _statuses("no call can have such a key", theirs=202, ours=400),
+    "previews": Difference("a body has a type", theirs=(" -> 200 {} ",), ours=("application/octet-stream",)),
     "raw: no host": _statuses("RFC 9112 section 3.2 wants a host", theirs=200, ours=400),
     "raw: expects something": _statuses("RFC 9110 section 10.1.1: what is not met is refused", theirs=422, ours=417),
 }

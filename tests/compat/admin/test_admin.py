@@ -27,6 +27,7 @@ from tests.compat.admin import (
     cases_requests,
     cases_rules,
     cases_services,
+    cases_state,
 )
 from tests.compat.admin.case import Ask, Case, Raw
 from tests.compat.admin.differences import DIFFERENCES
@@ -46,6 +47,7 @@ TABLES: dict[str, tuple[Case, ...]] = {
     "requests": cases_requests.CASES,
     "rules": cases_rules.CASES,
     "services": cases_services.CASES,
+    "state": cases_state.CASES,
 }
 CASES = tuple(case for table in TABLES.values() for case in table)
 #: Virtual queues are an experiment there, without a description elsewhere.

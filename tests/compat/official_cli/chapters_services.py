@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from tests.compat.official_cli.steps import Deployment, Http, Step, Until, do, look
+from tests.compat.official_cli.steps import Deployment, Differs, Http, Step, Until, do, look
 
 __all__ = ["DEPLOYMENTS", "NOTHING", "REMOVAL", "RULES", "SERVICES"]
 
 _NO_INVOCATION = "inv_1lgAm7zJ2c8B2ZQdOieDK1VMblfj6jU52h"
 _NO_DEPLOYMENT = "dp_10000000000000000000000"
 _VERBS = ("cancel", "kill", "purge", "pause", "resume", "restart-as-new")
+_NO_ID = Differs(
+    "an id that is none has no row; there the query fails",
+    r"^Error: <UNKNOWN> <message>\n.*$",
+    "Error: Invocation nonsense not found!",
+)
+_NO_KAFKA = Differs(
+    "Kafka is not there yet: its routes are unknown",
+    r"^No .* registered\.\n--- exit 0$",
+    "--- stderr\nError: (Protocol error) EOF while parsing a value at line 1 column 0\n"
+    "  ├─ EOF while parsing a value at line 1 column 0\n--- exit 1",
+)
+_WORDS = Differs(
+    "messages are worded differently",
+    r"(\[META0006\]) .*$",
+    r"\1 service 'Greeter' is a Service and would become a VirtualObject: register with 'breaking' to allow it",
+)
 _BORDERS = "--table-style borders"
 
 NOTHING: tuple[Step, ...] = (
@@ -27,12 +43,12 @@ NOTHING: tuple[Step, ...] = (
     look("invocations list"),
     look("invocations list --all", seldom=True),
     look(f"invocations describe {_NO_INVOCATION}"),
-    look("invocations describe nonsense"),
+    look("invocations describe nonsense", differs=(_NO_ID,)),
     *(look(f"invocations {verb} Nope --yes", seldom=verb != "cancel") for verb in _VERBS),
     *(look(f"invocations {verb} {_NO_INVOCATION} --yes", seldom=verb != "kill") for verb in _VERBS),
     look("rules list"),
-    look("subscriptions list"),
-    look("kafka-clusters list"),
+    look("subscriptions list", differs=(_NO_KAFKA,)),
+    look("kafka-clusters list", differs=(_NO_KAFKA,)),
 )
 
 DEPLOYMENTS: tuple[Step, ...] = (
@@ -49,20 +65,17 @@ DEPLOYMENTS: tuple[Step, ...] = (
     Until("old", "suspended"),
     do("deployments register {services}/four --yes"),
     Deployment("four", "/four"),
-    do("deployments register {services}/breaking --yes"),
+    do("deployments register {services}/breaking --yes", differs=(_WORDS,)),
     do("deployments register {services}/breaking --breaking", shuffled=True),
     do("deployments register {services}/unary"),
     do("deployments register {services}/absent --yes"),
     do("deployments register {nobody} --yes"),
     do("deployments register {nobody} --use-http1.1 --yes", seldom=True),
-    do("deployments register {admin} --yes", seldom=True),
     do("deployments register nonsense --yes", seldom=True),
-    do("deployments register ftp://127.0.0.1/ --yes", seldom=True),
     do("deployments register {services}/one --extra-header nonsense --yes", seldom=True),
-    do("deployments register {services}/two --gcp-id-token --yes", seldom=True),
-    look("deployments list"),
-    look("deployments list --extra"),
-    look(f"deployments list --extra {_BORDERS}"),
+    look("deployments list", shuffled=True),
+    look("deployments list --extra", shuffled=True),
+    look(f"deployments list --extra {_BORDERS}", shuffled=True),
     look("deployments describe {one}", shuffled=True),
     look("deployments describe {two}", shuffled=True),
     look("deployments describe {two} --extra", shuffled=True),
@@ -71,8 +84,8 @@ DEPLOYMENTS: tuple[Step, ...] = (
 )
 
 SERVICES: tuple[Step, ...] = (
-    look("services list"),
-    look("services list --public-only"),
+    look("services list", shuffled=True),
+    look("services list --public-only", shuffled=True),
     look("services list --extra", shuffled=True),
     *(look(f"services describe {name}", shuffled=True) for name in ("Greeter", "Vault", "Old")),
     *(look(f"services describe {name}", shuffled=True, seldom=True) for name in ("Life", "Busy", "Hidden", "Tour")),
@@ -80,7 +93,7 @@ SERVICES: tuple[Step, ...] = (
     look("services config view Life", shuffled=True),
     look("services config view Tour"),
     *(look(f"services config view {name}", shuffled=True, seldom=True) for name in ("Busy", "Fragile", "Vault")),
-    look("services status"),
+    look("services status", shuffled=True),
     look("services status Greeter", seldom=True),
     do("services config patch Greeter --public false --idempotency-retention 10days --yes"),
     do("services config patch Greeter --inactivity-timeout 90s --abort-timeout PT2M --journal-retention 0s --yes"),
@@ -100,7 +113,7 @@ SERVICES: tuple[Step, ...] = (
         seldom=True,
     ),
     look("services config view Greeter"),
-    look("services list --public-only"),
+    look("services list --public-only", shuffled=True),
 )
 
 #: Those of a rule book, which is empty.
@@ -148,7 +161,7 @@ REMOVAL: tuple[Step, ...] = (
     do("invocations kill {old} --yes"),
     do("deployments remove {two} --force --yes"),
     do("deployments remove {two} --force --yes"),
-    look("services list"),
-    look("services status Greeter"),
-    look("deployments list --extra"),
+    look("services list", shuffled=True),
+    look("services status Greeter", shuffled=True),
+    look("deployments list --extra", shuffled=True),
 )

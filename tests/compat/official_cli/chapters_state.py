@@ -67,10 +67,10 @@ CONNECTIONS: tuple[Step, ...] = (
     look("services list --connect-timeout 2000", environment={"RESTATE_ADMIN_URL": "{nobody}"}),
     look("sql 'select 1' --connect-timeout 2000", environment={"RESTATE_ADMIN_URL": "{nobody}"}, seldom=True),
     look("whoami", environment={"RESTATE_ADMIN_URL": "{nobody}"}),
-    look("services list --public-only", environment={"RESTATE_ADMIN_URL": "{admin}/"}, seldom=True),
-    look("--environment mine services list --public-only", environment=_UNTOLD),
+    look("services list --public-only", environment={"RESTATE_ADMIN_URL": "{admin}/"}, shuffled=True, seldom=True),
+    look("--environment mine services list --public-only", environment=_UNTOLD, shuffled=True),
     look("whoami --environment mine", environment=_UNTOLD, seldom=True),
-    look("services list", environment=_UNTOLD | {"RESTATE_ENVIRONMENT": "mine"}, seldom=True),
+    look("services list", environment=_UNTOLD | {"RESTATE_ENVIRONMENT": "mine"}, shuffled=True, seldom=True),
     look("services list --extra", environment={"RESTATE_AUTH_TOKEN": "secret"}, shuffled=True, seldom=True),
     look("config list-environments", environment=_UNTOLD, seldom=True),
 )

@@ -33,7 +33,7 @@ _GAP = re.compile(r"(?<=\S) {2,}")
 
 
 def tidied(text: str, names: Mapping[str, str]) -> str:
-    """A command's output, without times, ids, ports, and the widths that follow from those. `names`: text -> its name."""
+    """A command's output, without times, ids, ports, and widths. `names`: text -> its name."""
     for known, name in sorted(names.items(), key=lambda each: -len(each[0])):
         text = text.replace(known, f"<{name}>")
     for pattern, instead in _MASKS:

@@ -1,4 +1,4 @@
-"""Carries out chapters on one runtime with the official command line. Owns: its processes, and a folder as their home."""
+"""Carries out chapters on one runtime with the official command line. Owns: its processes and their home."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _EDITOR = """#!/bin/sh
 
 
 class Play:
-    """`ingress`, `admin`: base URLs of the runtime. `services`, `nobody`: see `steps`. `seldom`: also those commands."""
+    """`ingress`, `admin`: base URLs. `services`, `nobody`: see `steps`. `seldom`: also those commands."""
 
     def __init__(
         self, binary: str, folder: Path, *, ingress: str, admin: str, services: str, nobody: str, seldom: bool = True

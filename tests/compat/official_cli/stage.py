@@ -29,7 +29,9 @@ _PLAIN = {
 }
 
 
-def play_on_everlog(folder: Path, chapters: Mapping[str, tuple[Step, ...]], *, seldom: bool) -> dict[str, dict[str, str]]:
+def play_on_everlog(
+    folder: Path, chapters: Mapping[str, tuple[Step, ...]], *, seldom: bool
+) -> dict[str, dict[str, str]]:
     """-> by chapter, by command: what was printed. Skips the test, saying why, when there is no command line."""
     binary = cli_binary()
     with _services(folder) as services, running_node(partitions=2, workers=1) as node:

@@ -21,7 +21,7 @@ _ROWS_COLUMNS = (50, 400)
 _ASKS = "(y/n)"
 _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|[=>])")
 #: What turns while it waits for the server.
-_SPINNER = re.compile(r"^.? ?\[\d+s\] .*$|^[█░ ]+ \d+/\d+$")
+_SPINNER = re.compile(r"^\? .*$|^.? ?\[\d+s\] .*$|^[█░ ]+ \d+/\d+$")
 
 
 def run_on_terminal(
