@@ -31,6 +31,8 @@ __all__ = ["Answer", "Runtime", "opened", "running_service"]
 
 _ROOT = Path(__file__).resolve().parents[3]
 _SETTLE_S = 20.0
+#: Ask for lines of JSON in all queries, not in those of whole tables alone.
+_ALL_FORMATS = bool(os.environ.get("EVERLOG_ALL_FORMATS"))
 #: Of messages, what is compared: what follows names each server's own version of a place, a list or a hint.
 _MESSAGE_CHARACTERS = 40
 
@@ -77,7 +79,9 @@ def _listens(port: int) -> bool:
 @contextlib.asynccontextmanager
 async def opened(name: str, ingress: str, admin: str, service: str) -> AsyncIterator[Runtime]:
     """One runtime, with the service registered. `name`: `e` for Everlog, `o` for the oracle."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    # Journals hold the headers of their calls: no version of a library among them.
+    same = {"user-agent": "differential", "accept-encoding": "identity"}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), headers=same) as session:
         side = Side(name, ingress, admin, session)
         status, answer, _ = await side.request("POST", f"{admin}/deployments", {"uri": f"{service}/{name}/{MODE}"})
         assert status == 201, answer[:300]
@@ -127,7 +131,8 @@ class Runtime:
         assert len({name for name, _ in columns}) < len(columns) or _compared(_rows_of(table), query) == seen, (
             f"{query.name}: Arrow and JSON differ"
         )
-        if self._side.name == "e":
+        # Of the oracle there are none. One query of a table is as good as the next.
+        if self._side.name == "e" and (_ALL_FORMATS or ":" not in query.name):
             _, lines = await self.body(sql, "application/x-ndjson")
             assert _compared([json.loads(line) for line in lines.splitlines()], query) == seen, f"{query.name}: lines"
         return Answer(status, columns, seen)
@@ -161,4 +166,13 @@ def _shown(name: str, value: Any) -> Any:
     """Ids and times hidden, in bytes too."""
     if name in _BYTES and isinstance(value, str):
         value = bytes.fromhex(value).decode("utf-8", "backslashreplace")
-    return masked(readable(value))
+    return _without_traces(masked(readable(value)))
+
+
+def _without_traces(value: Any) -> Any:
+    """How a service's event loop came to a failure, and where its files are, is another matter at each place."""
+    if isinstance(value, str):
+        return value.partition("\nTraceback ")[0]
+    if isinstance(value, list):
+        return [_without_traces(each) for each in value]
+    return {name: _without_traces(each) for name, each in value.items()} if isinstance(value, dict) else value
