@@ -495,8 +495,10 @@ OTHERS = [
             LEFT JOIN pg_proc AS elemproc ON elemproc.oid = elemtyp.typreceive) AS t
         JOIN pg_namespace AS ns ON (ns.oid = typnamespace)
         WHERE typtype IN ('b', 'r', 'm', 'e', 'd') OR (typtype = 'c' AND relkind='c')
+            OR (typtype = 'a' AND (elemtyptype IN ('b', 'r', 'm', 'e', 'd') OR (elemtyptype = 'c' AND elemrelkind='c')))
         ORDER BY CASE WHEN typtype IN ('b', 'e', 'p') THEN 0 WHEN typtype = 'c' THEN 1 ELSE 2 END""",
         (),
         ("nspname", "oid", "typname", "typtype", "typnotnull", "elemtypoid"),
+        ("pg_catalog", "1009", "_text", "a", "f", "25"),
     ),
 ]

@@ -287,6 +287,9 @@ _EMPTY_COLUMNS = {
     "pg_user_mapping": "oid:i umuser:i umserver:i umoptions:T",
     "pg_user_mappings": "umid:i srvid:i srvname:t umuser:i usename:t umoptions:T",
 }
-#: Tables that never have a row.
+#: Tables that have no row for anybody who asks for them.
 EMPTY = frozenset(_EMPTY_COLUMNS)
 RELATIONS |= {name: Relation(columns, list) for name, columns in _EMPTY_COLUMNS.items()}
+#: By this one Npgsql tells arrays, in an outer join; who asks for functions is told that there are none.
+_ARRAY_RECEIVE = (2400, "array_recv", _CATALOG_OID, _ROLE_OID, "f", "2281 26 23", 2277, 12, False)
+RELATIONS["pg_proc"] = Relation(_EMPTY_COLUMNS["pg_proc"], lambda: [_ARRAY_RECEIVE])
