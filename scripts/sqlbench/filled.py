@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.benchmark.load import find_wrk
-from scripts.benchmark.net import call_json
+from scripts.benchmark.net import call_json, wait_for
 from scripts.benchmark.owned import Owned, run_command
 from scripts.benchmark.targets import Oracle
 from scripts.laden.batches import Load
@@ -56,6 +56,7 @@ def filled_oracle(owned: Owned, folder: Path, uri: str, count: int, oracle: Orac
     """By calls, for there is no other way: some thousand a second."""
     running = oracle.start(owned, folder)
     _register(running.admin_port, uri)
+    wait_for(lambda: _unasked(running.admin_port), within_s=60.0, what="the oracle takes no query")
     deadline = time.monotonic() + _REPLAY_WITHIN_S
     first = 0
     while (have := count_of(running.admin_port)) < count:
@@ -75,6 +76,12 @@ def filled_oracle(owned: Owned, folder: Path, uri: str, count: int, oracle: Orac
         # More keys than calls that can have been made in the time.
         first += 1_000_000
     return Filled(oracle.configuration, have, running.ingress_port, running.admin_port)
+
+
+def _unasked(admin_port: int) -> str:
+    """Healthy before its partitions have leaders, it answers 500."""
+    count_of(admin_port)
+    return ""
 
 
 def _register(admin_port: int, uri: str) -> str:

@@ -16,10 +16,10 @@ __all__ = ["Guard"]
 
 _log = logging.getLogger(__name__)
 #: A query that runs longer gives way to everything else of the node.
-_QUICK_S = 0.05
+_QUICK_S = 0.02
 #: Under full load a thread of this niceness has a tenth of what one of niceness 0 gets (Linux: weights 110 and 1024).
 _NICE = 10
-_INTERVAL_S = 0.025
+_INTERVAL_S = 0.02
 #: What a query takes beside DataFusion's pool: rows on their way, and what the stores wrote since they were read last.
 _MEMORY_BESIDE = 256 * 1024 * 1024
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
