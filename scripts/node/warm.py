@@ -10,7 +10,6 @@ Forked is only what runs no thread and has no event loop: supervisord has neithe
 from __future__ import annotations
 
 import atexit
-import fcntl
 import gc
 import importlib
 import os
@@ -79,18 +78,11 @@ class Warm:
 
 
 def _forget_supervisord() -> None:
-    """Its handlers of signals, and the descriptors that an `execve` would close."""
+    """Its handlers of signals. Its descriptors it has closed itself; those of libraries are in use, in a fork."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
-    for descriptor in map(int, os.listdir("/proc/self/fd")):
-        try:
-            flags = fcntl.fcntl(descriptor, fcntl.F_GETFD)
-        except OSError:
-            continue  # That of the listing itself.
-        if flags & fcntl.FD_CLOEXEC:
-            os.close(descriptor)
 
 
 def _status(end: SystemExit) -> int:

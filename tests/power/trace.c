@@ -34,6 +34,8 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 __attribute__((constructor)) static void begin(void) {
     const char *file = getenv("POWER_TRACE");
     root = getenv("POWER_TRACE_ROOT");
+    /* A copy: a process that changes its title writes over its environment. */
+    root = root ? strdup(root) : NULL;
     if (!file || !root) return;
     root_size = strlen(root);
     int at = syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);

@@ -182,5 +182,5 @@ def test_every_attempt_is_signed(signing: _Signing, service: _Service) -> None:
 
 def test_people_are_told_the_public_key(signing: _Signing) -> None:
     assert signing.node.status()["request_identity"] == signing.public_key
-    assert f"identity {signing.public_key}" in signing.node.everlog("status").stdout
+    assert f"identity  {signing.public_key}" in signing.node.everlog("status").stdout
     assert f"their identity key is {signing.public_key}" in signing.node.logs("metad")

@@ -6,14 +6,19 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from scripts.cli import status
+from scripts.console.screen import Screen
 from scripts.node.partitions import partition_statuses
 from shared.api.partition import PartitionStatus, WorkerStatusReply
 from shared.config import Settings
 from tests.fakes.partition_worker import FakeWorker
 
 
-def test_partitions_are_shown_by_their_number_with_what_they_do(tmp_path: Path) -> None:
+def test_partitions_are_shown_by_their_number_with_what_they_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = Settings(data_dir=str(tmp_path), workers=3, partitions=4)
     settings.run_path.mkdir()
     rows = {
@@ -45,7 +50,8 @@ def test_partitions_are_shown_by_their_number_with_what_they_do(tmp_path: Path) 
 
     found, report = asyncio.run(ask())
     assert found == [(0, rows[0][0]), (1, rows[1][0])]
-    lines = [line.split() for line in status._partition_table(report).splitlines()]
+    status._show_partitions(Screen(), report)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0][:4] == ["PARTITION", "WORKER", "LEADER", "EPOCH"]
     assert lines[1] == ["0", "0", "node-1", "12", "40", "30", "41", "1", "2"]
     assert " ".join(lines[2]) == "1 1 - 0 500 7 900 400 0 replays, 42 %, 12 s left"

@@ -29,8 +29,6 @@ else:
         "environment": dict(os.environ),
         "handlers": [str(getattr(signal.getsignal(number), "name", "a function")) for number in numbers],
         "wakeup": signal.set_wakeup_fd(-1),
-        "descriptors": [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
-                        if os.path.exists(f"/proc/self/fd/{fd}")],
         "title": Path("/proc/self/cmdline").read_bytes().rstrip(b"\\0").decode(),
         "shared": sys.modules["sample_of_warm"].__name__,
     }))
@@ -46,7 +44,7 @@ else:
     threading.Thread(target=lambda: (time.sleep(0.05), print("a thread's end"))).start()
 """
 
-#: Who forks: with handlers, a wakeup descriptor, and files of both kinds.
+#: Who forks: with handlers and a wakeup descriptor.
 _FORKS = """
 import os, signal, socket, sys
 
@@ -59,9 +57,7 @@ for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT):
 ours, theirs = socket.socketpair()
 theirs.setblocking(False)
 signal.set_wakeup_fd(theirs.fileno())
-closed, kept = open(sys.argv[1]), open(sys.argv[2])
-os.set_inheritable(kept.fileno(), True)
-arguments = [sys.executable, "-P", "-m", "sample_of_warm", *sys.argv[3:]]
+arguments = [sys.executable, "-P", "-m", "sample_of_warm", *sys.argv[1:]]
 pid = os.fork()
 if pid == 0:
     try:
@@ -79,15 +75,13 @@ def sample(tmp_path: Path) -> Path:
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "__main__.py").write_text(_PROGRAM)
-    for name in ("closed", "kept"):
-        (tmp_path / name).write_text("")
     return tmp_path
 
 
 def _run(sample: Path, *words: str) -> tuple[int, dict[str, Any], str, str]:
     """-> exit status, what the program told, the rest of its stdout, its stderr."""
     done = subprocess.run(
-        [sys.executable, "-c", _FORKS, str(sample / "closed"), str(sample / "kept"), *words],
+        [sys.executable, "-c", _FORKS, *words],
         env={"PYTHONPATH": f"{Path(__file__).parents[2]}:{sample}", "IMPORTS": str(sample / "imports")},
         capture_output=True,
         text=True,
@@ -105,9 +99,6 @@ def test_a_forked_program_is_as_one_that_was_executed(sample: Path) -> None:
     assert told["environment"] == {"ONLY": "this"}
     assert told["handlers"] == ["SIG_DFL", "a function", "SIG_DFL", "SIG_DFL"], "SIGINT raises KeyboardInterrupt"
     assert told["wakeup"] == -1
-    assert str(sample / "kept") in told["descriptors"]
-    assert str(sample / "closed") not in told["descriptors"]
-    assert not any(name.startswith("socket:") for name in told["descriptors"])
     assert told["title"] == f"{sys.executable} -P -m sample_of_warm ends --data-dir 'a b'"
     assert rest == "a thread's end\nat the exit\n"
     assert (sample / "imports").read_text() == "x", "imported by who forks, and by nobody else"

@@ -26,6 +26,8 @@ _MASKS = (
     # Worded differently on purpose; the code and the status are compared.
     (re.compile(r"(META\d{4}|<UNKNOWN>) (?:(?!-> Http).)*?(?=\n +-> Http)", re.DOTALL), r"\1 <message>"),
     (re.compile(r"Traceback \(most recent call last\):\n(?: .*\n)+"), "<traceback>\n"),
+    # Of a trace that is a cell of a table: where the SDK is installed.
+    (re.compile(r'File "[^"]*/site-packages/([^"]+)", line \d+'), r'File "<packages>/\1", line <n>'),
     (re.compile(r"^( *(?:Version|Target|Build Time|Git \w+.*?)  +)\S.*$", re.MULTILINE), r"\1<build>"),
     (re.compile(r"[─═┄╌]{2,}"), "──"),
 )
