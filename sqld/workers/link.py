@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import multiprocess
+from multiprocess import resource_tracker
 
 from shared.config import Settings
 from shared.errors import RemoteProtocolError
@@ -64,7 +65,7 @@ class WorkerLink(asyncio.Protocol):
     async def start(self) -> None:
         """Start the process. It need not be ready: what is asked waits in the socket."""
         ours, theirs = socket.socketpair()
-        context = multiprocess.get_context("spawn")
+        context = _spawn_context()
         self._process = context.Process(
             target=_run, args=(theirs, self._settings, self.slot, self._memory_bytes), daemon=True
         )
@@ -195,6 +196,17 @@ class WorkerLink(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(WorkerDiedError())
         self._on_change(self)
+
+
+def _spawn_context() -> Any:
+    """`spawn` would start one more process, of 10 MB, to clean up semaphores and shared memory that ours leave behind.
+
+    They have none, so it is made believe that its tracker runs already.
+    """
+    tracker = resource_tracker._resource_tracker
+    if tracker._fd is None:
+        tracker._fd = os.open(os.devnull, os.O_WRONLY)
+    return multiprocess.get_context("spawn")
 
 
 def _run(link: socket.socket, settings: Settings, slot: int, memory_bytes: int) -> None:

@@ -46,6 +46,15 @@ def test_it_ends_at_once_when_idle(node: Node) -> None:
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
+def test_query_workers_are_its_only_children(node: Node) -> None:
+    """A tracker of shared memory, which nobody has, would take 10 MB."""
+    node.start()
+    node.query("SELECT 1")
+    assert node.process is not None
+    children = Path(f"/proc/{node.process.pid}/task/{node.process.pid}/children").read_text().split()
+    assert list(map(int, children)) == node.workers() != []
+
+
 def test_it_lets_queries_end(node: Node) -> None:
     node.start()
     node.query("SELECT 1")
