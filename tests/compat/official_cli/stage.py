@@ -7,13 +7,14 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.error
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.compat.official_cli.play import Play
 from tests.compat.official_cli.steps import Step
 from tests.conftest import eventually, free_ports
-from tests.fakes.private_oracle import cli_binary, private_oracle
+from tests.fakes.private_oracle import PrivateOracle, cli_binary, private_oracle
 from tests.processes.node import running_node
 
 __all__ = ["play_on_everlog", "play_on_oracle"]
@@ -45,8 +46,18 @@ def play_on_oracle(folder: Path, chapters: Mapping[str, tuple[Step, ...]]) -> di
     """The same of the real Restate. Skips the test, saying why, when it cannot be had."""
     binary = cli_binary()
     with _services(folder) as services, private_oracle(folder, **_PLAIN) as oracle:
+        # It is ready before its partitions can be asked.
+        eventually(lambda: _can_be_asked(oracle), _START_S, what="the oracle answers queries")
         play = Play(binary, folder, ingress=oracle.ingress, admin=oracle.admin, services=services, nobody=_nobody())
         return {name: play.chapter(steps) for name, steps in chapters.items()}
+
+
+def _can_be_asked(oracle: PrivateOracle) -> bool:
+    try:
+        oracle.query("SELECT id FROM sys_invocation")
+    except urllib.error.HTTPError:
+        return False
+    return True
 
 
 def _nobody() -> str:
