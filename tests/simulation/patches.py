@@ -13,6 +13,7 @@ from typing import Any
 import pysyncobj.syncobj
 
 import logd.peers.link
+import logd.raft.transport
 import logd.service
 import partitiond.ingress.router
 import partitiond.leader.leader
@@ -57,6 +58,7 @@ def patched(
         (pysyncobj.syncobj, "monotonicTime", process_time.monotonic),
         (pysyncobj.syncobj, "random", process_random),
         (logd.peers.link, "time", process_time),
+        (logd.raft.transport, "time", process_time),
         (logd.peers.link, "os", process_os),
         (logd.service, "RocksStore", log_store),
         (logd.service, "Syncer", log_syncer),

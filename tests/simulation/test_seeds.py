@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,19 @@ def test_a_seed_gives_the_same_trace_in_another_process_whatever_the_hash_seed()
         )
         traces.add(ran.stdout.strip().rpartition("trace ")[2])
     assert len(traces) == 1
+
+
+@pytest.mark.slow
+def test_a_trace_does_not_depend_on_the_machines_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks at it passes on a quiet machine, and gives another trace on a busy one."""
+    plan = Plan(4711, clients=3, requests=6, faults=30)
+    times = itertools.count(1_000_000, 10)
+    traces = []
+    for monotonic in (lambda: 1_000_000.0, lambda: float(next(times))):
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "monotonic", monotonic)
+            traces.append(simulate_plan(plan).trace)
+    assert traces[0] == traces[1]
 
 
 def test_the_command_of_a_plan_tells_all_that_is_unusual() -> None:
