@@ -15,6 +15,7 @@ from jh2.hpack import Decoder, HPACKError, OversizedHeaderListError
 
 from partitiond.ingress.http2.faults import ConnectionFault, StreamFault
 from partitiond.invoker.http2.frames import COMPRESSION_ERROR, ENHANCE_YOUR_CALM, PROTOCOL_ERROR
+from partitiond.invoker.http2.hpack import encode_string
 
 __all__ = ["HeadDecoder", "RequestHead", "encode_head", "read_head"]
 
@@ -136,7 +137,7 @@ def encode_head(status: int, lines: bytes) -> bytes:
     """The block of an answer. `lines`: its header lines as of HTTP/1.1, each with its CRLF."""
     index = _STATUSES.get(status)
     parts = [
-        bytes((0x80 | index,)) if index is not None else bytes((_NAME_STATUS,)) + _encode_string(b"%d" % status),
+        bytes((0x80 | index,)) if index is not None else bytes((_NAME_STATUS,)) + encode_string(b"%d" % status),
         *map(_encode_line, lines.split(b"\r\n")[:-1]),
     ]
     return b"".join(parts)
@@ -147,22 +148,8 @@ def _encode_line(line: bytes) -> bytes:
     name, _, value = line.partition(b": ")
     index = _NAMES.get(name)
     # A literal without indexing; indices over 14 overflow its first byte (RFC 7541 sections 5.1 and 6.2.2).
-    first = b"\x00" + _encode_string(name) if index is None else bytes((0x0F, index - 15))
-    return first + _encode_string(value)
-
-
-def _encode_string(text: bytes) -> bytes:
-    """Without Huffman coding: bytes cost less than CPU here (RFC 7541 section 5.2)."""
-    size = len(text)
-    if size < 127:
-        return bytes((size,)) + text
-    prefix = bytearray(b"\x7f")
-    size -= 127
-    while size >= 128:
-        prefix.append(size & 127 | 128)
-        size >>= 7
-    prefix.append(size)
-    return bytes(prefix) + text
+    first = b"\x00" + encode_string(name) if index is None else bytes((0x0F, index - 15))
+    return first + encode_string(value)
 
 
 def _malformed(what: str, shown: bytes) -> StreamFault:

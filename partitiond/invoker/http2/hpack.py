@@ -23,6 +23,7 @@ __all__ = [
     "encode_method",
     "encode_path",
     "encode_scheme",
+    "encode_string",
 ]
 
 # First bytes of a literal without indexing, never indexed, and fully indexed fields (RFC 7541 section 6).
@@ -42,7 +43,7 @@ _CACHED_BLOCKS_MAX: Final = 1024
 _CACHED_BLOCK_BYTES_MAX: Final = 1024
 
 
-def _encode_string(text: bytes) -> bytes:
+def encode_string(text: bytes) -> bytes:
     """A string literal without Huffman coding (RFC 7541 section 5.2): bytes cost less than CPU here."""
     size = len(text)
     if size < 127:
@@ -58,7 +59,7 @@ def _encode_string(text: bytes) -> bytes:
 
 def encode_method(method: str) -> bytes:
     """The `:method` field."""
-    return _INDEXED_METHOD.get(method) or _NAME_METHOD + _encode_string(method.encode("ascii"))
+    return _INDEXED_METHOD.get(method) or _NAME_METHOD + encode_string(method.encode("ascii"))
 
 
 def encode_scheme(scheme: str) -> bytes:
@@ -68,19 +69,19 @@ def encode_scheme(scheme: str) -> bytes:
 
 def encode_authority(authority: str) -> bytes:
     """The `:authority` field."""
-    return _NAME_AUTHORITY + _encode_string(authority.encode("ascii"))
+    return _NAME_AUTHORITY + encode_string(authority.encode("ascii"))
 
 
 def encode_path(path: str) -> bytes:
     """The `:path` field."""
-    return _NAME_PATH + _encode_string(path.encode("ascii"))
+    return _NAME_PATH + encode_string(path.encode("ascii"))
 
 
 def encode_field(name: str, value: str) -> bytes:
     """One ordinary field; both must be valid already (see `message.RequestHead`)."""
     first = _LITERAL_NEVER if name in _SECRET_NAMES else _LITERAL
     text = value.encode("utf-8", "surrogateescape")
-    return first + _encode_string(name.encode("ascii")) + _encode_string(text)
+    return first + encode_string(name.encode("ascii")) + encode_string(text)
 
 
 class BlockDecoder:
