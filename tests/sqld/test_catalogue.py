@@ -6,7 +6,11 @@ import psycopg
 import pytest
 
 from sqld.pgwire.catalogue.rewrite import rewrite
-from tests.sqld.client_queries import DBEAVER, GRAFANA, JDBC, OTHERS, Asked
+from tests.sqld.clients.asked import Asked
+from tests.sqld.clients.dbeaver import DBEAVER
+from tests.sqld.clients.grafana import GRAFANA
+from tests.sqld.clients.jdbc import JDBC
+from tests.sqld.clients.others import OTHERS
 from tests.sqld.node import Node
 
 _ALL = [
