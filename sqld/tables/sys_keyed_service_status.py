@@ -10,10 +10,12 @@ from shared.storage.values import decode_lock
 from sqld.tables.keyspace import ranges_by_object
 from sqld.tables.source import Columns, StoreTable
 
-__all__ = ["SOURCE"]
+__all__ = ["SOURCE", "LockRow", "lock_row"]
 
 
-class _Row(NamedTuple):
+class LockRow(NamedTuple):
+    """A lock that somebody holds."""
+
     partition_key: int
     scope: str | None
     service: str
@@ -21,10 +23,11 @@ class _Row(NamedTuple):
     holder: bytes
 
 
-def _row(key: bytes, value: bytes) -> _Row | None:
+def lock_row(key: bytes, value: bytes) -> LockRow | None:
+    """None: nobody holds it."""
     holder = decode_lock(value).holder
     # A lock that nobody holds only keeps the bounds of an inbox: the oracle shows no row either.
-    return None if holder is None else _Row(*decode_object(key)[:4], holder)
+    return None if holder is None else LockRow(*decode_object(key)[:4], holder)
 
 
 _COLUMNS: Columns = {
@@ -36,6 +39,6 @@ _COLUMNS: Columns = {
 
 SOURCE = StoreTable(
     ranges=lambda constraints: ranges_by_object(LOCK, constraints, id_column="invocation_id"),
-    row=_row,
+    row=lock_row,
     columns=_COLUMNS,
 )

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from shared.ids import encode_invocation_id
-from shared.storage.keys import LOCK, decode_object
-from shared.storage.values import decode_lock
+from shared.storage.keys import LOCK
 from sqld.tables.keyspace import Bounds, Constraints, KeyRange, ranges_by_object
 from sqld.tables.source import Columns, StoreTable
+from sqld.tables.sys_keyed_service_status import lock_row
 
 __all__ = ["SOURCE"]
-
-
-class _Row(NamedTuple):
-    partition_key: int
-    scope: str | None
-    service: str
-    key: str
-    holder: bytes
-
-
-def _row(key: bytes, value: bytes) -> _Row | None:
-    holder = decode_lock(value).holder
-    return None if holder is None else _Row(*decode_object(key)[:4], holder)
 
 
 def _ranges(constraints: Constraints) -> list[KeyRange]:
@@ -46,4 +31,4 @@ _COLUMNS: Columns = {
     "acquired_by": lambda row: encode_invocation_id(row.holder),
 }
 
-SOURCE = StoreTable(ranges=_ranges, row=_row, columns=_COLUMNS)
+SOURCE = StoreTable(ranges=_ranges, row=lock_row, columns=_COLUMNS)
