@@ -122,8 +122,8 @@ class Processor:
             message = batches[at]
             try:
                 batch = decode_batch(message.payload)
-            except CorruptionError as error:
-                unreadable = f"the record at lsn={message.lsn} of {self.group} cannot be read: {error}"
+            except CorruptionError as damage:
+                unreadable = f"the record at lsn={message.lsn} of {self.group} cannot be read: {damage}"
                 at = len(batches)
                 break
             except FormatError as error:

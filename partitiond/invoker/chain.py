@@ -221,9 +221,9 @@ class Chain:
         """A slot is ours."""
         try:
             self._begin_attempt()
-        except AttemptError as error:
+        except AttemptError as refusal:
             self._drop_claim()
-            self._after_failure(error.failure)
+            self._after_failure(refusal.failure)
         except Exception as error:
             self._drop_claim()
             _log.exception("invocation=%s: an attempt could not start", self.debug_id)

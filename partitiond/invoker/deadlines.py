@@ -7,13 +7,25 @@ that are shorter than a tick have timers of their own.
 from __future__ import annotations
 
 import asyncio
+from typing import Protocol
 
-from partitiond.invoker.attempt import Attempt
-
-__all__ = ["Deadlines"]
+__all__ = ["Deadlines", "Watched"]
 
 #: Between two looks at an attempt whose time is up and that is let live, since it waits for us.
 _AGAIN_S = 0.05
+
+
+class Watched(Protocol):
+    """What has a time-out: an attempt."""
+
+    @property
+    def due(self) -> float:
+        """When it is over, in the loop's time."""
+        ...
+
+    def on_tick(self, now: float) -> None:
+        """It may be over."""
+        ...
 
 
 class Deadlines:
@@ -21,12 +33,12 @@ class Deadlines:
 
     def __init__(self, tick_s: float = 1.0) -> None:
         self._tick_s = tick_s
-        self._watched: dict[Attempt, None] = {}
+        self._watched: dict[Watched, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         #: Timers of those with short time-outs.
-        self._exact: dict[Attempt, asyncio.TimerHandle] = {}
+        self._exact: dict[Watched, asyncio.TimerHandle] = {}
 
-    def add(self, watched: Attempt, shortest_s: float) -> None:
+    def add(self, watched: Watched, shortest_s: float) -> None:
         self._watched[watched] = None
         loop = asyncio.get_running_loop()
         if self._timer is None:
@@ -34,7 +46,7 @@ class Deadlines:
         if shortest_s < self._tick_s:
             self._exact[watched] = loop.call_at(watched.due, self._look, watched)
 
-    def discard(self, watched: Attempt) -> None:
+    def discard(self, watched: Watched) -> None:
         self._watched.pop(watched, None)
         if self._exact and (timer := self._exact.pop(watched, None)) is not None:
             timer.cancel()
@@ -59,7 +71,7 @@ class Deadlines:
         if self._watched and self._timer is None:
             self._timer = loop.call_later(self._tick_s, self._tick)
 
-    def _look(self, watched: Attempt) -> None:
+    def _look(self, watched: Watched) -> None:
         """Its time was up when the timer was set; whatever moved since has put it off."""
         loop = asyncio.get_running_loop()
         now = loop.time()

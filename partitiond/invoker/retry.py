@@ -58,7 +58,7 @@ class RetryCounter:
 
 
 def _interval(options: HandlerOptions, failures: int, random: float) -> int:
-    interval: float = options.retry_initial_ms
+    interval = float(options.retry_initial_ms)
     for _ in range(failures - 1):
         if interval >= options.retry_max_ms or options.retry_factor <= 1:
             break

@@ -253,7 +253,7 @@ class Limiter:
 
     def _first_in_line(self, path: str, name: bytes, queue: QueueRow, *, begun: bool) -> bytes | None:
         head, tail = (queue.begun_head, queue.begun_tail) if begun else (queue.head, queue.tail)
-        invocation_id = None
+        invocation_id: bytes | None = None
         while head < tail and invocation_id is None:
             place = keys.waiter_key(self._place, path, name, 2 * head + begun)
             head += 1

@@ -13,7 +13,7 @@ from scripts.benchmark.owned import CommandError, run_command
 from scripts.benchmark.synced import check_disk, sync_cost_ms
 from scripts.benchmark.targets import Oracle
 from scripts.benchmark.usage import machine_busy_seconds
-from scripts.node.version import version
+from scripts.node.version import is_compiled, version
 
 __all__ = ["Facts", "gather"]
 
@@ -68,7 +68,7 @@ def gather(*, folder: Path, root: Path, oracle: Oracle | None) -> Facts:
     busy = (machine_busy_seconds() - before) / _IDLE_SAMPLE_S
     return Facts(
         taken_at=time.strftime("%Y-%m-%d %H:%M"),
-        everlog=f"Everlog {version()}{_commit(root)}",
+        everlog=f"Everlog {version()}{_commit(root)}{', compiled' if is_compiled() else ''}",
         oracle=oracle.version() if oracle else "no oracle",
         machine=f"{_processor()}, Linux {platform.release()}, Python {platform.python_version()}",
         cores=len(os.sched_getaffinity(0)),

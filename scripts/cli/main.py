@@ -63,9 +63,9 @@ _EPILOG = "Settings come from --config FILE (TOML), EVERLOG_* variables and flag
 
 class _Version(argparse.Action):
     def __call__(self, *unused: object, **also_unused: object) -> None:
-        from scripts.node.version import version
+        from scripts.node.version import is_compiled, version
 
-        print(f"everlog {version()}")
+        print(f"everlog {version()}{' (compiled)' if is_compiled() else ''}")
         sys.exit(0)
 
 

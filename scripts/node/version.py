@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["version"]
+__all__ = ["is_compiled", "version"]
 
 
 def version() -> str:
@@ -18,3 +18,11 @@ def version() -> str:
 
         pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
         return str(tomllib.loads(pyproject.read_text())["project"]["version"])
+
+
+def is_compiled() -> bool:
+    """Whether the hot modules are C extensions (`scripts/compile`), all of which are made at once."""
+    from importlib.util import find_spec
+
+    found = find_spec("partitiond.machine.apply")
+    return found is not None and not (found.origin or "").endswith(".py")

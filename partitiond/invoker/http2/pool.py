@@ -128,7 +128,7 @@ class Pool:
     async def _connect(self) -> None:
         """Returns when the peer has sent its SETTINGS; raises whatever went wrong."""
         loop = asyncio.get_running_loop()
-        connection = None
+        step = "connection"
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 _, connection = await loop.create_connection(
@@ -138,16 +138,20 @@ class Pool:
                     ssl=self._tls,
                     server_hostname=self.origin.host if self._tls else None,
                 )
-                if not connection.gone.done():
-                    self._all.add(connection)
-                await connection.ready
+                step = "SETTINGS from the peer"
+                await self._settle(connection)
+        except TimeoutError:
+            raise TimeoutError(f"no {step} within {self._settings.connect_timeout_s:g} s") from None
+
+    async def _settle(self, connection: Connection) -> None:
+        try:
+            if not connection.gone.done():
+                self._all.add(connection)
+            await connection.ready
             if connection.receiver.failure is not None:
                 raise connection.receiver.failure
-        except TimeoutError:
-            step = "SETTINGS from the peer" if connection is not None else "connection"
-            raise TimeoutError(f"no {step} within {self._settings.connect_timeout_s:g} s") from None
         finally:
-            if connection is not None and not connection.receiver.settled:
+            if not connection.receiver.settled:
                 connection.close()
 
     def _connect_failed(self, error: Exception) -> None:

@@ -74,8 +74,8 @@ class Receiver:
                         self._on_continuation(flags, stream_id, payload)
                     else:
                         self._control.on_frame(kind, flags, stream_id, payload)
-                except StreamFault as fault:
-                    self._end_stream(stream_id, fault)
+                except StreamFault as breach:
+                    self._end_stream(stream_id, breach)
                 if self.failure is not None:
                     return
             if reader.oversized:

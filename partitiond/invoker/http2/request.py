@@ -72,27 +72,24 @@ class RequestHead:
 
     __slots__ = ("_fields_block", "after", "before", "headers", "method", "path")
 
-    def __init__(self, method: str, path: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self, method: str, path: str, headers: tuple[tuple[str, str], ...] = (), *, block: bytes | None = None
+    ) -> None:
+        """`block`: the headers encoded, if they are already."""
         self.method = method
         self.path = path
         self.headers = headers
         #: Encoded fields before and after those of the origin (pseudo-header fields come first, section 8.3).
         self.before = _method_block(method)
-        self._fields_block = _fields_block(headers)
+        self._fields_block = _fields_block(headers) if block is None else block
         self.after = _path_block(path) + self._fields_block
 
     def with_path(self, path: str, *more: tuple[str, str]) -> "RequestHead":
         """The same head for another path, with further headers; encodes only what is new."""
-        head = RequestHead.__new__(RequestHead)
-        head.method = self.method
-        head.path = path
-        head.headers = self.headers + more if more else self.headers
-        head.before = self.before
-        head._fields_block = self._fields_block
+        block = self._fields_block
         for name, value in more:
-            head._fields_block += _field_block(name, value)
-        head.after = _path_block(path) + head._fields_block
-        return head
+            block += _field_block(name, value)
+        return RequestHead(self.method, path, self.headers + more if more else self.headers, block=block)
 
     def __repr__(self) -> str:
         return f"RequestHead({self.method!r}, {self.path!r}, {self.headers!r})"

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import uvloop
 
-from partitiond.invoker.attempt import Attempt
 from partitiond.invoker.deadlines import Deadlines
 from partitiond.invoker.shares import Shares
 from partitiond.invoker.slots import Gate, OwnGate, Slots
@@ -147,6 +145,8 @@ def test_queues_take_turns_and_cost_the_same_however_long_they_are() -> None:
 
 
 class _Ticked:
+    due = 0.0
+
     def __init__(self, deadlines: Deadlines) -> None:
         self.ticks = 0
         self._deadlines = deadlines
@@ -154,19 +154,19 @@ class _Ticked:
     def on_tick(self, now: float) -> None:
         self.ticks += 1
         if self.ticks == 3:
-            self._deadlines.discard(cast(Attempt, self))
+            self._deadlines.discard(self)
 
 
 def test_deadlines_tick_only_while_something_is_watched() -> None:
     async def scene() -> None:
         deadlines = Deadlines(0.001)
         watched = _Ticked(deadlines)
-        deadlines.add(cast(Attempt, watched), 60.0)
+        deadlines.add(watched, 60.0)
         await until(lambda: watched.ticks == 3)
         await asyncio.sleep(0.02)
         assert watched.ticks == 3
-        deadlines.add(cast(Attempt, watched), 60.0)
-        deadlines.add(cast(Attempt, watched), 60.0)
+        deadlines.add(watched, 60.0)
+        deadlines.add(watched, 60.0)
         await until(lambda: watched.ticks == 4)
         deadlines.close()
         await asyncio.sleep(0.02)
