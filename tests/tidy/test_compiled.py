@@ -44,9 +44,7 @@ def _trouble(source: str) -> list[str]:
                 if isinstance(handler, ast.ExceptHandler) and handler.name is not None and handler.type is not None:
                     kind = ast.unparse(handler.type)
                     if caught.setdefault(handler.name, kind) != kind:
-                        found.append(
-                            f"{node.name} names two kinds of error {handler.name}, the second is a TypeError"
-                        )
+                        found.append(f"{node.name} names two kinds of error {handler.name}, the second is a TypeError")
     return found
 
 
