@@ -17,8 +17,18 @@ from shared.ids import encode_invocation_id
 from shared.wal.commands import Failure
 
 __all__ = [
-    "Answer", "Answered", "accepted", "error", "found_id", "health", "output", "preflight", "result", "send", "too_large",
-]  # fmt: skip
+    "Answer",
+    "Answered",
+    "accepted",
+    "error",
+    "found_id",
+    "health",
+    "output",
+    "preflight",
+    "result",
+    "send",
+    "too_large",
+]
 
 _JSON = b"content-type: application/json\r\n"
 _encode = msgspec.json.Encoder().encode

@@ -92,6 +92,9 @@ class Http1Connection:
             self._silent_ticks = 0
         elif self._lingering.complete:
             self._lingering = None
+        elif self._lingering.broken is not None:
+            self.close()
+            return
         current = self._current
         if current is None:
             self._go_on()

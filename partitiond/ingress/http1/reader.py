@@ -83,6 +83,9 @@ class Reader:
         del self._parser
 
     def on_url(self, url: bytes) -> None:
+        if self._open is not None:
+            # Our own, see `_read_on`.
+            return
         self._target += url
         if len(self._target) > _HEAD_BYTES_MAX:
             self._refuse(_too_long())
@@ -111,7 +114,6 @@ class Reader:
 
     def on_headers_complete(self) -> None:
         if self._open is not None:
-            # Our own, see `_read_on`.
             return
         parser = self._parser
         headers = self._headers
@@ -224,6 +226,9 @@ class Reader:
     def _fail(self, error: httptools.HttpParserError) -> None:
         if self.fault is not None:
             self._break(self.fault)
+        elif isinstance(error, httptools.HttpParserCallbackError):
+            # A bug of ours.
+            raise error
         elif not self._ended:
             reason = str(error)
             self._break(bad_request(400, _NOT_HTTP if reason == "Pause on PRI/Upgrade" else reason))
