@@ -78,9 +78,9 @@ class Reader:
             self._break(_too_long())
 
     def close(self) -> None:
-        """Nothing comes any more. The parser and this are a cycle."""
+        """Nothing comes any more. The parser and this are a cycle, which would wait for the collector."""
         self._ended = True
-        del self._parser
+        self._parser = httptools.HttpRequestParser(None)
 
     def on_url(self, url: bytes) -> None:
         if self._open is not None:
