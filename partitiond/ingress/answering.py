@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Protocol
 
 from partitiond.ingress import replies
 from partitiond.ingress.errors import IngressError, failed
-from partitiond.ingress.handlers import ReadBody, RequestHandler
+from partitiond.ingress.handlers import ReadBody
 from partitiond.ingress.replies import Answer, Answered
 
 __all__ = ["HEAD_BYTES_MAX", "Answering", "Head"]
@@ -24,6 +25,9 @@ _CORS = (
     b"vary: origin, access-control-request-method, access-control-request-headers\r\n"
     b"access-control-allow-credentials: true\r\n"
 )
+
+
+_Answer = Callable[[str, str, dict[str, str], ReadBody], Awaitable[Answer]]
 
 
 class Head(Protocol):
@@ -50,10 +54,13 @@ class Head(Protocol):
 
 
 class Answering:
-    """Asked by every connection. `body_bytes_max`: an announced length over it is refused at once."""
+    """Asked by every connection. `answer`: that of a `RequestHandler`.
 
-    def __init__(self, handler: RequestHandler, *, body_bytes_max: int) -> None:
-        self._handler = handler
+    `body_bytes_max`: an announced length over it is refused at once.
+    """
+
+    def __init__(self, answer: _Answer, *, body_bytes_max: int) -> None:
+        self._answer = answer
         self._body_bytes_max = body_bytes_max
         self._date = b""
         self._usual_lines = b""
@@ -68,7 +75,7 @@ class Answering:
             answer = replies.error(IngressError(431, f"path and headers are over {HEAD_BYTES_MAX} bytes"))
         else:
             try:
-                answer = await self._handler.answer(head.method, head.target, headers, read_body)
+                answer = await self._answer(head.method, head.target, headers, read_body)
             except Exception:
                 _log.exception("a request failed: %s %.200s", head.method, head.target)
                 answer = replies.error(failed())

@@ -42,7 +42,7 @@ class HttpServer:
 
     def __init__(self, handler: RequestHandler, *, body_bytes_max: int, connections_max: int = 1 << 30) -> None:
         """`connections_max`: clients beyond these are told to come again, each in the second that it may stay."""
-        self._answering = Answering(handler, body_bytes_max=body_bytes_max)
+        self._answering = Answering(handler.answer, body_bytes_max=body_bytes_max)
         self._body_bytes_max = body_bytes_max
         self._loop = asyncio.get_running_loop()
         self._listeners: list[asyncio.AbstractServer] = []

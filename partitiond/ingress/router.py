@@ -84,12 +84,12 @@ class Router:
             partition_id = self._partition_of(partition_key)
             large = _is_large(request)
             link = self._link_to(self._worker_of(partition_id), large=large)
-            if link.connection is None:
+            if not link.is_up():
                 await self._or_drain(link.connected())
                 continue
             if large:
                 await link.turn()
-                if link.connection is None:
+                if not link.is_up():
                     continue
             request.request_id = self._next_id
             request.partition_id = partition_id
@@ -166,9 +166,9 @@ class _Link:
         self._turn = asyncio.Lock()
         self._client.start()
 
-    @property
-    def connection(self) -> Connection | None:
-        return self._client.connection
+    def is_up(self) -> bool:
+        """Something can be sent."""
+        return self._client.connection is not None
 
     async def connected(self) -> None:
         await self._client.connected()

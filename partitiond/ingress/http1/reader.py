@@ -65,7 +65,7 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """Never raises for what a client sends: see `fault`."""
-        if self._ended or self.fault is not None:
+        if self._is_over():
             return
         self._barren += len(data)
         try:
@@ -74,7 +74,7 @@ class Reader:
             self._read_on(memoryview(data)[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             self._fail(error)
-        if self._barren > _HEAD_BYTES_MAX and self.fault is None:
+        if self._barren > _HEAD_BYTES_MAX and not self._is_over():
             self._break(_too_long())
 
     def close(self) -> None:
@@ -167,6 +167,10 @@ class Reader:
     def on_message_complete(self) -> None:
         if not self._upgrades:
             self._complete()
+
+    def _is_over(self) -> bool:
+        """A function, since the parser's callbacks change what mypy has seen: compiled code would believe mypy."""
+        return self._ended or self.fault is not None
 
     def _complete(self) -> None:
         request = self._open

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -12,11 +12,8 @@ from partitiond.ingress.answering import Answering
 from partitiond.ingress.http1.request import Request
 
 
-class _Failing:
-    """In place of `RequestHandler`."""
-
-    async def answer(self, *args: object) -> Any:
-        raise KeyError("a bug")
+async def _failing(*args: object) -> Any:
+    raise KeyError("a bug")
 
 
 def _request(*, length: int = -1, head_bytes: int = 10) -> Request:
@@ -30,7 +27,7 @@ async def _nothing() -> bytes:
 
 
 def test_a_fault_of_ours_is_told_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    answering = Answering(cast(Any, _Failing()), body_bytes_max=100)
+    answering = Answering(_failing, body_bytes_max=100)
     answered = asyncio.run(answering.answer(_request(), _nothing))
     assert answered.status == 500
     assert json.loads(answered.body)["source"] == "ingress"
@@ -41,6 +38,6 @@ def test_a_fault_of_ours_is_told_and_logged(caplog: pytest.LogCaptureFixture) ->
 
 @pytest.mark.parametrize(("length", "head_bytes", "status"), [(101, 10, 413), (-1, 60_001, 431)])
 def test_what_is_unfit_is_asked_of_nobody(length: int, head_bytes: int, status: int) -> None:
-    answering = Answering(cast(Any, None), body_bytes_max=100)
+    answering = Answering(_failing, body_bytes_max=100)
     answered = asyncio.run(answering.answer(_request(length=length, head_bytes=head_bytes), _nothing))
     assert answered.status == status
