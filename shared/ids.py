@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 
 import xxhash
@@ -43,15 +44,20 @@ _VALUE_OF = {c: i for i, c in enumerate(_ALPHABET)}
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _TEN_DIGITS = 62**10
+_FIVE_DIGITS = 62**5
 _CROCKFORD_PAIRS = [a + b for a in _CROCKFORD for b in _CROCKFORD]
 
 
 def _ten_digits(value: int) -> str:
-    value, last = divmod(value, 3844)
-    value, fourth = divmod(value, 3844)
-    value, third = divmod(value, 3844)
-    first, second = divmod(value, 3844)
-    return _PAIRS[first] + _PAIRS[second] + _PAIRS[third] + _PAIRS[fourth] + _PAIRS[last]
+    # Two halves that fit a digit of Python's numbers, which divide much faster.
+    high = value // _FIVE_DIGITS
+    low = value - high * _FIVE_DIGITS
+    second, fourth = high // 3844, low // 3844
+    first, third = second // 3844, fourth // 3844
+    return (
+        f"{_ALPHABET[first]}{_PAIRS[second - first * 3844]}{_PAIRS[high - second * 3844]}"
+        f"{_ALPHABET[third]}{_PAIRS[fourth - third * 3844]}{_PAIRS[low - fourth * 3844]}"
+    )
 
 
 def _encode_uuid(uuid: bytes) -> str:
@@ -104,13 +110,20 @@ def is_deployment_id(text: str) -> bool:
 
 def encode_ulid(now_ms: int, entropy: bytes) -> str:
     """Time in ms and 10 random bytes -> the 26 Crockford base32 characters of a ULID."""
-    value = (now_ms << 80) | int.from_bytes(entropy[:10], "big")
-    pairs: list[str] = []
-    # 130 bits: pieces of 30 bits, since small numbers shift faster.
-    for piece in (value >> 120, value >> 90, value >> 60, value >> 30, value):
-        piece &= 0x3FFFFFFF
-        pairs += (_CROCKFORD_PAIRS[piece >> 20], _CROCKFORD_PAIRS[piece >> 10 & 1023], _CROCKFORD_PAIRS[piece & 1023])
-    return "".join(pairs)[4:]
+    pairs = _CROCKFORD_PAIRS
+    # 40 bits at a time, and without a loop: small numbers shift faster, and each call of the ingress makes one.
+    high = int.from_bytes(entropy[:5], "big")
+    low = int.from_bytes(entropy[5:10], "big")
+    return (
+        f"{_ulid_time(now_ms)}{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}"
+        f"{pairs[high & 1023]}{pairs[low >> 30]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+    )
+
+
+@functools.lru_cache(8)
+def _ulid_time(now_ms: int) -> str:
+    """48 bits in ten characters: the same for all of a millisecond."""
+    return "".join(_CROCKFORD_PAIRS[now_ms >> shift & 1023] for shift in (40, 30, 20, 10, 0))
 
 
 def awakeable_id(invocation_id: bytes, signal_index: int) -> str:

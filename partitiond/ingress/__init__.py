@@ -6,8 +6,10 @@ Modules, in the order of a request's path:
     __main__        starts the process
     service         wiring: listens, connects, drains on SIGTERM
     door            the first bytes of a connection -> who speaks that HTTP
-    http_server     sockets and HTTP: bytes of a request -> handlers -> bytes of the answer
+    http_server     listening sockets, connections, drain
+    http1/          HTTP/1.1
     http2/          HTTP/2 without TLS
+    answering       a request of either -> its whole answer
     handlers        carries a route out: asks the router, makes the answer
     paths           method and path -> route (pure)
     names           ids and keys as they are written in a path (pure)

@@ -7,6 +7,8 @@ look: a connection is looked at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -36,6 +38,11 @@ class Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        connected = transport.get_extra_info("socket")
+        if connected is not None:
+            with contextlib.suppress(OSError):
+                # A request may wait for hours: only this tells that the client's machine is gone.
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         # Who says nothing does not stay.
         self._timer = asyncio.get_running_loop().call_later(self._within_s, self._transport.abort)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from partitiond.ingress import replies
 from partitiond.ingress.directory import Directory, HandlerEntry
 from partitiond.ingress.errors import IngressError, stopping, too_many_requests, unavailable
-from partitiond.ingress.paths import AwakeableRoute, BodyRoute, CallRoute, ResultRoute, parse, split_target
+from partitiond.ingress.paths import AwakeableRoute, BodyRoute, CallRoute, ResultRoute, Route, RouteTable, split_target
 from partitiond.ingress.replies import Answer
 from partitiond.ingress.requests import ENTROPY_BYTES, check_call, make_invoke
 from partitiond.ingress.router import AbandonedError, Exchange, Router
@@ -30,6 +31,7 @@ __all__ = ["ReadBody", "RequestHandler"]
 
 ReadBody = Callable[[], Awaitable[bytes]]
 _REJECTED = 500
+_NO_CATALOG = "the ingress does not know the services yet: metad has not answered, retry shortly"
 #: When to ask again while the disk is full.
 _DISK_RETRY_AFTER_S = 5
 _ENTROPY_PAGE_BYTES = 2600
@@ -51,11 +53,22 @@ class RequestHandler:
         self._entropy = b""
         #: Why no new work is taken now; None: it is.
         self.disk_trouble: Callable[[], str | None] = lambda: None
-        #: None until metad has spoken once.
-        self.directory: Directory | None = None
+        self._routes: RouteTable | None = None
+
+    @property
+    def directory(self) -> Directory | None:
+        """None until metad has spoken once."""
+        return None if self._routes is None else self._routes.directory
+
+    @directory.setter
+    def directory(self, directory: Directory) -> None:
+        self._routes = RouteTable(directory)
 
     async def answer(self, method: str, target: str, headers: dict[str, str], read_body: ReadBody) -> Answer:
-        """`target`: path and query as sent; `headers`: lower-case names, first values, in order."""
+        """`target`: path and query as sent; `headers`: lower-case names, first values, in order.
+
+        Few functions deep, for each one that waits costs as much as a step of the work.
+        """
         if method == "OPTIONS":
             return replies.preflight(
                 headers.get("access-control-request-method"), headers.get("access-control-request-headers")
@@ -64,21 +77,13 @@ class RequestHandler:
             return replies.error(too_many_requests(self._requests_max))
         self._requests += 1
         try:
-            return await self._answer(method, target, headers, read_body)
-        except IngressError as refusal:
-            return replies.error(refusal)
-        except UnavailableError as error:
-            return replies.error(unavailable(str(error)))
-        finally:
-            self._requests -= 1
-
-    async def _answer(self, method: str, target: str, headers: dict[str, str], read_body: ReadBody) -> Answer:
-        directory = self.directory
-        if directory is None:
-            raise UnavailableError("the ingress does not know the services yet: metad has not answered, retry shortly")
-        path, query = split_target(target)
-        route = parse(method, path, directory)
-        if isinstance(route, CallRoute):
+            routes = self._routes
+            if routes is None:
+                raise UnavailableError(_NO_CATALOG)
+            path, query = split_target(target)
+            route = routes.find(method, path)
+            if not isinstance(route, CallRoute):
+                return await self._answer_other(route, read_body, routes.directory)
             check_call(route, method, headers)
             if (trouble := self.disk_trouble()) is not None:
                 raise unavailable(trouble, retry_after_s=_DISK_RETRY_AFTER_S)
@@ -95,6 +100,14 @@ class RequestHandler:
             if route.send:
                 return await self._send(invoke)
             return await self._call(invoke, route.entry, fresh=_is_fresh(route, headers))
+        except IngressError as refusal:
+            return replies.error(refusal)
+        except UnavailableError as error:
+            return replies.error(unavailable(str(error)))
+        finally:
+            self._requests -= 1
+
+    async def _answer_other(self, route: Route, read_body: ReadBody, directory: Directory) -> Answer:
         if isinstance(route, ResultRoute):
             return await self._result(route.invocation_id, route.entry, wait=route.wait)
         if isinstance(route, AwakeableRoute):
@@ -104,7 +117,10 @@ class RequestHandler:
         return replies.health(directory.health)
 
     async def _call(self, invoke: Invoke, entry: HandlerEntry, *, fresh: bool) -> Answer:
-        exchange = await self._invoke(invoke, wait=True)
+        try:
+            exchange = await self._invoke(invoke, wait=True)
+        except AbandonedError as error:
+            raise stopping(invoke.id) from error
         reply = exchange.reply
         assert isinstance(reply, ResultReply), reply
         if exchange.repeated:
@@ -116,7 +132,10 @@ class RequestHandler:
         return replies.result(invoke.id, entry, reply)
 
     async def _send(self, invoke: Invoke) -> Answer:
-        reply = (await self._invoke(invoke, wait=False)).reply
+        try:
+            reply = (await self._invoke(invoke, wait=False)).reply
+        except AbandonedError as error:
+            raise stopping(invoke.id) from error
         if isinstance(reply, ResultReply):
             # The answer to a repetition by AttachRequest.
             if not reply.found:
@@ -125,21 +144,21 @@ class RequestHandler:
         assert isinstance(reply, InvokeReply), reply
         return replies.send(invoke.id, reply)
 
-    async def _invoke(self, invoke: Invoke, *, wait: bool) -> Exchange:
-        """A repeated request is found by its id, as long as its result is kept.
+    def _invoke(self, invoke: Invoke, *, wait: bool) -> Coroutine[Any, Any, Exchange]:
+        """A repeated request is found by its id, as long as its result is kept."""
+        request = InvokeRequest(0, 0, invoke, wait)
+        if invoke.completion_retention_ms:
+            return self._router.exchange(partition_key_of(invoke.id), request)
+        return self._invoke_unkept(request)
 
-        One whose result is not kept may have come and gone: asking for it is safe, starting it again is not. So
+    async def _invoke_unkept(self, request: InvokeRequest) -> Exchange:
+        """One whose result is not kept may have come and gone: asking for it is safe, starting it again is not. So
         first see that the partition is led, which leaves only a change of leader in between without an answer.
         """
-        partition_key = partition_key_of(invoke.id)
-        request = InvokeRequest(0, 0, invoke, wait)
-        try:
-            if invoke.completion_retention_ms:
-                return await self._router.exchange(partition_key, request)
-            await self._router.exchange(partition_key, AttachRequest(0, 0, invoke.id, False))
-            return await self._router.exchange(partition_key, request, AttachRequest(0, 0, invoke.id, wait))
-        except AbandonedError as error:
-            raise stopping(invoke.id) from error
+        invocation_id = request.invoke.id
+        partition_key = partition_key_of(invocation_id)
+        await self._router.exchange(partition_key, AttachRequest(0, 0, invocation_id, False))
+        return await self._router.exchange(partition_key, request, AttachRequest(0, 0, invocation_id, request.wait))
 
     async def _result(self, invocation_id: bytes, entry: HandlerEntry | None, *, wait: bool) -> Answer:
         request = AttachRequest(0, 0, invocation_id, wait)

@@ -26,11 +26,15 @@ __all__ = [
     "HealthRoute",
     "ResultRoute",
     "Route",
+    "RouteTable",
     "parse",
     "split_target",
 ]
 
 _SLASHES_MIN, _SLASHES_MAX = 2, 7
+#: Of a `RouteTable`: 4 MB at most.
+_KNOWN_MAX = 4096
+_KNOWN_CHARS_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,25 @@ def parse(method: str, path: str, directory: Directory) -> Route:
     if first == "openapi":
         raise errors.not_found()
     raise errors.service_not_found(first)
+
+
+class RouteTable:
+    """Of one catalog. Paths that were asked for before are looked up: clients have few, or few objects at a time."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.directory = directory
+        self._known: dict[tuple[str, str], Route] = {}
+
+    def find(self, method: str, path: str) -> Route:
+        """As `parse`."""
+        route = self._known.get((method, path))
+        if route is None:
+            route = parse(method, path, self.directory)
+            if len(path) <= _KNOWN_CHARS_MAX:
+                if len(self._known) >= _KNOWN_MAX:
+                    self._known.clear()
+                self._known[method, path] = route
+        return route
 
 
 def _call(

@@ -1,6 +1,6 @@
 """Results -> status, headers, body. Pure: no I/O.
 
-An `Answer` carries its own header lines as bytes; what every answer has (date, length, CORS) is added by the server.
+An `Answer` carries its own header lines as bytes; what every answer has (date, length, CORS) is added by `answering`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,19 @@ from shared.api.partition import InvokeReply, ResultReply
 from shared.ids import encode_invocation_id
 from shared.wal.commands import Failure
 
-__all__ = ["Answer", "accepted", "error", "found_id", "health", "output", "preflight", "result", "send", "too_large"]
+__all__ = [
+    "Answer",
+    "Answered",
+    "accepted",
+    "error",
+    "found_id",
+    "health",
+    "output",
+    "preflight",
+    "result",
+    "send",
+    "too_large",
+]
 
 _JSON = b"content-type: application/json\r\n"
 _encode = msgspec.json.Encoder().encode
@@ -30,6 +42,14 @@ class Answer(NamedTuple):
     headers: bytes
     body: bytes
     cors: bool = True
+
+
+class Answered(NamedTuple):
+    """`lines`: all header lines, each with its CRLF, the body's length too."""
+
+    status: int
+    lines: bytes
+    body: bytes
 
 
 def result(invocation_id: bytes, entry: HandlerEntry | None, reply: ResultReply) -> Answer:

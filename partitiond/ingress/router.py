@@ -84,17 +84,24 @@ class Router:
             partition_id = self._partition_of(partition_key)
             large = _is_large(request)
             link = self._link_to(self._worker_of(partition_id), large=large)
-            if link.connection is None:
+            if not link.is_up():
                 await self._or_drain(link.connected())
                 continue
             if large:
                 await link.turn()
-                if link.connection is None:
+                if not link.is_up():
                     continue
             request.request_id = self._next_id
             request.partition_id = partition_id
             self._next_id += 1
-            reply = await link.ask(request)
+            waiting = link.ask(request)
+            try:
+                reply = await waiting
+            except asyncio.CancelledError:
+                link.forget(request)
+                raise
+            finally:
+                link.waiting.pop(request.request_id, None)
             if reply is not None and not isinstance(reply, Moved):
                 return Exchange(reply, repeated)
             if self._abandoned:
@@ -154,14 +161,14 @@ class _Link:
 
     def __init__(self, path: Path, name: str) -> None:
         self._client = RpcClient(path, msgspec.msgpack.Decoder(PartitionReply).decode, self, name=name)
-        self._waiting: dict[int, asyncio.Future[PartitionReply | None]] = {}
+        self.waiting: dict[int, asyncio.Future[PartitionReply | None]] = {}
         self._loop = asyncio.get_running_loop()
         self._turn = asyncio.Lock()
         self._client.start()
 
-    @property
-    def connection(self) -> Connection | None:
-        return self._client.connection
+    def is_up(self) -> bool:
+        """Something can be sent."""
+        return self._client.connection is not None
 
     async def connected(self) -> None:
         await self._client.connected()
@@ -178,27 +185,26 @@ class _Link:
             if connection is not None:
                 await connection.drained()
 
-    async def ask(self, request: RoutedRequest) -> PartitionReply | None:
-        """None: the worker went away before it answered. Needs a connection."""
+    def ask(self, request: RoutedRequest) -> asyncio.Future[PartitionReply | None]:
+        """None: the worker went away before it answered. Needs a connection. Who waits leaves `waiting` at the end."""
         connection = self._client.connection
         assert connection is not None
-        request_id = request.request_id
         future: asyncio.Future[PartitionReply | None] = self._loop.create_future()
-        self._waiting[request_id] = future
+        self.waiting[request.request_id] = future
         connection.send(request)
-        try:
-            return await future
-        except asyncio.CancelledError:
-            connection.send(ForgetRequest(request_id, request.partition_id))
-            raise
-        finally:
-            self._waiting.pop(request_id, None)
+        return future
+
+    def forget(self, request: RoutedRequest) -> None:
+        """Nobody waits for the reply any more."""
+        connection = self._client.connection
+        if connection is not None:
+            connection.send(ForgetRequest(request.request_id, request.partition_id))
 
     def on_connected(self, connection: Connection) -> None:
         pass
 
     def on_messages(self, connection: Connection, messages: list[PartitionReply]) -> None:
-        waiting = self._waiting
+        waiting = self.waiting
         for message in messages:
             # Nobody waits when the client has gone away meanwhile.
             future = waiting.get(message.request_id)
@@ -210,6 +216,6 @@ class _Link:
 
     def abandon(self) -> None:
         """Nobody's answer will come, or will be waited for."""
-        for future in self._waiting.values():
+        for future in self.waiting.values():
             if not future.done():
                 future.set_result(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from bisect import bisect_right
 
 from partitiond.ingress.directory import build_directory
 from partitiond.ingress.handlers import RequestHandler
@@ -26,9 +27,13 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     """Until `stopping` is set. Raises ConfigError when the port cannot be had."""
     catalog = CatalogClient(settings.socket("metad"), subscriber="ingress")
 
+    #: Of the newest catalog, in order: where each partition begins, and which one that is.
+    starts: list[int] = []
+    partitions: list[int] = []
+
     def partition_of(partition_key: int) -> int:
-        assert catalog.catalog is not None, "nothing is routed before there is a catalog"
-        return catalog.catalog.partition_table.partition_of(partition_key).id
+        assert starts, "nothing is routed before there is a catalog"
+        return partitions[bisect_right(starts, partition_key) - 1]
 
     router = Router(
         partition_of=partition_of,
@@ -39,6 +44,9 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
 
     def on_catalog() -> None:
         assert catalog.catalog is not None
+        table = catalog.catalog.partition_table.partitions
+        starts[:] = [partition.start_key for partition in table]
+        partitions[:] = [partition.id for partition in table]
         handler.directory = build_directory(catalog.catalog)
 
     disk = node_guard(settings)

@@ -6,35 +6,26 @@ A client that does not read is not read from; what waits for it is bounded by `s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import logging
-import socket
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, cast
+from typing import cast
 
+from partitiond.ingress.answering import Head
 from partitiond.ingress.errors import body_too_long
 from partitiond.ingress.handlers import ReadBody
-from partitiond.ingress.http2.fields import RequestHead
 from partitiond.ingress.http2.session import Session
 from partitiond.ingress.http2.stream import Stream
+from partitiond.ingress.replies import Answered
 
-__all__ = ["Answered", "Http2Connection"]
+__all__ = ["Http2Connection"]
 
 _log = logging.getLogger(__name__)
 #: A client that does not answer the PING of a drain is believed to have heard of it after this time.
 _DRAIN_PING_S = 1.0
 
 
-class Answered(NamedTuple):
-    """`lines`: header lines as of HTTP/1.1, each with its CRLF."""
-
-    status: int
-    lines: bytes
-    body: bytes
-
-
-Answering = Callable[[RequestHead, ReadBody], Awaitable[Answered]]
+_Answer = Callable[[Head, ReadBody], Awaitable[Answered]]
 
 
 class Http2Connection(asyncio.Protocol):
@@ -42,7 +33,7 @@ class Http2Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        answer: Answering,
+        answer: _Answer,
         *,
         body_bytes_max: int,
         keep_alive_s: float,
@@ -61,11 +52,6 @@ class Http2Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        connected = transport.get_extra_info("socket")
-        if connected is not None:
-            with contextlib.suppress(OSError):
-                # A request may wait for hours: only this tells that the client's machine is gone.
-                connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._idle = self._loop.call_later(self._keep_alive_s, self._on_idle)
         self._session.open()
 

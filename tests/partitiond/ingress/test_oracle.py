@@ -65,6 +65,7 @@ def _raw_differing(goldens: Goldens, told: dict[str, str]) -> list[str]:
     for case in cases_raw.CASES:
         # What is no HTTP gets a body from us, and none from the oracle.
         ours, theirs = told[case.name], goldens.raw[case.name].replace(" -; closed", f" {_REFUSED}; closed")
+        theirs = theirs.replace("then 400 -", f"then 400 {_REFUSED}")
         wanted, _why = cases_raw.OURS.get(case.name, (theirs, ""))
         if ours != wanted:
             found.append(f"{case.name}\n   ours   {ours}\n   theirs {theirs}")
