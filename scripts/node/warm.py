@@ -10,6 +10,7 @@ Forked is only what runs no thread and has no event loop: supervisord has neithe
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import os
@@ -19,7 +20,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NoReturn
 
 import setproctitle
@@ -38,21 +39,29 @@ def module_of(arguments: Sequence[str]) -> str | None:
 class Warm:
     """The modules that are imported."""
 
-    def __init__(self, modules: Iterable[str]) -> None:
-        """Import them, with all that they need. One that cannot be is left out: its own process will say why."""
+    def __init__(self) -> None:
         # It finds the place of the title by the environment as it was at the start.
         setproctitle.getproctitle()
         self._modules: set[str] = set()
-        for module in modules:
-            try:
+        self._failed: set[str] = set()
+
+    def load(self, module: str) -> None:
+        """Import it, with all that it needs. One that cannot be is left out: its own process will say why."""
+        if module in self._modules or module in self._failed:
+            return
+        # Nothing of what imports make is garbage, and to look for some takes a quarter of their time.
+        gc.disable()
+        try:
+            with _no_authorities():
                 importlib.import_module(f"{module}.__main__")
-            except Exception:
-                traceback.print_exc()
-            else:
-                self._modules.add(module)
-        gc.collect()
+        except Exception:
+            traceback.print_exc()
+            self._failed.add(module)
+        else:
+            self._modules.add(module)
         # What all share is not to be looked at by anybody's collector, which would make a copy of it.
         gc.freeze()
+        gc.enable()
 
     def __contains__(self, module: str | None) -> bool:
         return module in self._modules
@@ -75,6 +84,22 @@ class Warm:
             traceback.print_exc()
         finally:
             _leave(status)
+
+
+@contextlib.contextmanager
+def _no_authorities() -> Iterator[None]:
+    """aiohttp makes contexts of TLS as it is imported, and reads all authorities of the system for them: 40 ms, for
+    contexts that nobody uses, since ours are given to it (shared/transport/outbound.py). These trust nobody."""
+    before = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    os.environ.update(dict.fromkeys(before, os.devnull))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _forget_supervisord() -> None:
