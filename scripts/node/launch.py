@@ -80,7 +80,7 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
         # Counters of the workers of the last run, in whatever layout its build had.
         (settings.run_path / "slots").unlink(missing_ok=True)
         raised_from = raise_format(settings.data_path)
-        process = _fork_supervisord(settings, conf, lock, detach=detach)
+        process = _fork_supervisord(settings, programs, conf, lock, detach=detach)
     except OSError as error:
         where = error.filename or settings.data_path
         raise ConfigError(f"cannot write {where}: {error.strerror}; make room, or let it be written") from error
@@ -89,15 +89,18 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
     return Node(settings, programs, process, started_at, raised_from)
 
 
-def _fork_supervisord(settings: Settings, conf: Path, lock: NodeLock, *, detach: bool) -> Forked:
+def _fork_supervisord(
+    settings: Settings, programs: Sequence[Program], conf: Path, lock: NodeLock, *, detach: bool
+) -> Forked:
     descriptor = fcntl.fcntl(lock.descriptor, fcntl.F_DUPFD, _LOCK_DESCRIPTOR_MIN)
+    alone = [program.module for program in programs if program.alone]
     parent = None if detach else os.getpid()
 
     def run() -> None:
         # Late: what starts the node has no need of it.
         from scripts.node import supervisor
 
-        supervisor.main(conf, NodeLock(descriptor), parent=parent)
+        supervisor.main(conf, NodeLock(descriptor), alone=alone, parent=parent)
 
     process = fork(run, log=settings.data_path / "logs" / "supervisord.log", keep=descriptor, own_session=detach)
     os.close(descriptor)

@@ -21,6 +21,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
         self.spawns += 1
         module = module_of(shlex.split(self.config.command))
         if module is not None:
-            self.config.options.warm.load(module)
+            self.config.options.warm.prepare(module)
         return super().spawn()
 
     def change_state(self, new_state: int, expected: bool = True) -> Any:
@@ -226,10 +227,10 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def main(conf: Path, lock: NodeLock, *, parent: int | None) -> None:
+def main(conf: Path, lock: NodeLock, *, alone: Iterable[str], parent: int | None) -> None:
     """Run until told to end, in a fork of who starts the node. The lock stays open, here and in the programs.
 
-    `parent`: pid of the process to end with.
+    `alone`: see warm.py. `parent`: pid of the process to end with.
     """
     title = [sys.executable, "-P", "-m", "scripts.node.supervisor", "--conf", str(conf)]
     setproctitle.setproctitle(shlex.join(title))
@@ -245,7 +246,7 @@ def main(conf: Path, lock: NodeLock, *, parent: int | None) -> None:
     allow_many()
     _keep_logging()
     supervisor.process.Subprocess = _Program
-    options = _Options(Warm())
+    options = _Options(Warm(alone))
     options.realize(["-c", str(conf), "-n"])
     options.first = True
     options.test = False
