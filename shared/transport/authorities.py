@@ -1,4 +1,4 @@
-"""How to import a library that reads the authorities of TLS as it is imported. Owns: two variables of the environment."""
+"""How to import a library that reads the authorities of TLS as it is imported. Owns: two environment variables."""
 
 from __future__ import annotations
 
