@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from scripts.node.conf import supervisord_conf
+from scripts.node.conf import SOCKET, supervisord_conf
 from scripts.node.forked import Forked, fork
 from scripts.node.layout import NodeLock, lock_holder, open_data_dir, raise_format
 from scripts.node.logfiles import tail
@@ -77,8 +77,10 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
         write_settings(settings, settings.run_path / "settings.json")
         conf = settings.run_path / "supervisord.conf"
         conf.write_text(supervisord_conf(settings, programs))
-        # Counters of the workers of the last run, in whatever layout its build had.
-        (settings.run_path / "slots").unlink(missing_ok=True)
+        # Counters of the workers of the last run, in whatever layout its build had; and the socket of a supervisord that
+        # was killed, which the next one would remove as well, and then sleep for 0.3 s.
+        for name in ("slots", SOCKET):
+            (settings.run_path / name).unlink(missing_ok=True)
         raised_from = raise_format(settings.data_path)
         process = _fork_supervisord(settings, programs, conf, lock, detach=detach)
     except OSError as error:
