@@ -29,7 +29,7 @@ __all__ = ["DamagedError", "Node", "StartError", "StartReporter", "start_node", 
 
 #: The lock's descriptor in supervisord and the programs: over supervisord's `minfds`, up to which it closes all.
 _LOCK_DESCRIPTOR_MIN = 100
-_POLL_S = 0.02
+_POLL_S = 0.01
 #: A program that dies so often in a row before the node is ready will not come up by itself.
 _FAILED_STARTS_MAX = 3
 #: supervisord is first asked after this long: a good start is over by then.

@@ -43,11 +43,11 @@ class Program:
         return [settings.socket(self.socket.format(worker=number)) for number in range(settings.worker_count)]
 
 
-#: In starting order. Nobody waits for anybody: each copes with the others being away. The first one has the most to
-#: import, and does so while supervisord imports for the others.
+#: In starting order: each is forked when its modules are there. Nobody waits for anybody: each copes with the others
+#: being away. metad comes early since it has the most to import, and does so while supervisord imports for the others.
 PROGRAMS: tuple[Program, ...] = (
-    Program("metad", ("-m", "metad"), module="metad", alone=True, socket="metad"),
     Program("logd", ("-m", "logd"), module="logd", socket="logd"),
+    Program("metad", ("-m", "metad"), module="metad", alone=True, socket="metad"),
     Program("partitiond", ("-m", "partitiond"), module="partitiond", socket="partitiond-{worker}"),
     Program("ingress", ("-m", "partitiond.ingress"), module="partitiond.ingress", socket="ingress"),
     Program("sqld", ("-m", "sqld"), module="sqld", socket="sqld"),
