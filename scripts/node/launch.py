@@ -77,8 +77,8 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
         write_settings(settings, settings.run_path / "settings.json")
         conf = settings.run_path / "supervisord.conf"
         conf.write_text(supervisord_conf(settings, programs))
-        # Counters of the workers of the last run, in whatever layout its build had; and the socket of a supervisord that
-        # was killed, which the next one would remove as well, and then sleep for 0.3 s.
+        # Counters of the workers of the last run, in whatever layout its build had; and the socket of a supervisord
+        # that was killed, which the next one would remove as well, and then sleep for 0.3 s.
         for name in ("slots", SOCKET):
             (settings.run_path / name).unlink(missing_ok=True)
         raised_from = raise_format(settings.data_path)

@@ -189,6 +189,8 @@ def test_everything_killed_at_once_starts_again(node: StubNode) -> None:
     eventually(lambda: not node.processes())
     assert node.run("status").returncode == 3
     _start(node)
+    # For the socket of the killed one supervisord would sleep.
+    assert "stale socket" not in (node.data_dir / "logs" / "supervisord.log").read_text()
 
 
 def test_restart_of_one_program(node: StubNode) -> None:

@@ -98,7 +98,6 @@ def test_two_processes_may_probe_one_place_at_one_time(tmp_path: Path, monkeypat
     assert guard.look() is None
 
 
-
 def test_who_waits_for_room_goes_on_when_it_is_there_or_when_told_to_stop(
     host: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
