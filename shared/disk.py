@@ -138,7 +138,8 @@ def _probe(path: Path) -> str | None:
     file = path / _PROBE_NAME
     try:
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        file.unlink()
+        # Another process may have probed the same place at the same time, and removed it.
+        file.unlink(missing_ok=True)
     except OSError as error:
         return f"cannot write {path}: {error.strerror}; make it writable"
     return None

@@ -1,6 +1,7 @@
 """Can this node serve, and if not, what is missing. Owns: nothing; asks the node's other daemons.
 
-Asked only when somebody wants to know; an answer holds for 100 ms, so that an eager prober costs little.
+Asked only when somebody wants to know; an answer holds for a while, so that an eager prober costs little: 100 ms when
+the node is ready, 10 ms when it is not, for then somebody waits.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from shared.errors import UnavailableError
 
 __all__ = ["Readiness"]
 
-_HOLDS_S = 0.1
+_READY_HOLDS_S = 0.1
+_MISSING_HOLDS_S = 0.01
 _TIMEOUT_S = 1.0
 _decode_reply = msgspec.msgpack.Decoder(PartitionReply).decode
 
@@ -38,7 +40,8 @@ class Readiness:
     async def missing(self) -> list[str]:
         """What is not ready, one sentence each."""
         now = asyncio.get_running_loop().time()
-        if self._last_at is not None and now - self._last_at < _HOLDS_S:
+        holds_s = _MISSING_HOLDS_S if self._last else _READY_HOLDS_S
+        if self._last_at is not None and now - self._last_at < holds_s:
             return self._last
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._look(), name="readiness")

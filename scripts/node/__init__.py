@@ -6,8 +6,8 @@ Modules, in the order of a start:
     ports       public ports: are they free, and who has them
     conf        the supervisord configuration
     launch      start, wait until ready, stop
-    __main__    what the started process runs: `supervisor.main`
-    supervisor  supervisord with quick restarts, no giving up, and restart counts
+    forked      a fork of this process, for whoever started it
+    supervisor  what is forked: supervisord with quick restarts, no giving up, and restart counts
     warm        programs in a fork of supervisord, which has imported their modules
     control     calls to the running supervisord
     readiness   who answers: sockets, ports and the admin API's /health

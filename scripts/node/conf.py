@@ -12,10 +12,13 @@ import scripts
 from scripts.node.programs import Program
 from shared.config import Settings
 
-__all__ = ["GROUP", "checkout_path", "supervisord_conf"]
+__all__ = ["GROUP", "SOCKET", "checkout_path", "supervisord_conf"]
 
 #: All programs are in one group, so that they are stopped at the same time.
 GROUP = "everlog"
+
+#: Of supervisord, in `run/`.
+SOCKET = "supervisor.sock"
 
 #: Seconds after which a program that does not end is killed.
 STOP_WAIT_S = 8
@@ -35,11 +38,11 @@ umask=077
 minfds=64
 
 [unix_http_server]
-file={run}/supervisor.sock
+file={run}/{socket}
 chmod=0600
 
 [supervisorctl]
-serverurl=unix://{run}/supervisor.sock
+serverurl=unix://{run}/{socket}
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
@@ -75,7 +78,7 @@ def supervisord_conf(settings: Settings, programs: Sequence[Program]) -> str:
     """The whole file. `settings.data_dir` is absolute, and free of what the format cannot say (layout._check)."""
     data = settings.data_path
     places = {"data": _escape(data), "run": _escape(data / "run"), "logs": _escape(data / "logs")}
-    parts = [_HEAD.format(group=GROUP, names=",".join(program.name for program in programs), **places)]
+    parts = [_HEAD.format(group=GROUP, socket=SOCKET, names=",".join(program.name for program in programs), **places)]
     for number, program in enumerate(programs):
         command = _escape(shlex.join(program.command(data)))
         # supervisord 4.3.0 expands this one value twice.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from scripts.node.conf import checkout_path, supervisord_conf
+from scripts.node.conf import SOCKET, supervisord_conf
+from scripts.node.forked import Forked, fork
 from scripts.node.layout import NodeLock, lock_holder, open_data_dir, raise_format
 from scripts.node.logfiles import tail
 from scripts.node.ports import check_ports
@@ -29,7 +29,7 @@ __all__ = ["DamagedError", "Node", "StartError", "StartReporter", "start_node", 
 
 #: The lock's descriptor in supervisord and the programs: over supervisord's `minfds`, up to which it closes all.
 _LOCK_DESCRIPTOR_MIN = 100
-_POLL_S = 0.02
+_POLL_S = 0.01
 #: A program that dies so often in a row before the node is ready will not come up by itself.
 _FAILED_STARTS_MAX = 3
 #: supervisord is first asked after this long: a good start is over by then.
@@ -53,7 +53,7 @@ class Node:
 
     settings: Settings
     programs: Sequence[Program]
-    supervisord: subprocess.Popen[bytes]
+    supervisord: Forked
     started_at: float
     #: The format of the data directory before this build raised it, None when it had not to.
     raised_from: int | None = None
@@ -64,7 +64,7 @@ class Node:
 
 
 def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool) -> Node:
-    """Check everything, then run supervisord. Raises ConfigError, and has changed nothing but run/, when a check fails.
+    """Check everything, then fork supervisord. Raises ConfigError when a check fails, and has changed nothing but run/.
 
     Unless `detach`, the node ends with this process, however that ends.
     """
@@ -77,10 +77,12 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
         write_settings(settings, settings.run_path / "settings.json")
         conf = settings.run_path / "supervisord.conf"
         conf.write_text(supervisord_conf(settings, programs))
-        # Counters of the workers of the last run, in whatever layout its build had.
-        (settings.run_path / "slots").unlink(missing_ok=True)
+        # Counters of the workers of the last run, in whatever layout its build had; and the socket of a supervisord
+        # that was killed, which the next one would remove as well, and then sleep for 0.3 s.
+        for name in ("slots", SOCKET):
+            (settings.run_path / name).unlink(missing_ok=True)
         raised_from = raise_format(settings.data_path)
-        process = _spawn(settings, programs, conf, lock, detach=detach)
+        process = _fork_supervisord(settings, programs, conf, lock, detach=detach)
     except OSError as error:
         where = error.filename or settings.data_path
         raise ConfigError(f"cannot write {where}: {error.strerror}; make room, or let it be written") from error
@@ -89,34 +91,21 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
     return Node(settings, programs, process, started_at, raised_from)
 
 
-def _spawn(
+def _fork_supervisord(
     settings: Settings, programs: Sequence[Program], conf: Path, lock: NodeLock, *, detach: bool
-) -> subprocess.Popen[bytes]:
-    import fcntl
+) -> Forked:
+    descriptor = fcntl.fcntl(lock.descriptor, fcntl.F_DUPFD, _LOCK_DESCRIPTOR_MIN)
+    alone = [program.module for program in programs if program.alone]
+    parent = None if detach else os.getpid()
 
-    descriptor = fcntl.fcntl(lock.descriptor, fcntl.F_DUPFD_CLOEXEC, _LOCK_DESCRIPTOR_MIN)
-    command = [sys.executable, "-P", "-m", "scripts.node", "--conf", str(conf), "--lock-fd", str(descriptor)]
-    if not detach:
-        command += ["--parent", str(os.getpid())]
-    command += ["--warm", *(program.module for program in programs if program.module)]
-    environment = dict(os.environ)
-    path = checkout_path()
-    if path is not None:
-        environment["PYTHONPATH"] = path
-    with (settings.data_path / "logs" / "supervisord.log").open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=[descriptor],
-            env=environment,
-            # Ctrl-C is for `everlog up` alone, which passes it on; a detached node outlives its terminal.
-            process_group=None if detach else 0,
-            start_new_session=detach,
-        )
+    def run() -> None:
+        # Late: what starts the node has no need of it.
+        from scripts.node import supervisor
+
+        supervisor.main(conf, NodeLock(descriptor), alone=alone, parent=parent)
+
+    process = fork(run, log=settings.data_path / "logs" / "supervisord.log", keep=descriptor, own_session=detach)
     os.close(descriptor)
-    lock.name_holder(process.pid)
     return process
 
 

@@ -26,6 +26,8 @@ class Program:
     takes_data_dir: bool = True
     #: What supervisord imports, so that this program need not: `logd` of `-m logd`; "": it runs by itself.
     module: str = ""
+    #: It imports that itself: its libraries take long, and are used by no other.
+    alone: bool = False
 
     def command(self, data_dir: Path) -> list[str]:
         """Its command line. `-P`: the working directory is no place to import from."""
@@ -41,11 +43,12 @@ class Program:
         return [settings.socket(self.socket.format(worker=number)) for number in range(settings.worker_count)]
 
 
-#: In starting order. Nobody waits for anybody: each copes with the others being away.
+#: In starting order: each is forked when its modules are there. Nobody waits for anybody: each copes with the others
+#: being away. metad comes early since it has the most to import, and does so while supervisord imports for the others.
 PROGRAMS: tuple[Program, ...] = (
     Program("logd", ("-m", "logd"), module="logd", socket="logd"),
-    Program("metad", ("-m", "metad"), module="metad", socket="metad"),
+    Program("metad", ("-m", "metad"), module="metad", alone=True, socket="metad"),
     Program("partitiond", ("-m", "partitiond"), module="partitiond", socket="partitiond-{worker}"),
-    Program("sqld", ("-m", "sqld"), module="sqld", socket="sqld"),
     Program("ingress", ("-m", "partitiond.ingress"), module="partitiond.ingress", socket="ingress"),
+    Program("sqld", ("-m", "sqld"), module="sqld", socket="sqld"),
 )

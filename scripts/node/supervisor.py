@@ -13,16 +13,19 @@ What differs from the stock supervisord 4.3.0:
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import ctypes
 import os
+import shlex
 import signal
 import socket
 import sys
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+import setproctitle
 import supervisor.process
 from supervisor.loggers import Handler, RotatingFileHandler
 from supervisor.medusa import asyncore_25
@@ -30,6 +33,8 @@ from supervisor.options import ServerOptions
 from supervisor.states import STOPPED_STATES, ProcessStates, getProcessStateDescription
 from supervisor.supervisord import Supervisor
 
+from scripts.node.conf import checkout_path
+from scripts.node.layout import NodeLock
 from scripts.node.warm import Warm, module_of
 from shared.descriptors import allow_many
 
@@ -81,6 +86,9 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
 
     def spawn(self) -> Any:
         self.spawns += 1
+        module = module_of(shlex.split(self.config.command))
+        if module is not None:
+            self.config.options.warm.prepare(module)
         return super().spawn()
 
     def change_state(self, new_state: int, expected: bool = True) -> Any:
@@ -124,12 +132,12 @@ class _Options(ServerOptions):  # type: ignore[misc]
 
     def __init__(self, warm: Warm) -> None:
         super().__init__()
-        self._warm = warm
+        self.warm = warm
 
     def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
         module = module_of(argv)
-        if module is not None and module in self._warm:
-            self._warm.become(module, argv, env)
+        if module is not None and module in self.warm:
+            self.warm.become(module, argv, env)
         super().execve(filename, argv, env)
 
 
@@ -219,25 +227,27 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def main() -> None:
-    """Run until told to end. `--lock-fd` stays open, here and in the programs, and is the node's lock."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.node")
-    parser.add_argument("--conf", required=True)
-    parser.add_argument("--lock-fd", type=int, required=True)
-    parser.add_argument("--parent", type=int, default=0, help="pid of the process to end with")
-    parser.add_argument("--warm", nargs="*", default=[], metavar="MODULE", help="import these, for programs of theirs")
-    arguments = parser.parse_args()
-    if arguments.parent:
+def main(conf: Path, lock: NodeLock, *, alone: Iterable[str], parent: int | None) -> None:
+    """Run until told to end, in a fork of who starts the node. The lock stays open, here and in the programs.
+
+    `alone`: see warm.py. `parent`: pid of the process to end with.
+    """
+    title = [sys.executable, "-P", "-m", "scripts.node.supervisor", "--conf", str(conf)]
+    setproctitle.setproctitle(shlex.join(title))
+    # After the title: who is named is who it says.
+    lock.name_holder(os.getpid())
+    if parent is not None:
         _end_with_parent()
-        if os.getppid() != arguments.parent:
+        if os.getppid() != parent:
             sys.exit("the process that started this one is gone")
-    os.set_inheritable(arguments.lock_fd, True)
+    os.set_inheritable(lock.descriptor, True)
+    _set_path()
     # RocksDB and the sockets of many clients need more than the usual 1024.
     allow_many()
     _keep_logging()
     supervisor.process.Subprocess = _Program
-    options = _Options(Warm(arguments.warm))
-    options.realize(["-c", arguments.conf, "-n"])
+    options = _Options(Warm(alone))
+    options.realize(["-c", str(conf), "-n"])
     options.first = True
     options.test = False
     _Program.wakeup = _Wakeup()
@@ -246,3 +256,13 @@ def main() -> None:
         _NodeSupervisor(options).main()
     options.close_httpservers()
     options.close_logger()
+
+
+def _set_path() -> None:
+    """Programs import what a `python -P` would: from nowhere near a script or the working directory."""
+    if not sys.flags.safe_path:
+        del sys.path[0]
+    path = checkout_path()
+    if path is not None:
+        os.environ["PYTHONPATH"] = path
+        sys.path[:0] = path.split(os.pathsep)[:1]

@@ -1,8 +1,13 @@
 """Programs that run in a fork of supervisord, which has imported their modules. Owns: this process, in the fork.
 
 Five interpreters that each import the same libraries took two thirds of a node's start, and kept a copy each of what
-they imported. Imported once and forked, they share it: a program runs a few milliseconds after its fork. What is run
-is what was on the disk when the node started, also when one program is started again: a node is of one version.
+they imported. Imported once and forked, they share it: a program runs a few milliseconds after its fork. Each is forked
+as soon as its modules are there, and runs on another processor while those of the next one are imported.
+
+A program whose libraries are its own imports them itself, in its fork: `alone`.
+
+What is run is what was on the disk when the node started, also when one program is started again: a node is of one
+version. One that imports its libraries itself, and finds others than those of its first start, does not start.
 
 Forked is only what runs no thread and has no event loop: supervisord has neither.
 """
@@ -12,6 +17,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import importlib.util
 import os
 import runpy
 import shlex
@@ -20,9 +26,12 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import setproctitle
+
+from shared.transport.authorities import no_authorities
 
 __all__ = ["Warm", "module_of"]
 
@@ -38,24 +47,39 @@ def module_of(arguments: Sequence[str]) -> str | None:
 class Warm:
     """The modules that are imported."""
 
-    def __init__(self, modules: Iterable[str]) -> None:
-        """Import them, with all that they need. One that cannot be is left out: its own process will say why."""
+    def __init__(self, alone: Iterable[str] = ()) -> None:
+        """`alone`: modules of programs that import them themselves."""
         # It finds the place of the title by the environment as it was at the start.
         setproctitle.getproctitle()
-        self._modules: set[str] = set()
-        for module in modules:
-            try:
-                importlib.import_module(f"{module}.__main__")
-            except Exception:
-                traceback.print_exc()
-            else:
-                self._modules.add(module)
-        gc.collect()
-        # What all share is not to be looked at by anybody's collector, which would make a copy of it.
-        gc.freeze()
+        self._alone = {module: _installed(module) for module in alone}
+        self._loaded: set[str] = set()
+        self._failed: set[str] = set()
 
     def __contains__(self, module: str | None) -> bool:
-        return module in self._modules
+        return module in self._alone or module in self._loaded
+
+    def prepare(self, module: str) -> None:
+        """Before its fork: import it, with all that it needs, unless that is its own business."""
+        if module not in self._alone:
+            self._load(module)
+
+    def _load(self, module: str) -> None:
+        """Import it. One that cannot be is left out: its own process will say why."""
+        if module in self._loaded or module in self._failed:
+            return
+        # Nothing of what imports make is garbage, and to look for some takes a quarter of their time.
+        gc.disable()
+        try:
+            with no_authorities():
+                importlib.import_module(f"{module}.__main__")
+        except Exception:
+            traceback.print_exc()
+            self._failed.add(module)
+        else:
+            self._loaded.add(module)
+        # What all share is not to be looked at by anybody's collector, which would make a copy of it.
+        gc.freeze()
+        gc.enable()
 
     def become(self, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
         """In a fork: be what the command line says, as `execve` would. Ends this process."""
@@ -66,6 +90,10 @@ class Warm:
             os.environ.update(environment)
             setproctitle.setproctitle(shlex.join(arguments))
             sys.argv = [module, *arguments[4:]]
+            if module in self._alone:
+                if _installed(module) != self._alone[module]:
+                    sys.exit(f"{module} is not what it was when this node started: start the node anew")
+                self._load(module)
             sys.modules.pop(f"{module}.__main__", None)
             runpy.run_module(module, run_name="__main__", alter_sys=True)
             status = 0
@@ -75,6 +103,18 @@ class Warm:
             traceback.print_exc()
         finally:
             _leave(status)
+
+
+def _installed(module: str) -> object:
+    """What is on the disk: which versions of libraries, and the module's own files."""
+    spec = importlib.util.find_spec(module)
+    places = (spec and spec.submodule_search_locations) or []
+    own = [file.stat() for place in places for file in sorted(Path(place).rglob("*.py"))]
+    libraries = {name for place in sys.path if os.path.isdir(place) for name in os.listdir(place)}
+    return (
+        {name for name in libraries if name.endswith(".dist-info")},
+        [(status.st_ino, status.st_mtime_ns, status.st_size) for status in own],
+    )
 
 
 def _forget_supervisord() -> None:

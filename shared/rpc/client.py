@@ -16,6 +16,10 @@ from shared.rpc.connection import Connection
 __all__ = ["ClientHandler", "RpcCaller", "RpcClient"]
 
 _log = logging.getLogger(__name__)
+#: While a node starts its programs come one after the other: a peer that is away is tried again so often, and for so
+#: long, before the pauses grow.
+_QUICK_EVERY_S = 0.01
+_QUICK_FOR_S = 0.5
 _BACKOFF_FIRST_S = 0.02
 _BACKOFF_MAX_S = 1.0
 #: A peer that stays away is told of so often: its log, or ours, may be on the very disk that is full.
@@ -33,7 +37,7 @@ class ClientHandler(Protocol):
 
 
 class RpcClient:
-    """Keeps one connection to the socket at `path`, with back-off from 20 ms to 1 s between tries."""
+    """Keeps one connection to the socket at `path`, with 10 ms between tries at first, later from 20 ms to 1 s."""
 
     def __init__(self, path: Path, decode: Callable[[bytes], Any], handler: ClientHandler, *, name: str) -> None:
         self._path = path
@@ -78,6 +82,7 @@ class RpcClient:
         loop = asyncio.get_running_loop()
         backoff_s = _BACKOFF_FIRST_S
         tell_at = 0.0
+        quick_until = loop.time() + _QUICK_FOR_S
         while True:
             self._lost.clear()
             try:
@@ -88,6 +93,9 @@ class RpcClient:
                 if backoff_s >= _BACKOFF_MAX_S and loop.time() >= tell_at:
                     tell_at = loop.time() + _TELL_EVERY_S
                     _log.warning("%s is away (%s), trying again", self._name, error)
+                if loop.time() < quick_until:
+                    await asyncio.sleep(_QUICK_EVERY_S)
+                    continue
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
                 continue
@@ -99,6 +107,7 @@ class RpcClient:
                 await self._lost.wait()
                 if self._heard:
                     backoff_s = _BACKOFF_FIRST_S
+                    quick_until = loop.time() + _QUICK_FOR_S
                     continue
             # A peer that ends each connection without a word (of another version, maybe) is not called without a pause.
             await asyncio.sleep(backoff_s)

@@ -41,7 +41,7 @@ def test_detached_node_is_ready_when_up_returns(node: StubNode) -> None:
     report = node.status()
     assert report["running"]
     assert report["ready"]
-    assert [row["name"] for row in report["programs"]] == ["logd", "metad", "partitiond", "sqld", "ingress"]
+    assert [row["name"] for row in report["programs"]] == ["logd", "metad", "partitiond", "ingress", "sqld"]
     assert all(row["ready"] and row["pid"] and row["restarts"] == 0 for row in report["programs"])
     assert [worker["ready"] for worker in report["workers"]] == [True, True]
     assert report["addresses"]["admin"] == f"http://127.0.0.1:{node.ports['--admin-port']}"
@@ -189,6 +189,8 @@ def test_everything_killed_at_once_starts_again(node: StubNode) -> None:
     eventually(lambda: not node.processes())
     assert node.run("status").returncode == 3
     _start(node)
+    # For the socket of the killed one supervisord would sleep.
+    assert "stale socket" not in (node.data_dir / "logs" / "supervisord.log").read_text()
 
 
 def test_restart_of_one_program(node: StubNode) -> None:

@@ -14,13 +14,15 @@ from scripts.node.warm import module_of
 
 pytestmark = pytest.mark.processes
 
+_ROOT = Path(__file__).parents[2]
+
 #: What the program tells of itself, and its ends.
 _PROGRAM = """
 import json, os, signal, sys
 from pathlib import Path
 
 if __name__ != "__main__":
-    with open(os.environ["IMPORTS"], "a") as file:
+    with open(os.environ.get("IMPORTS", os.devnull), "a") as file:
         file.write("x")
 else:
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP)
@@ -50,7 +52,14 @@ import os, signal, socket, sys
 
 from scripts.node.warm import Warm, module_of
 
-warm = Warm(["sample_of_warm", "absent_of_warm"])
+alone = os.environ["ALONE"].split()
+warm = Warm(alone)
+for _ in range(2):
+    warm.prepare("sample_of_warm")
+    warm.prepare("absent_of_warm")
+assert ("sample_of_warm" in sys.modules) == (not alone)
+if sys.argv[1] == "changed":
+    open(os.path.dirname(os.environ["IMPORTS"]) + "/sample_of_warm/new.py", "w").close()
 assert "sample_of_warm" in warm and "absent_of_warm" not in warm and None not in warm
 for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP, signal.SIGINT):
     signal.signal(number, lambda *_: None)
@@ -78,16 +87,24 @@ def sample(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _run(sample: Path, *words: str) -> tuple[int, dict[str, Any], str, str]:
-    """-> exit status, what the program told, the rest of its stdout, its stderr."""
-    done = subprocess.run(
+def _done(sample: Path, *words: str, alone: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-c", _FORKS, *words],
-        env={"PYTHONPATH": f"{Path(__file__).parents[2]}:{sample}", "IMPORTS": str(sample / "imports")},
+        env={
+            "PYTHONPATH": f"{_ROOT}:{sample}",
+            "IMPORTS": str(sample / "imports"),
+            "ALONE": alone,
+        },
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
     )
+
+
+def _run(sample: Path, *words: str, alone: str = "") -> tuple[int, dict[str, Any], str, str]:
+    """-> exit status, what the program told, the rest of its stdout, its stderr."""
+    done = _done(sample, *words, alone=alone)
     told, _, rest = done.stdout.partition("\n")
     return done.returncode, json.loads(told), rest, done.stderr
 
@@ -102,7 +119,22 @@ def test_a_forked_program_is_as_one_that_was_executed(sample: Path) -> None:
     assert told["title"] == f"{sys.executable} -P -m sample_of_warm ends --data-dir 'a b'"
     assert rest == "a thread's end\nat the exit\n"
     assert (sample / "imports").read_text() == "x", "imported by who forks, and by nobody else"
-    assert "absent_of_warm" in errors, "the reason why one could not be imported"
+    assert errors.count("No module named 'absent_of_warm'") == 1, "the reason why one could not be imported"
+
+
+def test_one_that_imports_for_itself_does_so_in_its_fork(sample: Path) -> None:
+    status, told, rest, errors = _run(sample, "ends", alone="sample_of_warm")
+    assert status == 0, errors
+    assert told["environment"] == {"ONLY": "this"}
+    assert rest == "a thread's end\nat the exit\n"
+    assert not (sample / "imports").exists(), "who forks has not imported it"
+
+
+def test_one_that_imports_for_itself_is_of_the_nodes_version_or_does_not_run(sample: Path) -> None:
+    done = _done(sample, "changed", alone="sample_of_warm")
+    assert done.returncode == 1
+    assert "sample_of_warm is not what it was when this node started" in done.stderr
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize(
@@ -123,3 +155,31 @@ def test_only_modules_of_this_interpreter_are_run_in_a_fork() -> None:
     assert module_of([sys.executable, "-P", "stub.py", "logd"]) is None
     assert module_of([sys.executable, "-m", "hypercorn"]) is None
     assert module_of([]) is None
+
+
+#: What takes long to import, or much memory, and is not for them.
+_LARGE = {"aiohttp", "pyarrow", "datafusion", "sqlglot", "xmlrpc"}
+
+
+def test_programs_do_without_what_is_large_and_not_theirs() -> None:
+    """aiohttp is for metad, and for deployments over HTTP/1.1; queries are for sqld's workers."""
+    modules = ("logd", "partitiond", "sqld")
+    imports = "\n".join(f"import {module}.__main__" for module in modules)
+    told = f"import sys, json\n{imports}\nprint(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", told], cwd=_ROOT, capture_output=True, text=True, check=True)
+    assert _LARGE.isdisjoint(json.loads(done.stdout))
+
+
+def test_aiohttp_can_be_imported_without_the_systems_authorities() -> None:
+    imports = (
+        "from shared.transport.authorities import no_authorities\nwith no_authorities():\n  import aiohttp.connector"
+    )
+    tells = "print(len(aiohttp.connector._SSL_CONTEXT_VERIFIED.get_ca_certs()), before == dict(os.environ))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os\nbefore = dict(os.environ)\n{imports}\n{tells}"],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "0 True\n"

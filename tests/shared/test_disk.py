@@ -84,6 +84,20 @@ def test_what_only_a_write_can_tell_is_told_by_a_write(tmp_path: Path, monkeypat
     assert guard.look() == f"cannot write {tmp_path}: Operation not permitted; make it writable"
 
 
+def test_two_processes_may_probe_one_place_at_one_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found in a quick start: two workers whose directories were not there yet. One waited for a second."""
+    really_open = os.open
+
+    def open_and_lose(path: Path, flags: int, mode: int) -> int:
+        descriptor = really_open(path, flags, mode)
+        os.unlink(path)
+        return descriptor
+
+    guard = DiskGuard(lambda: [tmp_path / "partitions" / "1"], reserve_bytes=1, probe=True)
+    monkeypatch.setattr(os, "open", open_and_lose)
+    assert guard.look() is None
+
+
 def test_who_waits_for_room_goes_on_when_it_is_there_or_when_told_to_stop(
     host: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from metad.cluster.readiness import Readiness
 from shared.api.partition import PartitionRequest, PartitionStatus, WorkerStatusReply
 from shared.api.sql import SqlRequest
 from tests.metad.harness import DEADLINE_S, FakePeer, Node, new_settings
@@ -40,7 +41,7 @@ def test_health_is_200_when_all_are_there_and_names_what_is_not(tmp_path: Path) 
                 return await stack.enter_async_context(FakePeer(settings.socket(name), requests, answer))
 
             async def missing(*, without: str = "") -> list[str]:
-                """What is not ready, asked again while it names `without`: an answer holds for 100 ms."""
+                """What is not ready, asked again while it names `without`: an answer holds for a while."""
                 deadline = asyncio.get_running_loop().time() + DEADLINE_S
                 while True:
                     reply = await node.call("GET", "/v3/health")
@@ -120,3 +121,24 @@ def test_a_worker_that_hangs_is_not_ready(tmp_path: Path) -> None:
             assert any("partitiond-0" in each and "did not answer" in each for each in reply.json["not_ready"])
 
     uvloop.run(main())
+
+
+def test_what_was_missing_a_moment_ago_is_looked_for_again(tmp_path: Path) -> None:
+    """Whoever starts a node asks all the time, and is to hear at once that it is ready."""
+
+    class Looks(Readiness):
+        looks = 0
+
+        async def _look(self) -> list[str]:
+            self.looks += 1
+            return ["nothing is there"]
+
+    async def main() -> None:
+        readiness = Looks(new_settings(tmp_path), None)  # type: ignore[arg-type]
+        await readiness.missing()
+        assert readiness._last_at is not None
+        readiness._last_at -= 0.02
+        await readiness.missing()
+        assert readiness.looks == 2
+
+    asyncio.run(main())
