@@ -93,6 +93,8 @@ class WorkerLink(asyncio.Protocol):
         gc.disable()
         gc.freeze()
         signal.set_wakeup_fd(-1)
+        # See `guard`: what it does must not count as the node's.
+        os.setsid()
         # The parent decides when a worker ends: it drains, or kills. Ctrl-C goes to the whole terminal.
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)

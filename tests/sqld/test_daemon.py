@@ -23,6 +23,10 @@ from tests.sqld.test_query_api import LONG
 
 pytestmark = pytest.mark.processes
 
+_HALF_A_SECOND = (
+    "SELECT count(*) FROM generate_series(1, 5000) a(x), generate_series(1, 5000) b(y) WHERE x * y % 7919 = 7918.5"
+)
+
 
 def test_a_taken_port_is_named_with_its_remedy(node: Node) -> None:
     with socket.socket() as taken:
@@ -129,6 +133,23 @@ def test_a_query_worker_holds_none_of_its_parents_sockets(node: Node) -> None:
         client.execute("SELECT 1")
         files = [path.readlink() for path in Path(f"/proc/{node.workers()[0]}/fd").iterdir()]
         assert sum(str(file).startswith("socket:") for file in files) == 1
+
+
+def test_a_long_query_comes_last_and_the_next_one_does_not(node: Node) -> None:
+    node.start()
+    node.query("SELECT 1")
+    (worker,) = node.workers()
+    group = Path(f"/proc/{worker}/autogroup")
+    if not group.exists():
+        pytest.skip("this kernel has no autogroups")
+    assert node.process is not None
+    assert Path(f"/proc/{node.process.pid}/autogroup").read_text().split()[0] != group.read_text().split()[0]
+    with node.connect() as peer:
+        peer.sendall(encode_frame(msgspec.msgpack.encode(QueryRequest(7, _HALF_A_SECOND, "json"))))
+        eventually(lambda: group.read_text().endswith("nice 15\n"), what="its session gives way")
+        read_answer(peer)
+    assert node.rows("SELECT 1 AS a") == [{"a": 1}]
+    assert group.read_text().endswith("nice 0\n")
 
 
 @pytest.mark.slow
