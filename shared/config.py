@@ -65,6 +65,7 @@ SETTING_DOCS: dict[str, str] = {
     "query_memory_bytes": "memory that all queries together may use, bytes",
     "query_spill_bytes": "what all queries together may put on the disk while they sort or join, bytes",
     "query_timeout_s": "a query that runs longer is ended, seconds",
+    "query_worker_idle_s": "after so long without a query its process ends and gives back 100 MB, seconds",
 }
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -83,6 +84,7 @@ _ABOVE_ZERO = (
     "query_memory_bytes",
     "query_spill_bytes",
     "query_timeout_s",
+    "query_worker_idle_s",
 )
 _FROM_ZERO = (
     "disk_reserve_bytes",
@@ -141,6 +143,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query_memory_bytes: int = 512 * 1024 * 1024
     query_spill_bytes: int = 1024 * 1024 * 1024
     query_timeout_s: float = 60.0
+    query_worker_idle_s: float = 300.0
 
     @property
     def data_path(self) -> Path:

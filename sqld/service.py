@@ -28,7 +28,6 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     try:
         # First, since this is what an operator can get wrong: nothing else has been started then.
         await server.start()
-        await pool.start()
         feed.start()
         await api.start()
         await stopping.wait()

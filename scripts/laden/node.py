@@ -149,7 +149,7 @@ def _name(process: Process, found: dict[int, Process]) -> str:
     words = command_line(process.pid).split()
     for name in _PROGRAMS:
         if name in words:
-            return name.removeprefix("partitiond.")
+            return name.removeprefix("partitiond.") + (" worker" if "query" in words else "")
     parent = found.get(process.parent)
     return "supervisord" if parent is None else f"{_name(parent, found)} worker"
 

@@ -8,6 +8,7 @@ Modules:
     expressions     DataFusion's filter -> predicate
     predicates      predicate -> what it says about each column (pure)
     hints           lists that DataFusion keeps to itself, read out of its plan
+    first_rows      which rows of a scan an ORDER BY with a LIMIT may want
     scope           what one query reads: catalog, each store at one applied LSN, cancelling
     stores          the partitions' stores, read beside their owner
     live_facts      what the programs of the node tell of themselves

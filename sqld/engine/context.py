@@ -18,7 +18,8 @@ from sqld.engine.arrow_types import schema_of
 from sqld.engine.datasets import TableDataset
 from sqld.engine.explain import is_explain
 from sqld.engine.failures import failure_of
-from sqld.engine.hints import hints_of
+from sqld.engine.first_rows import first_of, may_have_first
+from sqld.engine.hints import hints_of, may_have_list
 from sqld.engine.json_functions import register_json_functions
 from sqld.engine.json_sql import with_json_functions
 from sqld.engine.queries import Explanation, Query
@@ -109,7 +110,7 @@ class Engine:
         sql = with_json_functions(sql)
         plan = self._plan(sql, parameters, context or self._context_for(sql))
         scope = Scope(self._settings, self._stores, self._catalog, cancelled)
-        scope.hints = hints_of(sql, plan)
+        _hint(scope, sql, plan)
         limits = _LIMIT.findall(sql)
         scope.rows_hint = int(limits[0]) if len(limits) == 1 else 0
         kind = Explanation if is_explain(sql) and plan.schema().names == ["plan_type", "plan"] else Query
@@ -142,3 +143,19 @@ class Engine:
     def _current_scope(self) -> Scope:
         assert self._scope is not None, "a scan is planned within a query"
         return self._scope
+
+
+def _hint(scope: Scope, sql: str, plan: DataFrame) -> None:
+    """Tell the scans what DataFusion does not, read out of its plan. Optimising that a second time costs 0.6 ms."""
+    lists, first = may_have_list(sql), may_have_first(sql)
+    if not lists and not first:
+        return
+    try:
+        optimized = plan.optimized_logical_plan()
+    except Exception:
+        # The query fails the same way when it runs, and says so then.
+        return
+    if lists:
+        scope.hints = hints_of(optimized)
+    if first:
+        scope.first = first_of(optimized)

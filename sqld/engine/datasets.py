@@ -16,6 +16,7 @@ import pyarrow.dataset as ds
 
 from sqld.engine.batches import Chunks, kept_rows, to_batch
 from sqld.engine.expressions import predicate_of
+from sqld.engine.first_rows import FirstRows
 from sqld.engine.predicates import bounds_of_columns, fields_of, narrowed
 from sqld.engine.scan import open_scan
 from sqld.engine.scope import ScanNote, Scope
@@ -50,6 +51,9 @@ class TableDataset(ds.Dataset):  # type: ignore[misc]
         scope = self._scope()
         note = ScanNote(self._name, self._columns, len(self._schema), None if filter is None else str(filter))
         scope.scans.append(note)
+        first = scope.first.get(self._name)
+        if first is not None and _orders(self._schema, first.column) and first.column in self._source.columns:
+            note.first = first
         return [_Fragment(self._schema, self._source, filter, scope, note, scope.hints.get(self._name, {}))]
 
 
@@ -99,11 +103,19 @@ class _Fragment:
         """The filter is applied exactly, on its own columns first: the others are made of the rows that pass."""
         columns, tested = self._source.columns, self._tested
         asked = set(wanted.names) | set([] if tested is None else tested.names)
+        wants = self._note.first
+        first = None if wants is None else FirstRows(wants, columns[wants.column])
+        if wants is not None:
+            asked.add(wants.column)
         for chunk in Chunks(self._scan.rows(asked), self._scope.rows_hint):
             self._scope.check()
             self._note.rows_read += len(chunk)
-            if tested is not None:
+            if first is not None:
+                chunk = first.possible(chunk)
+            if tested is not None and chunk:
                 chunk = kept_rows(chunk, to_batch(chunk, tested, columns), self._filter)
+            if first is not None:
+                chunk = first.seen(chunk)
             self._note.rows_kept += len(chunk)
             if chunk:
                 yield to_batch(chunk, wanted, columns)
@@ -119,6 +131,12 @@ def _understood(filter: pc.Expression | None, schema: pa.Schema) -> tuple[pa.Sch
         return _project(schema, sorted(fields_of(predicate) & set(schema.names))), bounds_of_columns(predicate)
     except (ValueError, RecursionError):
         return schema, {}
+
+
+def _orders(schema: pa.Schema, column: str) -> bool:
+    """Its values are in the same order for Python as for the engine."""
+    kind = schema.field(column).type
+    return bool(pa.types.is_integer(kind) or pa.types.is_timestamp(kind) or pa.types.is_large_string(kind))
 
 
 def _project(schema: pa.Schema, columns: list[str] | None) -> pa.Schema:

@@ -46,7 +46,10 @@ def _in_words(scan: ScanNote, limit: str) -> str:
     few = len(scan.columns) <= _NAMED_COLUMNS
     parts.append(f"{len(scan.columns)} of {scan.of_columns} columns" + (f" ({', '.join(scan.columns)})" if few else ""))
     parts.append("no filter" if scan.filter is None else f"filter {scan.filter}")
-    parts.append(f"at most {limit} rows" if limit else "no limit")
+    if scan.first is not None:
+        parts.append(f"{scan.first}")
+    else:
+        parts.append(f"at most {limit} rows" if limit else "no limit")
     if scan.rows_read:
         parts.append(f"{scan.rows_read} rows read, {scan.rows_kept} passed")
     return f"{scan.table}: {'; '.join(parts)}"

@@ -10,28 +10,24 @@ import re
 from typing import Any
 
 import pyarrow as pa
-from datafusion import DataFrame
 from datafusion.expr import BinaryExpr, Column, Filter, InList, SubqueryAlias, TableScan
 
 from sqld.engine.predicates import Predicate, bounds_of_columns
 from sqld.tables.keyspace import Constraints
 
-__all__ = ["hints_of"]
+__all__ = ["hints_of", "may_have_list"]
 
 _MAY_HAVE_LIST = re.compile(r"\b(?:in|any)\s*\(", re.I)
 _UNKNOWN: Predicate = ("unknown",)
 
 
-def hints_of(sql: str, plan: DataFrame) -> dict[str, Constraints]:
-    """What holds for every scan of a table, by table name."""
-    if not _MAY_HAVE_LIST.search(sql):
-        # Optimising the plan a second time costs milliseconds.
-        return {}
-    try:
-        optimized = plan.optimized_logical_plan()
-    except Exception:
-        # The query fails the same way when it runs, and says so then.
-        return {}
+def may_have_list(sql: str) -> bool:
+    """Whether `hints_of` is worth its time."""
+    return _MAY_HAVE_LIST.search(sql) is not None
+
+
+def hints_of(optimized: Any) -> dict[str, Constraints]:
+    """What holds for every scan of a table of an optimized plan, by table name."""
     found: dict[str, list[Predicate]] = {}
     _collect(optimized, _UNKNOWN, found)
     text = optimized.display_indent()

@@ -11,6 +11,7 @@ from shared.catalog.catalog import Catalog
 from shared.catalog.partitions import KEY_SPACE
 from shared.config import Settings
 from sqld.engine.failures import QueryFailure
+from sqld.engine.first_rows import First
 from sqld.engine.live_facts import LiveFacts
 from sqld.engine.stores import PartitionStore, StoreSnapshot
 from sqld.engine.volatile import invocation_states
@@ -70,6 +71,8 @@ class ScanNote:
         #: (partition id, applied LSN), of those that are read.
         self.partitions: list[tuple[int, int]] = []
         self.of_partitions = 0
+        #: Which of them are wanted.
+        self.first: First | None = None
         self.rows_read = 0
         self.rows_kept = 0
 
@@ -94,6 +97,8 @@ class Scope:
         self.facts = LiveFacts(settings, catalog)
         #: By table: what holds for every scan of it, beyond the filter that the scan is given.
         self.hints: dict[str, Constraints] = {}
+        #: By table: which rows of its only scan are wanted.
+        self.first: dict[str, First] = {}
         #: More rows than this are not wanted of the whole answer; 0: unknown. Only the size of batches depends on it.
         self.rows_hint = 0
         #: All scans, in the order in which they were planned.

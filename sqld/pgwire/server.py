@@ -146,6 +146,8 @@ class PgServer:
         if len(self._sessions) >= self._connections_limit:
             raise _too_many()
         self._strangers.pop(connection, None)
+        # Who logs in has a question.
+        self._pool.expect()
         connection.started()
         session = Session(connection, self._pool, startup, timeout_s=self._settings.query_timeout_s)
         self._sessions[connection] = session

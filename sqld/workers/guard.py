@@ -1,5 +1,10 @@
 """Watches over a running query from beside it: its priority and its memory. Owns: the priority of this process's
-threads."""
+threads, and of its session.
+
+Linux shares the processor out among sessions first, where it has autogroups, and by niceness within each session only:
+a scan at niceness 10 in the session of the node took a third of a core from services, which run in one of their own.
+So a worker has a session, and both the niceness of its threads and that of the session say that others come first.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +22,11 @@ __all__ = ["Guard"]
 _log = logging.getLogger(__name__)
 #: A query that runs longer gives way to everything else of the node.
 _QUICK_S = 0.02
-#: Under full load a thread of this niceness has a tenth of what one of niceness 0 gets (Linux: weights 110 and 1024).
-_NICE = 10
+#: From here on its session does so too. Linux lets those that are not root change that every 0.1 s.
+_LONG_S = 0.1
+#: Under full load a thread of this niceness has a 28th of what one of niceness 0 gets (Linux: weights 36 and 1024).
+_NICE = 15
+_SESSION = Path("/proc/self/autogroup")
 _INTERVAL_S = 0.02
 #: What a query takes beside DataFusion's pool: rows on their way, and what the stores wrote since they were read last.
 _MEMORY_BESIDE = 256 * 1024 * 1024
@@ -35,6 +43,8 @@ class Guard:
     def __init__(self, memory_bytes: int) -> None:
         self._memory_bytes = memory_bytes + _MEMORY_BESIDE
         self._lowered = False
+        self._long = False
+        self._session = _Session()
         self._limit = 0
         #: How often `watch` wants to be called while a request runs.
         self.interval_s = _INTERVAL_S
@@ -42,6 +52,8 @@ class Guard:
     def begin(self) -> bool:
         """A request begins. True: the last one was long, its thread is to be replaced."""
         lowered, self._lowered = self._lowered, False
+        self._long = False
+        self._session.be(0)
         self._limit = _anonymous_bytes() + self._memory_bytes
         return lowered
 
@@ -52,9 +64,31 @@ class Guard:
         if not self._lowered and time.monotonic() - began > _QUICK_S:
             self._lowered = True
             _lower_others()
+        self._long = self._long or time.monotonic() - began > _LONG_S
+        self._session.be(_NICE if self._long else 0)
         if self._limit and _anonymous_bytes() > self._limit:
             _log.error("a query needs more than %d MB: this process ends", self._memory_bytes >> 20)
             os._exit(EXIT_MEMORY)
+
+
+class _Session:
+    """The niceness of the process's session, which can be raised and taken back."""
+
+    def __init__(self) -> None:
+        self._niceness = 0
+
+    def be(self, niceness: int) -> None:
+        """Where the kernel says that it is too soon, the next call tries again."""
+        if niceness == self._niceness:
+            return
+        try:
+            _SESSION.write_text(str(niceness))
+        except BlockingIOError:
+            return
+        except OSError:
+            # There are no autogroups: niceness of threads counts everywhere.
+            pass
+        self._niceness = niceness
 
 
 def _lower_others() -> None:

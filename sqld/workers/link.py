@@ -1,18 +1,23 @@
-"""One worker process as its parent sees it. Owns: the process and the socket to it."""
+"""One worker process as its parent sees it. Owns: the process and the socket to it.
+
+A worker is a fork of sqld, so that it need not begin with an interpreter and has in common with it what is imported.
+sqld runs an event loop, but no thread: the child never goes on with the loop, and closes what it would hold open.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import multiprocess
-from multiprocess import resource_tracker
+import setproctitle
 
 from shared.config import Settings
 from shared.errors import RemoteProtocolError
@@ -26,6 +31,9 @@ _log = logging.getLogger(__name__)
 _CANCEL_GRACE_S = 0.2
 #: What the parent holds of an answer that its client does not read. The socket's buffer comes on top.
 _READ_AT_ONCE = 256 * 1024
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_STANDARD = (0, 1, 2)
+_LOOK_AGAIN_S = 0.005
 
 
 class WorkerDiedError(Exception):
@@ -65,16 +73,40 @@ class WorkerLink(asyncio.Protocol):
     async def start(self) -> None:
         """Start the process. It need not be ready: what is asked waits in the socket."""
         ours, theirs = socket.socketpair()
-        context = _spawn_context()
-        self._process = context.Process(
-            target=_run, args=(theirs, self._settings, self.slot, self._memory_bytes), daemon=True
-        )
-        # Takes 5-10 ms of the loop; the interpreter's own start is the child's.
-        self._process.start()
+        # multiprocess makes more while it forks, which the child needs.
+        before = [number for number in _open_descriptors() if number not in (*_STANDARD, theirs.fileno())]
+        context = multiprocess.get_context("fork")
+        self._process = context.Process(target=self._run, args=(theirs, before), daemon=True)
+        # A signal between the fork and the child's own handlers must not be told to our loop.
+        with _signals_wait():
+            # 2 ms of the loop; what the worker imports is its own time.
+            self._process.start()
         theirs.close()
         ours.setblocking(False)
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=ours)
         _log.info("query worker %d starts pid=%d", self.slot, self.pid)
+
+    def _run(self, link: socket.socket, before: list[int]) -> None:
+        """In the worker."""
+        # Objects of the loop must not be closed as garbage: their numbers will be other files'. The runner looks for
+        # garbage again, when all is imported.
+        gc.disable()
+        gc.freeze()
+        signal.set_wakeup_fd(-1)
+        # See `guard`: what it does must not count as the node's.
+        os.setsid()
+        # The parent decides when a worker ends: it drains, or kills. Ctrl-C goes to the whole terminal.
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        for descriptor in before:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        setproctitle.setproctitle(f"{setproctitle.getproctitle()} query worker {self.slot}")
+        # Imported in the child alone: Arrow and DataFusion take 80 MB that the parent does without.
+        from sqld.workers.process import run_worker
+
+        run_worker(link, self._settings, self.slot, self._memory_bytes)
 
     def tell(self, message: WorkerRequest) -> None:
         """Send what has no answer."""
@@ -143,8 +175,18 @@ class WorkerLink(asyncio.Protocol):
 
     async def why_dead(self) -> int:
         """How the process ended: its exit code, or the negative signal; 0 when that is not known."""
-        await asyncio.get_running_loop().run_in_executor(None, self._process.join, 1.0)
+        await self._join(1.0)
         return self._process.exitcode or 0
+
+    async def _join(self, within_s: float) -> bool:
+        """The process has ended within the time. Not in a thread: the next worker is forked of a process without."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        while self._process.is_alive():
+            if loop.time() > until:
+                return False
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return True
 
     def retire(self) -> None:
         """Let the process go: it ends when its socket closes."""
@@ -155,11 +197,9 @@ class WorkerLink(asyncio.Protocol):
         self._died()
         if self._process is None:
             return
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._process.join, 1.0)
-        if self._process.is_alive():
+        if not await self._join(1.0):
             self._process.kill()
-            await loop.run_in_executor(None, self._process.join, 5.0)
+            await self._join(5.0)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are none by inheritance.
@@ -198,19 +238,18 @@ class WorkerLink(asyncio.Protocol):
         self._on_change(self)
 
 
-def _spawn_context() -> Any:
-    """`spawn` would start one more process, of 10 MB, to clean up semaphores and shared memory that ours leave behind.
-
-    They have none, so it is made believe that its tracker runs already.
-    """
-    tracker = resource_tracker._resource_tracker
-    if tracker._fd is None:
-        tracker._fd = os.open(os.devnull, os.O_WRONLY)
-    return multiprocess.get_context("spawn")
+def _open_descriptors() -> list[int]:
+    try:
+        return [int(name) for name in os.listdir("/proc/self/fd")]
+    except OSError:
+        return [int(name) for name in os.listdir("/dev/fd")]
 
 
-def _run(link: socket.socket, settings: Settings, slot: int, memory_bytes: int) -> None:
-    # Imported in the child alone: Arrow and DataFusion take 80 MB that the parent does without.
-    from sqld.workers.process import run_worker
-
-    run_worker(link, settings, slot, memory_bytes)
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """What comes within is taken at the end."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

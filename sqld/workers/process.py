@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import select
-import signal
 import socket
 import sys
 import threading
@@ -30,9 +29,6 @@ _log = logging.getLogger(__name__)
 def run_worker(link: socket.socket, settings: Settings, slot: int, memory_bytes: int) -> None:
     """The process's main function; ends with its parent."""
     setup_logging(f"sqld-worker-{slot}", settings.log_level)
-    # The parent decides when a worker ends: it drains, or kills. Ctrl-C goes to the whole terminal.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _Worker(link, settings, slot, memory_bytes).run()
 
 

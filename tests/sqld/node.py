@@ -135,7 +135,7 @@ class Node:
         """Pids of the query workers."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return [int(pid) for pid in children if b"spawn_main" in _command_line(pid)]
+        return [int(pid) for pid in children if b"query worker" in _command_line(pid)]
 
     def query(self, sql: str, *, format: str = "json", timeout: float = 20.0) -> bytes:
         """The body of an answer, over the socket that metad uses. Raises QueryFailedError."""

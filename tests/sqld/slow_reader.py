@@ -42,7 +42,7 @@ def rss_mb(pid: int) -> float:
 def query_workers(sqld: int) -> list[int]:
     """Pids of the query workers."""
     children = Path(f"/proc/{sqld}/task/{sqld}/children").read_text().split()
-    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [int(pid) for pid in children if b"query worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def read_slowly(

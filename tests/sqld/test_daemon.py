@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,10 @@ from tests.sqld.node import ROOT, Node, read_answer
 from tests.sqld.test_query_api import LONG
 
 pytestmark = pytest.mark.processes
+
+_HALF_A_SECOND = (
+    "SELECT count(*) FROM generate_series(1, 5000) a(x), generate_series(1, 5000) b(y) WHERE x * y % 7919 = 7918.5"
+)
 
 
 def test_a_taken_port_is_named_with_its_remedy(node: Node) -> None:
@@ -91,6 +96,60 @@ def test_the_parent_does_without_arrow(node: Node) -> None:
     assert "pyarrow" not in maps
     assert "datafusion" not in maps
     assert "pyarrow" in Path(f"/proc/{node.workers()[0]}/maps").read_text()
+
+
+def test_a_query_worker_is_there_when_it_is_needed(tmp_path: Path) -> None:
+    """It takes 100 MB: the first query starts it, those that come meanwhile wait for the same one, and it ends."""
+    node = Node(tmp_path, queries_at_once=2, query_worker_idle_s=0.5)
+    try:
+        node.start()
+        assert node.workers() == []
+        with ThreadPoolExecutor(4) as clients:
+            answers = list(clients.map(node.rows, ["SELECT 1 AS a"] * 4))
+        assert answers == [[{"a": 1}]] * 4
+        assert node.log().count("query worker 0 starts") == 1
+        assert "query worker 1 starts" not in node.log()
+        with psycopg.connect(node.dsn) as client, client.cursor(name="open") as cursor:
+            cursor.execute("SELECT * FROM generate_series(1, 100)")
+            assert cursor.fetchone() == (1,)
+            time.sleep(1.0)
+            assert cursor.fetchone() == (2,), "an open cursor keeps its worker"
+        eventually(lambda: not node.workers(), what="the worker ends")
+        assert node.rows("SELECT 2 AS a") == [{"a": 2}]
+    finally:
+        node.close()
+
+
+def test_who_logs_in_starts_a_query_worker(node: Node) -> None:
+    node.start()
+    with psycopg.connect(node.dsn):
+        eventually(node.workers, what="a worker starts")
+
+
+def test_a_query_worker_holds_none_of_its_parents_sockets(node: Node) -> None:
+    """It is a fork of it: a client that leaves, or a port, must not stay open in it."""
+    node.start()
+    with psycopg.connect(node.dsn, autocommit=True) as client:
+        client.execute("SELECT 1")
+        files = [path.readlink() for path in Path(f"/proc/{node.workers()[0]}/fd").iterdir()]
+        assert sum(str(file).startswith("socket:") for file in files) == 1
+
+
+def test_a_long_query_comes_last_and_the_next_one_does_not(node: Node) -> None:
+    node.start()
+    node.query("SELECT 1")
+    (worker,) = node.workers()
+    group = Path(f"/proc/{worker}/autogroup")
+    if not group.exists():
+        pytest.skip("this kernel has no autogroups")
+    assert node.process is not None
+    assert Path(f"/proc/{node.process.pid}/autogroup").read_text().split()[0] != group.read_text().split()[0]
+    with node.connect() as peer:
+        peer.sendall(encode_frame(msgspec.msgpack.encode(QueryRequest(7, _HALF_A_SECOND, "json"))))
+        eventually(lambda: group.read_text().endswith("nice 15\n"), what="its session gives way")
+        read_answer(peer)
+    assert node.rows("SELECT 1 AS a") == [{"a": 1}]
+    assert group.read_text().endswith("nice 0\n")
 
 
 @pytest.mark.slow

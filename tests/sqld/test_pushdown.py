@@ -226,6 +226,55 @@ def test_a_limit_reads_no_more_than_it_needs(small: EngineOn) -> None:
     assert small.rows_read(sql) <= 400
 
 
+def _ordered(source: random.Random) -> tuple[str, str]:
+    """A query by some order, with a limit and without."""
+    table, alias = source.choice([("sys_invocation", "sys_invocation"), ("sys_invocation_status i", "i")])
+    column = source.choice(["created_at", "modified_at", "target", "target_service_key", "journal_size"])
+    order = f"{alias}.{column} {source.choice(['', 'ASC', 'DESC'])} {source.choice(['', 'NULLS FIRST', 'NULLS LAST'])}"
+    where = source.choice(["", "status = 'completed'", "target LIKE 'T%'", "status IN ('a', 'b', 'completed', 'c')"])
+    sql = f"SELECT id, status AS s, {column} FROM {table} {'WHERE ' if where else ''}{where} ORDER BY {order}, id"
+    limit, offset = source.choice([1, 3, 10, 500]), source.choice([0, 0, 5])
+    return sql, f"{sql} LIMIT {limit} OFFSET {offset}"
+
+
+def test_the_first_rows_by_an_order_are_those_of_all(small: EngineOn) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    source = random.Random(seed)
+    rows, _ = _random_rows(source)
+    small.write(rows)
+    pushed = 0
+    for _ in range(60):
+        sql, limited = _ordered(source)
+        limit, offset = int(limited.split()[-3]), int(limited.split()[-1])
+        assert small.rows(limited) == small.rows(sql)[offset : offset + limit], (seed, limited)
+        pushed += f"the first {limit + offset} by" in small.pushed_down(limited)
+    assert pushed > 20
+
+
+def test_few_rows_are_made_for_an_order_with_a_limit(small: EngineOn) -> None:
+    _fill(small, 2000)
+    query = small.query("SELECT * FROM sys_invocation ORDER BY created_at DESC LIMIT 10")
+    assert [row["target_service_name"] for batch in query.fetch(0) for row in batch.to_pylist()]
+    (scan,) = query.scope.scans
+    assert scan.rows_read == 4000
+    assert scan.rows_kept < 400
+
+
+def test_orders_that_a_scan_knows_nothing_of(small: EngineOn) -> None:
+    """Of a value that is made of the column, above a join, of one of two scans, of what is grouped."""
+    for sql in (
+        "SELECT date_trunc('day', created_at) AS created_at FROM sys_invocation ORDER BY created_at LIMIT 3",
+        "SELECT i.id FROM sys_invocation i JOIN sys_journal j ON i.id = j.id ORDER BY i.created_at LIMIT 3",
+        "SELECT count(*) AS n, created_at FROM sys_invocation GROUP BY created_at ORDER BY created_at LIMIT 3",
+        "(SELECT id FROM sys_invocation ORDER BY created_at LIMIT 3) UNION ALL SELECT id FROM sys_invocation",
+        "SELECT completion_retention FROM sys_invocation ORDER BY completion_retention LIMIT 3",
+        "SELECT id, row_number() OVER (ORDER BY id) AS r FROM sys_invocation ORDER BY r LIMIT 3",
+        "SELECT DISTINCT target FROM sys_invocation ORDER BY target LIMIT 3",
+        "SELECT id FROM (SELECT id, created_at FROM sys_invocation LIMIT 9) ORDER BY created_at LIMIT 3",
+    ):
+        assert "the first" not in small.pushed_down(sql), sql
+
+
 def test_examples_are_found_by_every_key(small: EngineOn) -> None:
     fill_with_examples(small.partitions)
     for table, columns in {
