@@ -63,7 +63,7 @@ def run_load(row: Row, *, ingress: str, seconds: int) -> LoadResult:
     """POST for `seconds` seconds from `row.clients` connections and one thread. Raises CommandError or LoadError."""
     command = [find_wrk(), "--threads", "1", "--connections", str(row.clients), "--duration", f"{seconds}s"]
     command += ["--timeout", f"{_CALL_TIMEOUT_S}s", "--latency", "--script", str(_SCRIPT), ingress]
-    command += ["--", row.path, row.body, str(row.keys)]
+    command += ["--", row.path, row.body, str(row.keys), str(row.body_bytes)]
     return parse_result(run_command(command, within_s=seconds + _GRACE_S))
 
 

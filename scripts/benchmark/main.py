@@ -1,7 +1,7 @@
 """The entry of `scripts/bench`: arguments, the campaign, the report. Owns: the working folder and the signals.
 
-Exit status: 0 all runs are valid; 1 something is not (the report says what); 2 wrong usage; 130 interrupted, with a
-report of what there was. Nothing that was started outlives it.
+Exit status: 0 all runs are valid; 1 something is not, or --guard found what got worse (the report says what); 2 wrong
+usage; 130 interrupted, with a report of what there was. Nothing that was started outlives it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from typing import Any
 
 from scripts.benchmark.campaign import Campaign, say
 from scripts.benchmark.facts import Facts, gather
+from scripts.benchmark.guard import as_json
+from scripts.benchmark.guarding import BASELINE, Guarded, guarded, store
 from scripts.benchmark.load import find_wrk
 from scripts.benchmark.measurement import EVERLOG, ORACLE, summarize, verdicts
 from scripts.benchmark.profiler import Profiler
@@ -33,10 +35,12 @@ from shared.errors import ConfigError, EverlogError
 __all__ = ["main", "parser", "partition_counts"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_QUICK = {"rounds": 3, "duration": 2, "warm_up": 1, "oracle_partitions": "4", "rows": ",".join(QUICK_ROWS)}
+_QUICK: dict[str, Any] = {"rounds": 3, "duration": 2, "warm_up": 1, "oracle_partitions": "4", "rows": ",".join(QUICK_ROWS)}
+#: A baseline is measured more often than what is compared with it.
+_STORED: dict[str, Any] = {"rounds": 7, "only": EVERLOG}
 #: What starting, registering and stopping a runtime takes, for the forecast.
 _AROUND_A_RUN_S = 3
-_FULL = {"rounds": 3, "duration": 5, "warm_up": 3, "oracle_partitions": "1,4,24", "rows": ""}
+_FULL: dict[str, Any] = {"rounds": 3, "duration": 5, "warm_up": 3, "oracle_partitions": "1,4,24", "rows": ""}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,6 +64,13 @@ def parser() -> argparse.ArgumentParser:
     add("--oracle-binary", metavar="PATH", help="restate-server (default: $EVERLOG_ORACLE, ../shared/oracle/restate)")
     add("--oracle-partitions", metavar="N,…", help="configurations of the oracle (default 1,4,24; quick 4)")
     add("--json", type=Path, metavar="FILE", help="write every run and the medians")
+    add("--guard", action="store_true", help="compare with the baseline, and exit with 1 when something got worse")
+    add("--baseline", type=Path, default=BASELINE, metavar="FILE", help="another than the repository's")
+    add(
+        "--store-baseline",
+        action="store_true",
+        help=f"measure Everlog alone, {_STORED['rounds']} rounds, and make that the baseline of its build",
+    )
     add("--profile", type=Path, metavar="DIR", help="one more run of Everlog a row, with py-spy on each process")
     add("--profile-format", choices=Profiler.FORMATS, default="flamegraph", help="default: flamegraph")
     add("--work-dir", type=Path, metavar="DIR", help="where data is written; not in memory (default: the system's)")
@@ -69,7 +80,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and report."""
     arguments = parser().parse_args(argv)
-    for name, value in (_QUICK if arguments.quick else _FULL).items():
+    defaults = (_QUICK if arguments.quick else _FULL) | (_STORED if arguments.store_baseline else {})
+    for name, value in defaults.items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -116,10 +128,23 @@ def _run(arguments: argparse.Namespace, rows: Sequence[Row]) -> int:
         except KeyboardInterrupt:
             interrupted = True
             campaign.notes.append("INTERRUPTED: what is above is what there was.")
-    _report(arguments, rows, facts, campaign)
+    compared = _compared(arguments, rows, campaign, alone=not oracles)
+    _report(arguments, rows, facts, campaign, compared)
     if interrupted:
         return 130
-    return 1 if campaign.notes or any(run.invalid for run in campaign.measurements) else 0
+    if arguments.store_baseline:
+        print(store(campaign, rows, facts, path=arguments.baseline), flush=True)
+    failed = arguments.guard and compared is not None and compared.failed
+    return 1 if failed or campaign.notes or any(run.invalid for run in campaign.measurements) else 0
+
+
+def _compared(
+    arguments: argparse.Namespace, rows: Sequence[Row], campaign: Campaign, *, alone: bool
+) -> Guarded | None:
+    """With the baseline, when that was asked for or when a quick run has nothing else to be compared with."""
+    if arguments.store_baseline or not (arguments.guard or (arguments.quick and alone)):
+        return None
+    return guarded(campaign, rows, path=arguments.baseline)
 
 
 def _everlog(arguments: argparse.Namespace) -> list[Everlog]:
@@ -153,7 +178,9 @@ def _working_folder(parent: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _report(arguments: argparse.Namespace, rows: Sequence[Row], facts: Facts, campaign: Campaign) -> None:
+def _report(
+    arguments: argparse.Namespace, rows: Sequence[Row], facts: Facts, campaign: Campaign, compared: Guarded | None
+) -> None:
     summaries = summarize(campaign.measurements)
     head = [*facts.lines(), *(f"{name}: {title}" for name, title in campaign.services.items())]
     head.append(
@@ -161,6 +188,8 @@ def _report(arguments: argparse.Namespace, rows: Sequence[Row], facts: Facts, ca
         " runtime up at a time, on fresh data; client: wrk, one thread."
     )
     print("\n".join(head) + "\n\n" + report(rows, summaries, notes=campaign.notes), flush=True)
+    if compared is not None:
+        print(f"\nGuard\n{compared.text}", flush=True)
     if arguments.json:
         content: dict[str, Any] = {
             "facts": facts.as_json(),
@@ -170,6 +199,8 @@ def _report(arguments: argparse.Namespace, rows: Sequence[Row], facts: Facts, ca
             "summaries": [asdict(summary) for summary in summaries],
             "budget": [asdict(verdict) for verdict in verdicts(summaries, rows)],
             "notes": campaign.notes,
+            "calibrations_s": campaign.calibrations,
+            "guard": as_json(compared.changes) if compared else [],
         }
         arguments.json.write_text(json.dumps(content, indent=2) + "\n")
 

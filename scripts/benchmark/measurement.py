@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from scripts.benchmark.processes import ProcessUse
 from scripts.benchmark.rows import BUDGET, METRICS, Budget, Row
 
 __all__ = [
@@ -75,6 +76,12 @@ class Measurement:
     restart_s: float | None = None
     #: From the moment at which the first of the sleepers was due until the last of them ran; they are due within 1 s.
     wake_s: float | None = None
+    #: The same syncs for each call of the warm-up.
+    syncs_per_call: float | None = None
+    #: What each program of the runtime used during the run.
+    processes: dict[str, ProcessUse] = field(default_factory=dict)
+    #: Everlog's own code: pure Python, or compiled. Empty: not ours, or it did not start.
+    build: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,7 @@ def _summary(runs: Sequence[Measurement]) -> Summary:
         assert run.figures is not None
         for name in _FIGURES:
             _collect(found, name, getattr(run.figures, name))
-        for name in ("start_s", "syncs_per_s", "restart_s", "wake_s"):
+        for name in ("start_s", "syncs_per_s", "syncs_per_call", "restart_s", "wake_s"):
             _collect(found, name, getattr(run, name))
     medians = {name: statistics.median(values) for name, values in found.items()}
     reasons = tuple(f"round {run.round}: {run.invalid}" for run in runs if run.invalid)

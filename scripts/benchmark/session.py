@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.benchmark.load import LoadResult, run_load
-from scripts.benchmark.measurement import Figures, Measurement
+from scripts.benchmark.measurement import EVERLOG, Figures, Measurement
 from scripts.benchmark.net import call, call_json, wait_for
 from scripts.benchmark.owned import Owned
+from scripts.benchmark.processes import ProcessUse, build_of, used, uses_of
 from scripts.benchmark.profiler import Profiler
 from scripts.benchmark.rows import Kind, Row
 from scripts.benchmark.services import Endpoint
@@ -58,18 +59,22 @@ class Session:
         folder.mkdir(mode=0o700)
         owned = Owned()
         start_s: float | None = None
-        syncs: float | None = None
+        syncs = _Syncs()
         figures: Figures | None = None
         restart_s: float | None = None
         sleepers = Sleepers(row)
-        invalid = ""
+        uses: dict[str, ProcessUse] = {}
+        invalid = build = ""
         try:
             running = target.start(owned, folder)
             start_s = _first_answer(row, running, endpoint)
             if row.kind is Kind.LOAD:
                 syncs = self._warm_up(row, running)
+            before = uses_of(running.pid)
             figures, invalid = self._load(row, running, endpoint, folder, profiler, sleepers)
-            invalid = invalid or _answer_problem(row, running) or _sync_problem(syncs)
+            uses = used(before, uses_of(running.pid))
+            build = build_of(running.pid) if target.side == EVERLOG else ""
+            invalid = invalid or _answer_problem(row, running) or _sync_problem(syncs.per_s)
             if row.restarts and profiler is None:
                 owned.kill(running.pid)
                 running = target.start(owned, folder)
@@ -89,19 +94,24 @@ class Session:
             round_,
             figures,
             start_s,
-            syncs,
+            syncs.per_s,
             invalid,
             restart_s,
             sleepers.wake_s,
+            syncs.per_call,
+            uses,
+            build,
         )
 
-    def _warm_up(self, row: Row, running: Running) -> float | None:
+    def _warm_up(self, row: Row, running: Running) -> _Syncs:
         """Load that is not measured, while the runtime's syncs are counted."""
         seconds = self._times.warm_up_s
         count = SyncCount(running.pid, seconds=max(0.5, seconds - 0.5))
         try:
-            run_load(row, ingress=_url(running), seconds=seconds)
-            return count.result()
+            load = run_load(row, ingress=_url(running), seconds=seconds)
+            per_s = count.result()
+            calls_per_s = load.requests / load.seconds if load.seconds else 0.0
+            return _Syncs(per_s, per_s / calls_per_s if per_s is not None and calls_per_s else None)
         finally:
             count.end()
 
@@ -125,6 +135,14 @@ class Session:
         if profiler is not None:
             profiler.finish()
         return _figures(result, before, after, running), result.invalid
+
+
+@dataclass(frozen=True, slots=True)
+class _Syncs:
+    """By the runtime itself, in the warm-up. None: not counted."""
+
+    per_s: float | None = None
+    per_call: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,14 @@
 -- Driven by scripts/benchmark/load.py:
---   wrk -s wrk.lua URL -- PATH BODY KEYS       PATH may hold {key}: then each call takes one of KEYS keys at random
+--   wrk -s wrk.lua URL -- PATH BODY KEYS BYTES       PATH may hold {key}: then each call takes one of KEYS keys at random
+-- BYTES above 0: the body is a JSON string of so many bytes, too long for an argument.
 -- All requests are made before the load begins, so that the client costs as little as it can.
 local requests = {}
 local count = 1
 
 function init(args)
   local path, body, keys = args[1], args[2], tonumber(args[3])
+  local bytes = tonumber(args[4])
+  if bytes > 0 then body = '"' .. string.rep('x', bytes - 2) .. '"' end
   local headers = { ["Content-Type"] = "application/json" }
   count = math.max(1, keys)
   for key = 1, count do
