@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from scripts.benchmark.calibration import calibrate
 from scripts.benchmark.cheap import MissingProgramError
 from scripts.benchmark.measurement import Measurement
 from scripts.benchmark.owned import Owned
@@ -23,7 +22,6 @@ __all__ = ["Campaign", "say"]
 
 #: A configuration that cannot even be started so often in a row is given up.
 _FAILED_STARTS_MAX = 2
-_CALIBRATIONS = 2
 
 
 def say(text: str) -> None:
@@ -47,8 +45,6 @@ class Campaign:
     measurements: list[Measurement] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     services: dict[str, str] = field(default_factory=dict)
-    #: Seconds of CPU of each calibration: done before each run, as a machine is not as fast at all times.
-    calibrations: list[float] = field(default_factory=list)
     _failed_starts: dict[str, int] = field(default_factory=dict)
 
     def run(self, rows: Sequence[Row]) -> None:
@@ -72,7 +68,6 @@ class Campaign:
         for round_ in range(1, rounds + 1):
             for target in self.targets:
                 if self._failed_starts.get(target.configuration, 0) < _FAILED_STARTS_MAX:
-                    self.calibrations += [calibrate() for _ in range(_CALIBRATIONS)]
                     measurement = self.session.measure(row, target, endpoint, round_=round_)
                     self.measurements.append(measurement)
                     self._account(measurement)

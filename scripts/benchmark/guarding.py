@@ -55,7 +55,14 @@ def guarded(campaign: Campaign, rows: Sequence[Row], *, path: Path) -> Guarded:
     changes = compare(baseline.rows, now.rows)
     if not changes:
         return Guarded("The guard has nothing to compare: the baseline has none of these rows.", problem=True)
-    text = guard_report(baseline, changes, calibration_ms=now.calibration_ms, python=now.python)
+    others = [run.figures.other_cores for run in campaign.measurements if run.figures is not None]
+    text = guard_report(
+        baseline,
+        changes,
+        calibration_ms=now.calibration_ms,
+        python=now.python,
+        others=statistics.median(others),
+    )
     return Guarded(text, changes)
 
 
@@ -69,9 +76,9 @@ def store(campaign: Campaign, rows: Sequence[Row], facts: Facts, *, path: Path) 
 
 
 def _measured(campaign: Campaign, rows: Sequence[Row], facts: Facts | None = None) -> Baseline | None:
-    calibration_s = statistics.median(campaign.calibrations) if campaign.calibrations else 0.0
     clients = {row.name: row.clients for row in rows}
-    found = costs(campaign.measurements, calibration_s=calibration_s, clients=clients) if calibration_s else {}
+    found = costs(campaign.measurements, clients=clients)
+    calibrations = [run.calibration_s for run in campaign.measurements if run.calibration_s]
     builds = {run.build for run in campaign.measurements if run.build}
     if not found or len(builds) != 1:
         return None
@@ -81,7 +88,7 @@ def _measured(campaign: Campaign, rows: Sequence[Row], facts: Facts | None = Non
         platform.python_version(),
         facts.machine if facts else "",
         facts.taken_at if facts else "",
-        round(calibration_s * 1e3, 2),
+        round(statistics.median(calibrations) * 1e3, 2),
         found,
     )
 

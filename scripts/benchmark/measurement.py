@@ -82,6 +82,8 @@ class Measurement:
     processes: dict[str, ProcessUse] = field(default_factory=dict)
     #: Everlog's own code: pure Python, or compiled. Empty: not ours, or it did not start.
     build: str = ""
+    #: CPU time of a calibration beside the load, seconds. None: there was none.
+    calibration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
