@@ -7,6 +7,8 @@ Owns: its files.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import shutil
@@ -21,7 +23,7 @@ from scripts.node.readiness import port_answers
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType as T
 
-__all__ = ["answer", "start_payload"]
+__all__ = ["answer", "start_payload", "text"]
 
 _JSON = "application/json"
 _CONF = """\
@@ -44,9 +46,15 @@ http {{
 """
 
 
+def text(size: int) -> bytes:
+    """A JSON string of `size` bytes, quotes included, that hardly compresses; the same each time."""
+    noise = hashlib.shake_128(b"growth").digest(size)
+    return b'"' + base64.urlsafe_b64encode(noise)[: size - 2] + b'"'
+
+
 def answer(size: int) -> bytes:
-    """Output of a JSON string of `size` bytes, quotes included, and End."""
-    value = b'"' + b"y" * (size - 2) + b'"'
+    """Output of `text(size)`, and End."""
+    value = text(size)
     output = pb.OutputCommand(value=pb.Value(content=value)).SerializeToString()
     return struct.pack(">HHI", T.OUTPUT, 0, len(output)) + output + struct.pack(">HHI", T.END, 0, 0)
 

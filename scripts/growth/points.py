@@ -163,7 +163,7 @@ def missing(points: Iterable[Point], question: str, x: int, side: str, rounds: i
 def load_of(question: str, x: int) -> Row:
     """What is called at a point, and by how many."""
     if question == "payload":
-        path, answer = f"/Payload/b{x}", f'"y{{{x - 2}}}"'
+        path, answer = f"/Payload/b{x}", f'"[-_A-Za-z0-9]{{{x - 2}}}"'
         return Row("payload", "payload", path, answer, clients=PAYLOAD_CLIENTS, body_bytes=x)
     return Row("cheap-64", "cheap", "/Cheap/greet", '"Hello"', clients=_CLIENTS)
 

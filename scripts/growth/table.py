@@ -34,9 +34,7 @@ def table(numbers: Numbers) -> str:
     lines: list[list[str]] = [["question", "x", "side", *_HEAD, "MB/s", "runs"]]
     for answer in found:
         ours = _ratio(found, answer)
-        lines.append(
-            [answer.question, _size(answer.x), answer.configuration, *_cells(answer), f"{answer.runs}{ours}"]
-        )
+        lines.append([answer.question, _size(answer.x), answer.configuration, *_cells(answer), f"{answer.runs}{ours}"])
     bad = [f"{p.question} {_size(p.x)} {p.configuration}: INVALID {p.invalid}" for p in _unanswered(numbers)]
     legend = "CPU: of the runtime's process tree, a call. MB/s: both directions. In brackets: req/s × the oracle's."
     return "\n\n".join(["\n".join(numbers.facts), align(lines, left=3), legend, *(["\n".join(bad)] if bad else [])])

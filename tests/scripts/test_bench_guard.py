@@ -33,14 +33,12 @@ from tests.scripts.bench_runs import campaign_of, facts, run_of
 _ROWS = pick("cheap-1,cheap-64")
 
 
-def _run(row: str = "cheap-64", *, ingress_us: float = 60.0, calibration_s: float = 0.05, **changed: float) -> Measurement:
+def _run(row: str = "cheap-64", *, ingress_us: float = 60.0, calibration_s: float = 0.05) -> Measurement:
     """5000 calls of a runtime of three programs; a calibration of 50 ms makes 1 µs 0.02 units."""
     uses = {"partitiond": 100.0, "ingress": ingress_us, "logd": 40.0, "metad": 0.0}
     processes = {name: ProcessUse(us * 4e-3, us * 1e-3, 10, 4096) for name, us in uses.items()}
-    run = run_of(row, "everlog", **changed)
-    return dataclasses.replace(
-        run, processes=processes, calibration_s=calibration_s, syncs_per_call=2.0, build="pure"
-    )
+    run = run_of(row, "everlog")
+    return dataclasses.replace(run, processes=processes, calibration_s=calibration_s, syncs_per_call=2.0, build="pure")
 
 
 def _costs(*runs: Measurement) -> dict[str, RowCost]:
@@ -56,9 +54,7 @@ def test_cost_is_told_in_calibrations() -> None:
 
 def test_machine_that_is_half_as_fast_costs_the_same() -> None:
     fast, slow = _run(ingress_us=60.0), _run(ingress_us=60.0, calibration_s=0.1)
-    slow = dataclasses.replace(
-        slow, processes={name: use + use for name, use in slow.processes.items()}
-    )
+    slow = dataclasses.replace(slow, processes={name: use + use for name, use in slow.processes.items()})
     assert _costs(fast)["cheap-64"].cpu == pytest.approx(_costs(slow)["cheap-64"].cpu)
 
 
