@@ -19,8 +19,9 @@ from pathlib import Path
 
 from scripts.benchmark.hops import Hop, follow, parse_trace
 from scripts.benchmark.load import run_load
+from scripts.benchmark.measurement import ProcessUse
 from scripts.benchmark.owned import Owned
-from scripts.benchmark.processes import ProcessUse, program_name, used, uses_of
+from scripts.benchmark.processes import program_name, used, uses_of
 from scripts.benchmark.rows import Row, pick
 from scripts.benchmark.services import Endpoint
 from scripts.benchmark.session import first_answer

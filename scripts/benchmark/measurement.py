@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
-from scripts.benchmark.processes import ProcessUse
 from scripts.benchmark.rows import BUDGET, METRICS, Budget, Row
 
 __all__ = [
@@ -19,6 +18,7 @@ __all__ = [
     "ORACLE",
     "Figures",
     "Measurement",
+    "ProcessUse",
     "Summary",
     "Verdict",
     "best",
@@ -55,6 +55,32 @@ class Figures:
     processes: int
     #: Flushes of the disk under the data, by whomever. None: the kernel does not tell.
     disk_flushes_per_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUse:
+    """Counters since the process started, or what it used between two moments."""
+
+    user_s: float = 0.0
+    system_s: float = 0.0
+    #: Times that it gave its core away, because it waited or because another was to run.
+    switches: int = 0
+    #: Bytes that it caused to be written to the disk, in whole pages of the cache.
+    written: int = 0
+
+    @property
+    def cpu_s(self) -> float:
+        return self.user_s + self.system_s
+
+    def __add__(self, other: ProcessUse) -> ProcessUse:
+        return self._combined(other, 1)
+
+    def __sub__(self, other: ProcessUse) -> ProcessUse:
+        return self._combined(other, -1)
+
+    def _combined(self, other: ProcessUse, sign: int) -> ProcessUse:
+        mine, others = asdict(self), asdict(other)
+        return ProcessUse(**{name: value + sign * others[name] for name, value in mine.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,45 +8,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from scripts.benchmark.measurement import ProcessUse
 from scripts.benchmark.usage import tree_of
 from scripts.node.procfs import command_line
 
-__all__ = ["COMPILED", "PURE", "ProcessUse", "build_of", "parse_io", "program_name", "used", "uses_of"]
+__all__ = ["COMPILED", "PURE", "build_of", "parse_io", "program_name", "used", "uses_of"]
 
 PURE = "pure"
 COMPILED = "compiled"
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 #: A compiled module of ours, mapped into a process.
 _OURS_COMPILED = re.compile(r"/(?:logd|partitiond)/\S*\.so$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessUse:
-    """Counters since the process started, or what it used between two moments."""
-
-    user_s: float = 0.0
-    system_s: float = 0.0
-    #: Times that it gave its core away, because it waited or because another was to run.
-    switches: int = 0
-    #: Bytes that it caused to be written to the disk, in whole pages of the cache.
-    written: int = 0
-
-    @property
-    def cpu_s(self) -> float:
-        return self.user_s + self.system_s
-
-    def __add__(self, other: ProcessUse) -> ProcessUse:
-        return self._combined(other, 1)
-
-    def __sub__(self, other: ProcessUse) -> ProcessUse:
-        return self._combined(other, -1)
-
-    def _combined(self, other: ProcessUse, sign: int) -> ProcessUse:
-        mine, others = asdict(self), asdict(other)
-        return ProcessUse(**{name: value + sign * others[name] for name, value in mine.items()})
 
 
 def program_name(command: str) -> str:

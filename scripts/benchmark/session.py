@@ -15,10 +15,10 @@ from pathlib import Path
 
 from scripts.benchmark.calibration import Calibrator
 from scripts.benchmark.load import LoadResult, run_load
-from scripts.benchmark.measurement import EVERLOG, Figures, Measurement
+from scripts.benchmark.measurement import EVERLOG, Figures, Measurement, ProcessUse
 from scripts.benchmark.net import call, call_json, wait_for
 from scripts.benchmark.owned import Owned
-from scripts.benchmark.processes import ProcessUse, build_of, used, uses_of
+from scripts.benchmark.processes import build_of, used, uses_of
 from scripts.benchmark.profiler import Profiler
 from scripts.benchmark.rows import Kind, Row
 from scripts.benchmark.services import Endpoint

@@ -24,8 +24,7 @@ from scripts.benchmark.guard import (
 )
 from scripts.benchmark.guarding import BASELINE, guarded, store
 from scripts.benchmark.main import main
-from scripts.benchmark.measurement import Measurement
-from scripts.benchmark.processes import ProcessUse
+from scripts.benchmark.measurement import Measurement, ProcessUse
 from scripts.benchmark.rows import QUICK_ROWS, pick
 from shared.errors import ConfigError
 from tests.scripts.bench_runs import campaign_of, facts, run_of

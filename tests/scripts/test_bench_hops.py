@@ -9,7 +9,8 @@ import pytest
 
 from scripts.benchmark.breakdown import Breakdown, Hops, breakdown_text
 from scripts.benchmark.hops import READ, STATIONS, SYNC, SYNCED, WRITE, Event, Station, follow, parse_trace
-from scripts.benchmark.processes import PURE, ProcessUse, build_of, parse_io, program_name, used, uses_of
+from scripts.benchmark.measurement import ProcessUse
+from scripts.benchmark.processes import PURE, build_of, parse_io, program_name, used, uses_of
 
 _SHORT = (
     Station("ingress", READ, ""),
