@@ -8,6 +8,7 @@ Modules:
     examples      services written with the official SDK
     benchmark     `scripts/bench`: Everlog and the oracle, measured in turn
     sqlbench      `scripts/bench sql`: what questions cost, beside the oracle
+    growth        `scripts/bench growth`: what calls cost as work grows, beside the oracle
     burden        `scripts/memory`: a node under loads that are hard on memory
     laden         `scripts/recovery`: a node with much in it is killed, and how it comes back
 """

@@ -11,6 +11,12 @@ Modules:
     load             wrk, and what it counted
     sleepers         invocations that sleep: how soon many wake, what memory many take
     usage            CPU and memory of process trees
+    processes        the same by program; how it was built
+    calibration      how fast the machine is just now
+    guard            what a call costs beside a stored baseline
+    guarding         that baseline: read, compared with, stored
+    breakdown        what a call costs each program, and where its wall time goes
+    hops             that time, out of the system calls
     synced           are the data synced, and what does a sync cost
     profiler         py-spy on each process
     owned            processes that were started, and their end

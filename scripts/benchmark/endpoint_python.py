@@ -44,17 +44,25 @@ async def add(ctx: restate.ObjectContext, delta: int) -> int:
 app = restate.app([greeter, counter])
 
 
-def main() -> None:
-    """Serve HTTP/2 without TLS (h2c) until SIGTERM."""
+async def _serve(bind: str) -> None:
     import hypercorn.asyncio
     import hypercorn.config
+    from restate.server import install_shutdown_hook
 
+    config = hypercorn.config.Config()
+    config.bind = [bind]
+    config.graceful_timeout = 0.5
+    stop = asyncio.Event()
+    # The SDK takes SIGTERM for itself, so that hypercorn never hears of it.
+    install_shutdown_hook(asyncio.get_running_loop(), stop.set)
+    await hypercorn.asyncio.serve(app, config, shutdown_trigger=stop.wait)
+
+
+def main() -> None:
+    """Serve HTTP/2 without TLS (h2c) until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m scripts.benchmark.endpoint_python")
     parser.add_argument("--bind", required=True, metavar="HOST:PORT")
-    config = hypercorn.config.Config()
-    config.bind = [parser.parse_args().bind]
-    config.graceful_timeout = 0.5
-    asyncio.run(hypercorn.asyncio.serve(app, config))
+    asyncio.run(_serve(parser.parse_args().bind))
 
 
 if __name__ == "__main__":

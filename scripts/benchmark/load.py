@@ -11,10 +11,10 @@ from scripts.benchmark.owned import run_command
 from scripts.benchmark.rows import Row
 from shared.errors import EverlogError
 
-__all__ = ["LoadError", "LoadResult", "find_wrk", "parse_result", "run_load"]
+__all__ = ["CALL_TIMEOUT_S", "LoadError", "LoadResult", "find_wrk", "parse_result", "run_load"]
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
-_CALL_TIMEOUT_S = 10
+CALL_TIMEOUT_S = 10
 #: wrk ends by itself when the time is over; this is for one that does not.
 _GRACE_S = 30
 
@@ -47,7 +47,7 @@ _ERRORS = {
     "connect": "connections that failed",
     "read": "failed reads",
     "write": "failed writes",
-    "timeout": f"calls over {_CALL_TIMEOUT_S} s",
+    "timeout": "calls over the time limit",
 }
 
 
@@ -59,11 +59,11 @@ def find_wrk() -> str:
     return found
 
 
-def run_load(row: Row, *, ingress: str, seconds: int) -> LoadResult:
+def run_load(row: Row, *, ingress: str, seconds: int, timeout_s: int = CALL_TIMEOUT_S) -> LoadResult:
     """POST for `seconds` seconds from `row.clients` connections and one thread. Raises CommandError or LoadError."""
     command = [find_wrk(), "--threads", "1", "--connections", str(row.clients), "--duration", f"{seconds}s"]
-    command += ["--timeout", f"{_CALL_TIMEOUT_S}s", "--latency", "--script", str(_SCRIPT), ingress]
-    command += ["--", row.path, row.body, str(row.keys)]
+    command += ["--timeout", f"{timeout_s}s", "--latency", "--script", str(_SCRIPT), ingress]
+    command += ["--", row.path, row.body, str(row.keys), str(row.body_bytes)]
     return parse_result(run_command(command, within_s=seconds + _GRACE_S))
 
 

@@ -1,7 +1,7 @@
 """The entry of `scripts/bench`: arguments, the campaign, the report. Owns: the working folder and the signals.
 
-Exit status: 0 all runs are valid; 1 something is not (the report says what); 2 wrong usage; 130 interrupted, with a
-report of what there was. Nothing that was started outlives it.
+Exit status: 0 all runs are valid; 1 something is not, or --guard found what got worse (the report says what); 2 wrong
+usage; 130 interrupted, with a report of what there was. Nothing that was started outlives it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from scripts.benchmark.breakdown import breakdown, breakdown_text
 from scripts.benchmark.campaign import Campaign, say
 from scripts.benchmark.facts import Facts, gather
+from scripts.benchmark.guard import as_json
+from scripts.benchmark.guarding import BASELINE, Guarded, guarded, store
 from scripts.benchmark.load import find_wrk
 from scripts.benchmark.measurement import EVERLOG, ORACLE, summarize, verdicts
+from scripts.benchmark.owned import Owned
 from scripts.benchmark.profiler import Profiler
 from scripts.benchmark.rows import QUICK_ROWS, ROWS, Row, pick
+from scripts.benchmark.services import start_service
 from scripts.benchmark.session import Session, Times
 from scripts.benchmark.table import report
 from scripts.benchmark.targets import Everlog, Oracle, Target, find_oracle
@@ -33,10 +38,19 @@ from shared.errors import ConfigError, EverlogError
 __all__ = ["main", "parser", "partition_counts"]
 
 _ROOT = Path(__file__).resolve().parents[2]
-_QUICK = {"rounds": 3, "duration": 2, "warm_up": 1, "oracle_partitions": "4", "rows": ",".join(QUICK_ROWS)}
+_QUICK: dict[str, Any] = {
+    "rounds": 3,
+    "duration": 2,
+    "warm_up": 1,
+    "oracle_partitions": "4",
+    "rows": ",".join(QUICK_ROWS),
+}
+#: A baseline is measured more often than what is compared with it.
+_STORED: dict[str, Any] = {"rounds": 7, "only": EVERLOG}
+_BREAKDOWN_S = 5
 #: What starting, registering and stopping a runtime takes, for the forecast.
 _AROUND_A_RUN_S = 3
-_FULL = {"rounds": 3, "duration": 5, "warm_up": 3, "oracle_partitions": "1,4,24", "rows": ""}
+_FULL: dict[str, Any] = {"rounds": 3, "duration": 5, "warm_up": 3, "oracle_partitions": "1,4,24", "rows": ""}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,6 +74,15 @@ def parser() -> argparse.ArgumentParser:
     add("--oracle-binary", metavar="PATH", help="restate-server (default: $EVERLOG_ORACLE, ../shared/oracle/restate)")
     add("--oracle-partitions", metavar="N,…", help="configurations of the oracle (default 1,4,24; quick 4)")
     add("--json", type=Path, metavar="FILE", help="write every run and the medians")
+    add("--guard", action="store_true", help="compare with the baseline, and exit with 1 when something got worse")
+    add("--baseline", type=Path, default=BASELINE, metavar="FILE", help="another than the repository's")
+    add(
+        "--store-baseline",
+        action="store_true",
+        help=f"measure Everlog alone, {_STORED['rounds']} rounds, and make that the baseline of its build",
+    )
+    add("--breakdown", action="store_true", help="instead: CPU, system calls and wall time of a Cheap call")
+    add("--markdown", action="store_true", help="that as Markdown")
     add("--profile", type=Path, metavar="DIR", help="one more run of Everlog a row, with py-spy on each process")
     add("--profile-format", choices=Profiler.FORMATS, default="flamegraph", help="default: flamegraph")
     add("--work-dir", type=Path, metavar="DIR", help="where data is written; not in memory (default: the system's)")
@@ -69,7 +92,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure and report."""
     arguments = parser().parse_args(argv)
-    for name, value in (_QUICK if arguments.quick else _FULL).items():
+    defaults = (_QUICK if arguments.quick else _FULL) | (_STORED if arguments.store_baseline else {})
+    for name, value in defaults.items():
         if getattr(arguments, name) is None:
             setattr(arguments, name, value)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -79,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if min(arguments.rounds, arguments.duration, arguments.warm_up) < 1:
             raise ConfigError("--rounds, --duration and --warm-up take whole numbers from 1")
         find_wrk()
-        return _run(arguments, rows)
+        return _break_down(arguments) if arguments.breakdown else _run(arguments, rows)
     except (EverlogError, ValueError) as error:
         say(f"scripts/bench: {error}")
         return 2
@@ -101,25 +125,49 @@ def _run(arguments: argparse.Namespace, rows: Sequence[Row]) -> int:
     if not targets:
         raise ConfigError("there is nothing to measure: no oracle was found; name it with --oracle-binary")
     profiler = Profiler(arguments.profile, format_=arguments.profile_format) if arguments.profile else None
+    # A quick run that has nothing else to be compared with is compared with the baseline.
+    compares = arguments.guard or (arguments.quick and not oracles)
+    guards = compares or arguments.store_baseline
     with _working_folder(arguments.work_dir) as folder:
         facts = gather(folder=folder, root=_ROOT, oracle=oracles[0] if oracles else None)
         runs = len(rows) * len(targets) * arguments.rounds
         minutes = runs * (arguments.warm_up + arguments.duration + _AROUND_A_RUN_S) / 60
         say("\n".join([*facts.lines(), f"{runs} runs, about {max(1, round(minutes))} min"]))
         times = Times(warm_up_s=arguments.warm_up, duration_s=arguments.duration)
-        campaign = Campaign(
-            Session(folder=folder, times=times), targets, arguments.rounds, folder, _ROOT, profiler=profiler
-        )
+        session = Session(folder=folder, times=times, calibrates=guards)
+        campaign = Campaign(session, targets, arguments.rounds, folder, _ROOT, profiler=profiler)
         interrupted = False
         try:
             campaign.run(rows)
         except KeyboardInterrupt:
             interrupted = True
             campaign.notes.append("INTERRUPTED: what is above is what there was.")
-    _report(arguments, rows, facts, campaign)
+    compares = compares and not arguments.store_baseline
+    compared = guarded(campaign, rows, path=arguments.baseline) if compares else None
+    _report(arguments, rows, facts, campaign, compared)
     if interrupted:
         return 130
-    return 1 if campaign.notes or any(run.invalid for run in campaign.measurements) else 0
+    if arguments.store_baseline:
+        print(store(campaign, rows, facts, path=arguments.baseline), flush=True)
+    failed = arguments.guard and compared is not None and compared.failed
+    return 1 if failed or campaign.notes or any(run.invalid for run in campaign.measurements) else 0
+
+
+def _break_down(arguments: argparse.Namespace) -> int:
+    owned = Owned()
+    with _working_folder(arguments.work_dir) as folder:
+        facts = gather(folder=folder, root=_ROOT, oracle=None)
+        try:
+            endpoint = start_service("cheap", owned=owned, folder=folder, root=_ROOT)
+            place = folder / "n1"
+            place.mkdir(mode=0o700)
+            (target,) = _everlog(arguments)
+            seconds = max(_BREAKDOWN_S, arguments.duration)
+            found = breakdown(target, endpoint, place, warm_up_s=arguments.warm_up, seconds=seconds)
+        finally:
+            owned.end_all()
+    print("\n".join(facts.lines()[:3]) + "\n\n" + breakdown_text(found, markdown=arguments.markdown), flush=True)
+    return 0
 
 
 def _everlog(arguments: argparse.Namespace) -> list[Everlog]:
@@ -153,7 +201,9 @@ def _working_folder(parent: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-def _report(arguments: argparse.Namespace, rows: Sequence[Row], facts: Facts, campaign: Campaign) -> None:
+def _report(
+    arguments: argparse.Namespace, rows: Sequence[Row], facts: Facts, campaign: Campaign, compared: Guarded | None
+) -> None:
     summaries = summarize(campaign.measurements)
     head = [*facts.lines(), *(f"{name}: {title}" for name, title in campaign.services.items())]
     head.append(
@@ -161,6 +211,8 @@ def _report(arguments: argparse.Namespace, rows: Sequence[Row], facts: Facts, ca
         " runtime up at a time, on fresh data; client: wrk, one thread."
     )
     print("\n".join(head) + "\n\n" + report(rows, summaries, notes=campaign.notes), flush=True)
+    if compared is not None:
+        print(f"\nGuard\n{compared.text}", flush=True)
     if arguments.json:
         content: dict[str, Any] = {
             "facts": facts.as_json(),
@@ -170,6 +222,7 @@ def _report(arguments: argparse.Namespace, rows: Sequence[Row], facts: Facts, ca
             "summaries": [asdict(summary) for summary in summaries],
             "budget": [asdict(verdict) for verdict in verdicts(summaries, rows)],
             "notes": campaign.notes,
+            "guard": as_json(compared.changes) if compared else [],
         }
         arguments.json.write_text(json.dumps(content, indent=2) + "\n")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 
 from scripts.benchmark.rows import BUDGET, METRICS, Budget, Row
 
@@ -18,6 +18,7 @@ __all__ = [
     "ORACLE",
     "Figures",
     "Measurement",
+    "ProcessUse",
     "Summary",
     "Verdict",
     "best",
@@ -57,6 +58,32 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessUse:
+    """Counters since the process started, or what it used between two moments."""
+
+    user_s: float = 0.0
+    system_s: float = 0.0
+    #: Times that it gave its core away, because it waited or because another was to run.
+    switches: int = 0
+    #: Bytes that it caused to be written to the disk, in whole pages of the cache.
+    written: int = 0
+
+    @property
+    def cpu_s(self) -> float:
+        return self.user_s + self.system_s
+
+    def __add__(self, other: ProcessUse) -> ProcessUse:
+        return self._combined(other, 1)
+
+    def __sub__(self, other: ProcessUse) -> ProcessUse:
+        return self._combined(other, -1)
+
+    def _combined(self, other: ProcessUse, sign: int) -> ProcessUse:
+        mine, others = asdict(self), asdict(other)
+        return ProcessUse(**{name: value + sign * others[name] for name, value in mine.items()})
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """One run of one row on one configuration. Invariant: `figures` is None only when `invalid` says why."""
 
@@ -75,6 +102,14 @@ class Measurement:
     restart_s: float | None = None
     #: From the moment at which the first of the sleepers was due until the last of them ran; they are due within 1 s.
     wake_s: float | None = None
+    #: The same syncs for each call of the warm-up.
+    syncs_per_call: float | None = None
+    #: What each program of the runtime used during the run.
+    processes: dict[str, ProcessUse] = field(default_factory=dict)
+    #: Everlog's own code: pure Python, or compiled. Empty: not ours, or it did not start.
+    build: str = ""
+    #: CPU time of a calibration beside the load, seconds. None: there was none.
+    calibration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +154,7 @@ def _summary(runs: Sequence[Measurement]) -> Summary:
         assert run.figures is not None
         for name in _FIGURES:
             _collect(found, name, getattr(run.figures, name))
-        for name in ("start_s", "syncs_per_s", "restart_s", "wake_s"):
+        for name in ("start_s", "syncs_per_s", "syncs_per_call", "restart_s", "wake_s"):
             _collect(found, name, getattr(run, name))
     medians = {name: statistics.median(values) for name, values in found.items()}
     reasons = tuple(f"round {run.round}: {run.invalid}" for run in runs if run.invalid)

@@ -12,7 +12,7 @@ from typing import Any
 
 from shared.errors import UnavailableError
 
-__all__ = ["call", "call_json", "free_ports", "wait_for"]
+__all__ = ["call", "call_json", "free_ports", "patch_json", "wait_for"]
 
 #: Below what the kernel gives to outgoing connections (32768 up), so that none of those takes a port meanwhile.
 _FIRST_PORT, _LAST_PORT = 20000, 32000
@@ -34,12 +34,12 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def call(port: int, path: str, *, body: str | None = None, timeout_s: float = 5.0) -> tuple[int, str]:
+def call(port: int, path: str, *, body: str | None = None, timeout_s: float = 5.0, method: str = "") -> tuple[int, str]:
     """GET, or POST of a JSON body: (status, answer). Raises UnavailableError when nobody answers in time."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     headers = {"accept": "application/json"} | ({} if body is None else {"content-type": "application/json"})
     try:
-        connection.request("GET" if body is None else "POST", path, body=body, headers=headers)
+        connection.request(method or ("GET" if body is None else "POST"), path, body=body, headers=headers)
         response = connection.getresponse()
         return response.status, response.read().decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
@@ -51,6 +51,11 @@ def call(port: int, path: str, *, body: str | None = None, timeout_s: float = 5.
 def call_json(port: int, path: str, body: Any, *, timeout_s: float) -> tuple[int, str]:
     """POST a value as JSON."""
     return call(port, path, body=json.dumps(body), timeout_s=timeout_s)
+
+
+def patch_json(port: int, path: str, body: Any, *, timeout_s: float) -> tuple[int, str]:
+    """PATCH with a value as JSON."""
+    return call(port, path, body=json.dumps(body), timeout_s=timeout_s, method="PATCH")
 
 
 def wait_for(

@@ -109,8 +109,9 @@ class Owned:
 
 
 def _is_there(process: Process) -> bool:
+    """A zombie whose other threads still end holds its files and their locks: whoever starts anew would find them."""
     now = read_process(process.pid)
-    return now is not None and now.started == process.started and now.state != "Z"
+    return now is not None and now.started == process.started and (now.state != "Z" or now.threads > 1)
 
 
 def _still_there(processes: Sequence[Process]) -> list[Process]:

@@ -55,6 +55,8 @@ class Row:
     clients: int
     body: str = '"wrk"'
     keys: int = 0
+    #: The body is instead a JSON string of so many bytes, quotes included. 0: it is `body`.
+    body_bytes: int = 0
     #: The metric that decides which of the oracle's configurations is the best for this row.
     metric: str = "rps"
     #: Of the right answer.

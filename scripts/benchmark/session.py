@@ -10,13 +10,15 @@ import re
 import resource
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from scripts.benchmark.calibration import Calibrator
 from scripts.benchmark.load import LoadResult, run_load
-from scripts.benchmark.measurement import Figures, Measurement
+from scripts.benchmark.measurement import EVERLOG, Figures, Measurement, ProcessUse
 from scripts.benchmark.net import call, call_json, wait_for
 from scripts.benchmark.owned import Owned
+from scripts.benchmark.processes import build_of, used, uses_of
 from scripts.benchmark.profiler import Profiler
 from scripts.benchmark.rows import Kind, Row
 from scripts.benchmark.services import Endpoint
@@ -26,7 +28,7 @@ from scripts.benchmark.targets import Running, Target
 from scripts.benchmark.usage import cpu_seconds, disk_flushes, machine_busy_seconds, memory
 from shared.errors import EverlogError
 
-__all__ = ["Session", "Times"]
+__all__ = ["Session", "Times", "first_answer"]
 
 _REGISTERED_WITHIN_S = 30.0
 _ANSWERED_WITHIN_S = 30.0
@@ -43,8 +45,9 @@ class Times:
 class Session:
     """All runs, each in a folder of its own under `folder`."""
 
-    def __init__(self, *, folder: Path, times: Times) -> None:
+    def __init__(self, *, folder: Path, times: Times, calibrates: bool = False) -> None:
         self._folder = folder
+        self._calibrates = calibrates
         self._times = times
         self._number = 0
 
@@ -58,18 +61,19 @@ class Session:
         folder.mkdir(mode=0o700)
         owned = Owned()
         start_s: float | None = None
-        syncs: float | None = None
-        figures: Figures | None = None
+        syncs = _Syncs()
+        found = _Found()
         restart_s: float | None = None
         sleepers = Sleepers(row)
-        invalid = ""
+        invalid = build = ""
         try:
             running = target.start(owned, folder)
-            start_s = _first_answer(row, running, endpoint)
+            start_s = first_answer(row, running, endpoint)
             if row.kind is Kind.LOAD:
                 syncs = self._warm_up(row, running)
-            figures, invalid = self._load(row, running, endpoint, folder, profiler, sleepers)
-            invalid = invalid or _answer_problem(row, running) or _sync_problem(syncs)
+            found = self._load(row, running, endpoint, folder, profiler, sleepers)
+            build = build_of(running.pid) if target.side == EVERLOG else ""
+            invalid = found.problem or _answer_problem(row, running) or _sync_problem(syncs.per_s)
             if row.restarts and profiler is None:
                 owned.kill(running.pid)
                 running = target.start(owned, folder)
@@ -87,21 +91,28 @@ class Session:
             target.side,
             target.configuration,
             round_,
-            figures,
+            found.figures,
             start_s,
-            syncs,
+            syncs.per_s,
             invalid,
             restart_s,
             sleepers.wake_s,
+            syncs.per_call,
+            found.uses,
+            build,
+            found.calibration_s,
         )
 
-    def _warm_up(self, row: Row, running: Running) -> float | None:
+    def _warm_up(self, row: Row, running: Running) -> _Syncs:
         """Load that is not measured, while the runtime's syncs are counted."""
         seconds = self._times.warm_up_s
-        count = SyncCount(running.pid, seconds=max(0.5, seconds - 0.5))
+        count = SyncCount(running.pid)
         try:
-            run_load(row, ingress=_url(running), seconds=seconds)
-            return count.result()
+            load = run_load(row, ingress=_url(running), seconds=seconds)
+            syncs = count.result()
+            if syncs is None or not load.requests:
+                return _Syncs()
+            return _Syncs(syncs / load.seconds, syncs / load.requests)
         finally:
             count.end()
 
@@ -113,18 +124,40 @@ class Session:
         folder: Path,
         profiler: Profiler | None,
         sleepers: Sleepers,
-    ) -> tuple[Figures, str]:
-        before = _Usage.now(running, endpoint, folder)
+    ) -> _Found:
+        before, uses = _Usage.now(running, endpoint, folder), uses_of(running.pid)
         if profiler is not None:
             profiler.start(row.name, running.pid, seconds=self._times.duration_s)
+        calibrator = Calibrator(self._times.duration_s) if self._calibrates and row.kind is Kind.LOAD else None
+        if calibrator is not None:
+            calibrator.start()
         if row.kind is Kind.LOAD:
             result = run_load(row, ingress=_url(running), seconds=self._times.duration_s)
         else:
             result = sleepers.run(running)
-        after = _Usage.now(running, endpoint, folder)
+        after, more = _Usage.now(running, endpoint, folder), uses_of(running.pid)
         if profiler is not None:
             profiler.finish()
-        return _figures(result, before, after, running), result.invalid
+        calibration_s = calibrator.result() if calibrator else None
+        return _Found(_figures(result, before, after, running), result.invalid, used(uses, more), calibration_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a load came to, and why it does not count."""
+
+    figures: Figures | None = None
+    problem: str = ""
+    uses: dict[str, ProcessUse] = field(default_factory=dict)
+    calibration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Syncs:
+    """By the runtime itself, in the warm-up. None: not counted."""
+
+    per_s: float | None = None
+    per_call: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +173,13 @@ class _Usage:
 
     @classmethod
     def now(cls, running: Running, endpoint: Endpoint, folder: Path) -> _Usage:
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        # wrk, and what this program does beside it.
+        ours = [resource.getrusage(who) for who in (resource.RUSAGE_CHILDREN, resource.RUSAGE_SELF)]
         return cls(
             at=time.monotonic(),
             runtime=cpu_seconds(running.pid),
             service=cpu_seconds(endpoint.pid),
-            client=children.ru_utime + children.ru_stime,
+            client=sum(each.ru_utime + each.ru_stime for each in ours),
             machine=machine_busy_seconds(),
             flushes=disk_flushes(folder),
         )
@@ -181,7 +215,7 @@ def _url(running: Running) -> str:
     return f"http://127.0.0.1:{running.ingress_port}"
 
 
-def _first_answer(row: Row, running: Running, endpoint: Endpoint) -> float:
+def first_answer(row: Row, running: Running, endpoint: Endpoint) -> float:
     """Register the service and call it until it answers; seconds since the start. Raises UnavailableError."""
 
     def register() -> str:

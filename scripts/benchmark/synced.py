@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import time
@@ -20,6 +21,7 @@ from shared.errors import ConfigError
 __all__ = ["SyncCount", "check_disk", "file_system", "parse_perf", "sync_cost_ms"]
 
 _IN_MEMORY = ("tmpfs", "ramfs")
+_ATTACHED_WITHIN_S = 0.2
 _EVENTS = ("fsync", "fdatasync", "sync_file_range", "msync")
 
 
@@ -60,10 +62,9 @@ def sync_cost_ms(folder: Path, *, count: int = 50) -> float:
 
 
 class SyncCount:
-    """Counts a tree's calls of fsync and its like by perf, for `seconds`. Counting is not free: use it in a warm-up."""
+    """Counts a tree's calls of fsync and its like by perf, until it is asked. It costs: use it in a warm-up."""
 
-    def __init__(self, root: int, *, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, root: int) -> None:
         self._perf: subprocess.Popen[str] | None = None
         program = shutil.which("perf")
         if program is None:
@@ -71,26 +72,28 @@ class SyncCount:
         events = ",".join(f"syscalls:sys_enter_{name}" for name in _EVENTS)
         pids = ",".join(str(process.pid) for process in tree_of(root))
         self._perf = subprocess.Popen(
-            [program, "stat", "-x", ";", "-e", events, "-p", pids, "--", "sleep", str(seconds)],
+            [program, "stat", "-x", ";", "-e", events, "-p", pids],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
+        # What is called until it has attached is not counted, and nothing tells when it has.
+        time.sleep(_ATTACHED_WITHIN_S)
 
-    def result(self) -> float | None:
-        """Calls a second; None when perf is not there or may not count."""
+    def result(self) -> int | None:
+        """Calls until now; None when perf is not there or may not count."""
         if self._perf is None:
             return None
         try:
-            _, output = self._perf.communicate(timeout=self._seconds + 5.0)
+            self._perf.send_signal(signal.SIGINT)
+            _, output = self._perf.communicate(timeout=5.0)
         except subprocess.TimeoutExpired:
             return None
         finally:
             self.end()
-        count = parse_perf(output.splitlines())
-        return None if count is None else count / self._seconds
+        return parse_perf(output.splitlines())
 
     def end(self) -> None:
         """Stop counting, however it stands."""
@@ -104,6 +107,6 @@ def parse_perf(lines: Iterable[str]) -> int | None:
     counts = []
     for line in lines:
         fields = line.split(";")
-        if len(fields) > 2 and "sys_enter_" in fields[2] and fields[0].isdigit():
+        if len(fields) > 2 and "sys_enter" in fields[2] and fields[0].isdigit():
             counts.append(int(fields[0]))
     return sum(counts) if counts else None

@@ -35,6 +35,7 @@ class Process:
     #: User and system time of the process and of its children that ended and were waited for.
     ticks: int
     started: int
+    threads: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def parse_stat(text: str) -> Process:
     fields = text.rpartition(")")[2].split()
     # proc(5) numbers the fields from 1; `fields` begins with the third, state. 14-17: utime stime cutime cstime.
     ticks = sum(int(field) for field in fields[11:15])
-    return Process(pid, fields[0], int(fields[1]), int(fields[3]), ticks, int(fields[19]))
+    return Process(pid, fields[0], int(fields[1]), int(fields[3]), ticks, int(fields[19]), int(fields[17]))
 
 
 def read_process(pid: int) -> Process | None:

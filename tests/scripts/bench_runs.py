@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from scripts.benchmark.campaign import Campaign
+from scripts.benchmark.facts import Facts
 from scripts.benchmark.measurement import Figures, Measurement
+from scripts.benchmark.session import Session, Times
 
 
 def figures(**changed: float) -> Figures:
@@ -29,3 +35,14 @@ def run_of(row: str, configuration: str, *, round_: int = 1, invalid: str = "", 
     """One run; valid unless `invalid` says why not."""
     side = configuration.partition("/")[0]
     return Measurement(row, side, configuration, round_, figures(**changed), 1.5, 300.0, invalid, 1.0)
+
+
+def campaign_of(runs: Sequence[Measurement]) -> Campaign:
+    """One that has measured these."""
+    session = Session(folder=Path(), times=Times(warm_up_s=1, duration_s=1))
+    return Campaign(session, [], 1, Path(), Path(), measurements=list(runs))
+
+
+def facts() -> Facts:
+    """Of some machine."""
+    return Facts("2026-01-01 10:00", "Everlog 0.1.0 (abc)", "no oracle", "a machine", 2, 0.0, "ext4", 0.1, ())

@@ -24,7 +24,7 @@ def test_result_of_wrk() -> None:
 
 def test_one_failed_call_makes_a_run_invalid() -> None:
     result = parse_result(_RESULT.format(requests=4000, status=3, timeout=1))
-    assert result.invalid == "3 answers that were not 2xx, 1 calls over 10 s"
+    assert result.invalid == "3 answers that were not 2xx, 1 calls over the time limit"
 
 
 def test_run_without_an_answer_is_invalid() -> None:

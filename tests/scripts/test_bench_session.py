@@ -117,6 +117,31 @@ def test_tree_of_a_process_that_does_not_end_is_killed(tmp_path: Path) -> None:
     assert left is None or left.state == "Z"
 
 
+_HEADLESS = """
+import ctypes, sys, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+print("up", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_zombie_whose_threads_still_run_is_not_gone(tmp_path: Path) -> None:
+    """A killed process is one for a while, and holds its locks. `/proc` says Z of the leader alone."""
+    first, owned = Owned(), Owned()
+    log = tmp_path / "log"
+    pid = first.spawn([sys.executable, "-c", _HEADLESS], log=log)
+    try:
+        eventually(lambda: (found := read_process(pid)) is not None and found.state == "Z")
+        owned.adopt(pid)
+        assert owned.alive(pid)
+        owned.kill(pid)
+        left = read_process(pid)
+        assert left is None or left.threads == 1
+    finally:
+        first.end_all()
+    assert read_process(pid) is None
+
+
 def test_command_that_takes_too_long_is_ended() -> None:
     began = time.monotonic()
     with pytest.raises(CommandError, match="did not end within 1 s"):

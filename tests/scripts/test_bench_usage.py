@@ -27,7 +27,7 @@ _STAT = "77 ({name}) S 12 77 70 0 -1 4194560 1 2 3 4 100 20 7 3 20 0 5 0 4242 10
 
 @pytest.mark.parametrize("name", ["nginx", "a b", "od) R 1 1", "((("])
 def test_stat_is_read_whatever_the_command_is_called(name: str) -> None:
-    assert parse_stat(_STAT.format(name=name)) == Process(77, "S", 12, 70, 130, 4242)
+    assert parse_stat(_STAT.format(name=name)) == Process(77, "S", 12, 70, 130, 4242, 5)
 
 
 def _process(pid: int, parent: int, session: int) -> Process:

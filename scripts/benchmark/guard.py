@@ -1,0 +1,195 @@
+"""What a call costs against a stored baseline, in terms that no machine decides. Pure: no I/O.
+
+The CPU time of a call, of the whole runtime and of each program, is told in thousandths of one calibration
+(`calibration.py`) that was done beside the same load. Syncs a call are judged where one client calls: with more of them
+it is the disk that decides how many calls share one.
+
+A baseline file has one baseline for each build (pure Python, compiled).
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from scripts.benchmark.measurement import EVERLOG, Measurement
+from scripts.benchmark.table import align
+
+__all__ = [
+    "WHOLE",
+    "Baseline",
+    "Change",
+    "RowCost",
+    "Verdict",
+    "as_json",
+    "compare",
+    "costs",
+    "decode_baselines",
+    "encode_baselines",
+    "guard_report",
+    "worse",
+]
+
+#: The whole process tree, beside its programs.
+WHOLE = "whole runtime"
+#: Further than this from the baseline is a change. Measured: see docs/performance.md, "The regression guard".
+WHOLE_TOLERANCE = 0.10
+PROGRAM_TOLERANCE = 0.15
+SYNCS_TOLERANCE = 0.10
+#: A program's change counts when it is at least this part of what the whole call costs.
+_SHARE_MIN = 0.02
+#: Cores that all else on the machine may use.
+_OTHERS_MAX = 0.15
+
+
+class Verdict(Enum):
+    """What became of a figure."""
+
+    WORSE = "WORSE"
+    BETTER = "better"
+    SAME = "as before"
+
+
+@dataclass(frozen=True, slots=True)
+class RowCost:
+    """One call of one row."""
+
+    #: Program -> thousandths of a calibration. WHOLE is among them.
+    cpu: dict[str, float]
+    #: None: not counted.
+    syncs: float | None = None
+    #: KB that came to the disk. Not judged: it is told in whole pages of the cache.
+    written_kb: float | None = None
+    clients: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """What calls cost at one commit with one build."""
+
+    build: str
+    commit: str
+    python: str
+    machine: str
+    taken_at: str
+    calibration_ms: float
+    rows: dict[str, RowCost] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One figure of one row beside the baseline's. `what`: a program, WHOLE, or `syncs`."""
+
+    row: str
+    what: str
+    before: float
+    now: float
+    verdict: Verdict
+
+    @property
+    def ratio(self) -> float:
+        return self.now / self.before if self.before else float("inf")
+
+
+def costs(runs: Iterable[Measurement], *, clients: Mapping[str, int]) -> dict[str, RowCost]:
+    """Medians of Everlog's valid runs, by row; rows whose runs were not calibrated are left out."""
+    groups: dict[str, list[Measurement]] = {}
+    for run in runs:
+        if run.side == EVERLOG and not run.invalid and run.figures is not None and run.calibration_s:
+            groups.setdefault(run.row, []).append(run)
+    return {row: _cost(found, clients.get(row, 0)) for row, found in groups.items()}
+
+
+def _cost(runs: Sequence[Measurement], clients: int) -> RowCost:
+    cpu: dict[str, list[float]] = {}
+    written: list[float] = []
+    for run in runs:
+        assert run.figures is not None
+        assert run.calibration_s is not None
+        calls = max(1, run.figures.requests)
+        unit = run.calibration_s * calls / 1000
+        for name, use in run.processes.items():
+            cpu.setdefault(name, []).append(use.cpu_s / unit)
+        cpu.setdefault(WHOLE, []).append(sum(use.cpu_s for use in run.processes.values()) / unit)
+        written.append(sum(use.written for use in run.processes.values()) / calls / 1024)
+    syncs = [run.syncs_per_call for run in runs if run.syncs_per_call is not None]
+    medians = {name: round(statistics.median(values), 4) for name, values in cpu.items()}
+    medians = {name: value for name, value in medians.items() if value}
+    order = sorted(medians, key=lambda name: (name != WHOLE, -medians[name]))
+    return RowCost(
+        {name: medians[name] for name in order},
+        round(statistics.median(syncs), 3) if syncs else None,
+        round(statistics.median(written), 2),
+        clients,
+    )
+
+
+def compare(baseline: Mapping[str, RowCost], now: Mapping[str, RowCost]) -> list[Change]:
+    """Every figure that both have, row by row. A program that only one of them has cost nothing in the other."""
+    changes: list[Change] = []
+    for row in (row for row in now if row in baseline):
+        before, after = baseline[row], now[row]
+        least = _SHARE_MIN * before.cpu[WHOLE]
+        for name in dict.fromkeys((*after.cpu, *before.cpu)):
+            tolerance = WHOLE_TOLERANCE if name == WHOLE else PROGRAM_TOLERANCE
+            old, new = before.cpu.get(name, 0.0), after.cpu.get(name, 0.0)
+            changes.append(Change(row, name, old, new, _judge(old, new, tolerance, least)))
+        if before.syncs is not None and after.syncs is not None and after.clients == 1:
+            verdict = _judge(before.syncs, after.syncs, SYNCS_TOLERANCE, 0.0)
+            changes.append(Change(row, "syncs", before.syncs, after.syncs, verdict))
+    return changes
+
+
+def _judge(before: float, now: float, tolerance: float, least: float) -> Verdict:
+    if abs(now - before) <= least or abs(now - before) <= tolerance * before:
+        return Verdict.SAME
+    return Verdict.WORSE if now > before else Verdict.BETTER
+
+
+def worse(changes: Iterable[Change]) -> bool:
+    """Did anything get worse?"""
+    return any(change.verdict is Verdict.WORSE for change in changes)
+
+
+def guard_report(
+    baseline: Baseline, changes: Sequence[Change], *, calibration_ms: float, python: str, others: float
+) -> str:
+    """What got worse and what better; of what did not, the whole runtime alone. `others`: cores that they used."""
+    head = (
+        f"Against the baseline of {baseline.commit} ({baseline.build}, Python {baseline.python}, {baseline.taken_at},"
+        f" {baseline.machine}).\nCPU a call in thousandths of a calibration, which took {calibration_ms:.1f} ms of CPU"
+        f" here and {baseline.calibration_ms:.1f} ms there."
+    )
+    if python.split(".")[:2] != baseline.python.split(".")[:2]:
+        head += f"\nWARNING: Python is {python} here; a baseline is for one version."
+    if others > _OTHERS_MAX:
+        head += f"\nWARNING: others used {others:.2f} cores during the runs: repeat it on a quiet machine."
+    table = [["row", "what", "baseline", "now", "ratio", ""]]
+    for change in changes:
+        if change.verdict is not Verdict.SAME or change.what in (WHOLE, "syncs"):
+            cells = [f"{change.before:.3f}", f"{change.now:.3f}", f"× {change.ratio:.2f}", change.verdict.value]
+            table.append([change.row, change.what, *cells])
+    count = sum(change.verdict is Verdict.WORSE for change in changes)
+    end = f"{count} figures got worse." if count else "Nothing got worse."
+    return "\n".join([head, align(table, left=2), end])
+
+
+def encode_baselines(baselines: Mapping[str, Baseline]) -> str:
+    """As it is stored: JSON for people too."""
+    return msgspec.json.format(msgspec.json.encode(baselines), indent=2).decode() + "\n"
+
+
+def decode_baselines(text: str | bytes) -> dict[str, Baseline]:
+    """Build -> baseline. Raises msgspec.ValidationError, a ValueError, for what is none."""
+    found: dict[str, Baseline] = msgspec.json.decode(text, type=dict[str, Baseline])
+    return found
+
+
+def as_json(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """For --json."""
+    return [msgspec.to_builtins(change) | {"ratio": round(change.ratio, 4)} for change in changes]
