@@ -79,8 +79,14 @@ def _decode_base62(text: str) -> int:
 def encode_invocation_id(raw: bytes) -> str:
     """24 raw bytes -> `inv_1…`. Each half is read as a little-endian number (admin_api.md, part C)."""
     assert len(raw) == INVOCATION_ID_BYTES
-    first, low = divmod(int.from_bytes(raw[:8], "little"), _TEN_DIGITS)
-    return "inv_1" + _ALPHABET[first] + _ten_digits(low) + _encode_uuid(raw[8:])
+    return _encode_key(raw[:8]) + _encode_uuid(raw[8:])
+
+
+@functools.lru_cache(2048)
+def _encode_key(raw: bytes) -> str:
+    """What an invocation id begins with. Those of a service, or of an object, have few beginnings."""
+    first, low = divmod(int.from_bytes(raw, "little"), _TEN_DIGITS)
+    return "inv_1" + _ALPHABET[first] + _ten_digits(low)
 
 
 def decode_invocation_id(text: str) -> bytes:
@@ -164,6 +170,7 @@ def key_partition_key(key: str) -> int:
     return xxhash.xxh3_64_intdigest(key.encode() + b"\xff")
 
 
+@functools.lru_cache(2048)
 def service_partition_key(service: str, bucket: int) -> int:
     """One of the 512 partition keys of an unkeyed service."""
     data = service.encode() + b"\xffunscoped/service\xff" + bucket.to_bytes(8, "little")

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
-from partitiond.ingress import replies
 from partitiond.ingress.answering import Answering
 from partitiond.ingress.door import Door
 from partitiond.ingress.errors import unavailable
@@ -110,7 +109,7 @@ class HttpServer:
             self._connections.add(door)
             return door
         refusal = unavailable("too many connections: no file descriptor is left for more clients")
-        return Refusal(encode(self._answering.whole(replies.error(refusal), None), minor=1, keep_alive=False))
+        return Refusal(encode(self._answering.refusal(refusal), minor=1, keep_alive=False))
 
     def _opened(self, door: Door, is_http2: bool) -> asyncio.Protocol:
         connection: Http1Connection | Http2Connection

@@ -196,13 +196,17 @@ class Http1Connection:
             finally:
                 self._waiter = None
 
-    def _on_answered(self, answered: Answered) -> None:
+    def _on_answered(self, answered: Answered | None) -> None:
         request = self._current
         assert request is not None, "an answer to no request"
         self._current = None
         self._silent_ticks = 0
         transport = self._transport
         if transport is None or transport.is_closing():
+            return
+        if answered is None:
+            # Not by us, for its client is still here: what it waited for was given up.
+            transport.abort()
             return
         keep_alive = request.keep_alive and not self._draining
         if not request.complete and (
@@ -253,7 +257,13 @@ class Http1Connection:
         elif self._write_paused or self._requests:
             hold = True
         else:
-            hold = current is not None and self._waiter is None and current.received > _UNREAD_BYTES_MAX
+            # Of others the end is waited for, or that they go away.
+            hold = (
+                current is not None
+                and not current.complete
+                and self._waiter is None
+                and current.received > _UNREAD_BYTES_MAX
+            )
         if hold != self._read_paused:
             self._read_paused = hold
             if hold:

@@ -58,11 +58,6 @@ class Reader:
         self._header_count = 0
         self._header_bytes = 0
 
-    @property
-    def idle(self) -> bool:
-        """Between two requests, as far as can be told."""
-        return self._open is None and not self._barren
-
     def feed(self, data: bytes) -> None:
         """Never raises for what a client sends: see `fault`."""
         if self._is_over():

@@ -16,11 +16,11 @@ __all__ = ["Stepper"]
 
 
 class Stepper:
-    """One coroutine after another. `on_done`: told its result, maybe within `start`; not when it was cancelled."""
+    """One coroutine after another. `on_done`: told its result, maybe within `start`; None: it was cancelled."""
 
     __slots__ = ("_cancelled", "_coroutine", "_future", "_loop", "_on_done", "_on_future")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, on_done: Callable[[Answered], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_done: Callable[[Answered | None], None]) -> None:
         self._loop = loop
         self._on_done = on_done
         self._coroutine: Coroutine[Any, Any, Answered] | None = None
@@ -62,6 +62,7 @@ class Stepper:
             self._on_done(end.value)
         except asyncio.CancelledError:
             self._coroutine = None
+            self._on_done(None)
         except BaseException:
             self._coroutine = None
             raise

@@ -263,6 +263,30 @@ async def test_client_goes_away_as_its_request_is_woken() -> None:
 
 
 @in_loop
+async def test_client_is_not_left_alone_when_what_it_waits_for_is_given_up() -> None:
+    client = Client()
+    client.send(_get("/wait"))
+    client.answers.waiting["/wait"].cancel()
+    await client.settled()
+    assert client.transport.end == "aborted"
+    assert client.told() == b""
+
+
+@in_loop
+async def test_client_that_waits_behind_a_large_body_is_heard_when_it_leaves() -> None:
+    """Its answer before was written slowly, its body is larger than what is read of one that nobody wants."""
+    client = Client()
+    client.send(_get("/wait/1"))
+    client.connection.pause_writing()
+    client.let_go("/wait/1")
+    await client.settled()
+    client.send(_post("/wait/2", b"Content-Length: 100000\r\n\r\n" + bytes(100_000)))
+    client.connection.resume_writing()
+    assert client.answers.seen == ["/wait/1", "/wait/2"]
+    assert client.transport.reading
+
+
+@in_loop
 async def test_drain_closes_who_is_idle_and_others_behind_their_answer() -> None:
     idle, busy = Client(), Client()
     idle.send(_GET)
