@@ -101,8 +101,7 @@ class QueryApi:
                 task.add_done_callback(waiting.discard)
 
         try:
-            await query.open(request.sql, Output(request.format))
-            await query.fetch(0, on_data)
+            await query.run(request.sql, Output(request.format), on_data)
         finally:
             for task in waiting:
                 task.cancel()

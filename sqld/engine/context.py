@@ -49,6 +49,8 @@ def new_context(runtime: RuntimeEnvBuilder | None = None, *, information_schema:
         .with_batch_size(1024)
         .set("datafusion.sql_parser.dialect", "PostgreSQL")
         .set("datafusion.sql_parser.map_string_types_to_utf8view", "false")
+        # We have none.
+        .set("datafusion.execution.collect_statistics", "false")
         # Rows may be wide: a batch is not made larger than its scan made it.
         .set("datafusion.execution.coalesce_batches", "false")
     )

@@ -17,13 +17,17 @@ import pyarrow.dataset as ds
 from sqld.engine.batches import Chunks, kept_rows, to_batch
 from sqld.engine.expressions import predicate_of
 from sqld.engine.first_rows import FirstRows
-from sqld.engine.predicates import bounds_of_columns, fields_of, narrowed
+from sqld.engine.predicates import Predicate, bounds_of_columns, fields_of, narrowed
 from sqld.engine.scan import open_scan
 from sqld.engine.scope import ScanNote, Scope
 from sqld.tables.keyspace import Bounds, Constraints
-from sqld.tables.source import Source
+from sqld.tables.source import Columns, Source
 
 __all__ = ["TableDataset"]
+
+
+#: As many are filtered by Python.
+_FEW_ROWS = 16
 
 
 class TableDataset(ds.Dataset):  # type: ignore[misc]
@@ -86,7 +90,7 @@ class _Fragment:
         self._scope = scope
         self._note = note
         self._filter = filter
-        self._tested, bounds = _understood(filter, schema)
+        self._tested, bounds, self._equal = _understood(filter, schema)
         self._scan = open_scan(scope, source, narrowed(bounds, hints), note)
 
     def scanner(
@@ -112,7 +116,9 @@ class _Fragment:
             self._note.rows_read += len(chunk)
             if first is not None:
                 chunk = first.possible(chunk)
-            if tested is not None and chunk:
+            if self._equal is not None and len(chunk) <= _FEW_ROWS:
+                chunk = _equal_rows(chunk, *self._equal, columns)
+            elif tested is not None and chunk:
                 chunk = kept_rows(chunk, to_batch(chunk, tested, columns), self._filter)
             if first is not None:
                 chunk = first.seen(chunk)
@@ -121,16 +127,32 @@ class _Fragment:
                 yield to_batch(chunk, wanted, columns)
 
 
-def _understood(filter: pc.Expression | None, schema: pa.Schema) -> tuple[pa.Schema | None, dict[str, Bounds]]:
-    """The columns that a filter reads, and what it says of them. One that we do not understand is applied to whole
-    rows, and says nothing."""
+def _understood(
+    filter: pc.Expression | None, schema: pa.Schema
+) -> tuple[pa.Schema | None, dict[str, Bounds], tuple[str, str] | None]:
+    """The columns that a filter reads, what it says of them, and the column and text that it is the equality of, if it
+    is just that. One that we do not understand is applied to whole rows, and says nothing."""
     if filter is None:
-        return None, {}
+        return None, {}, None
     try:
         predicate = predicate_of(filter)
-        return _project(schema, sorted(fields_of(predicate) & set(schema.names))), bounds_of_columns(predicate)
+        tested = _project(schema, sorted(fields_of(predicate) & set(schema.names)))
+        return tested, bounds_of_columns(predicate), _text_equality(predicate)
     except (ValueError, RecursionError):
-        return schema, {}
+        return schema, {}, None
+
+
+def _text_equality(predicate: Predicate) -> tuple[str, str] | None:
+    match predicate:
+        case ("equal", ("field", str(column)), ("literal", str(text))):
+            return column, text
+    return None
+
+
+def _equal_rows(rows: list[Any], column: str, text: str, columns: Columns) -> list[Any]:
+    """Of a look-up: Arrow takes 0.3 ms to filter one row."""
+    value_of = columns.get(column)
+    return [] if value_of is None else [row for row in rows if value_of(row) == text]
 
 
 def _orders(schema: pa.Schema, column: str) -> bool:

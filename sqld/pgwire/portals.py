@@ -155,6 +155,15 @@ class Portal:
             _one_each(self.formats, self._columns)
         return self._columns
 
+    async def run(self, on_columns: Callable[[list[Column]], None], on_data: Callable[[bytes], None]) -> Fetched:
+        """Plan it and give all rows as text, the columns before them: a statement without parameters."""
+        assert self.statement.query is not None
+        fetched = await self._query.run(
+            self.statement.query.sql, Output("pg"), on_data, on_columns=on_columns, session=self._session
+        )
+        self.finished = True
+        return fetched
+
     async def fetch(
         self, max_rows: int, on_data: Callable[[bytes], None], *, formats: list[int] | None = None
     ) -> Fetched:

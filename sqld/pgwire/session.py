@@ -30,7 +30,7 @@ from sqld.pgwire.settings import SessionSettings
 from sqld.pgwire.state import SessionState
 from sqld.pgwire.statements import Command, Piece, command_of, split_statements, tag_of
 from sqld.workers.pool import WorkerPool
-from sqld.workers.protocol import Described, Fetched
+from sqld.workers.protocol import Column, Described, Fetched
 from sqld.workers.query import RemoteQuery
 
 __all__ = ["CancelKey", "Session"]
@@ -174,12 +174,16 @@ class Session:
 
     async def _select(self, piece: Piece) -> None:
         portal = Portal(Statement(piece.sql, []), Arguments([], []), [], self._new_query(), self._facts())
+        self._connection.on_pressure = portal.pressure
         try:
-            self._connection.send(row_description(await self._guarded(portal.columns()), []))
-            fetched = await self._stream(portal, 0)
+            fetched = await self._guarded(portal.run(self._describe_rows, self._connection.send_raw))
         finally:
+            self._connection.on_pressure = None
             portal.close()
         self._connection.send(m.CommandComplete(tag=tag_of(piece.sql, fetched.rows)))
+
+    def _describe_rows(self, columns: list[Column]) -> None:
+        self._connection.send(row_description(columns, []))
 
     # -- extended queries
 

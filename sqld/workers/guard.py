@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 _QUICK_S = 0.02
 #: From here on its session does so too. Linux lets those that are not root change that every 0.1 s.
 _LONG_S = 0.1
-#: Under full load a thread of this niceness has a 28th of what one of niceness 0 gets (Linux: weights 36 and 1024).
-_NICE = 15
+#: Under full load a thread of this niceness has a tenth of what one of niceness 0 gets (Linux: weights 110 and 1024).
+_NICE = 10
 _SESSION = Path("/proc/self/autogroup")
 _INTERVAL_S = 0.02
 #: What a query takes beside DataFusion's pool: rows on their way, and what the stores wrote since they were read last.

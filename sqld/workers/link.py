@@ -22,7 +22,18 @@ import setproctitle
 from shared.config import Settings
 from shared.errors import RemoteProtocolError
 from shared.rpc.frames import FrameReader, encode_frame
-from sqld.workers.protocol import Cancel, Chunk, Ready, WorkerReply, WorkerRequest, decode_reply, encode
+from sqld.workers.protocol import (
+    Cancel,
+    Chunk,
+    Column,
+    Opened,
+    Ready,
+    Run,
+    WorkerReply,
+    WorkerRequest,
+    decode_reply,
+    encode,
+)
 
 __all__ = ["WorkerDiedError", "WorkerLink"]
 
@@ -55,6 +66,9 @@ class WorkerLink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[WorkerReply] | None = None
         self._on_data: Callable[[bytes], None] | None = None
+        self._on_columns: Callable[[list[Column]], None] | None = None
+        #: What is asked is a `Run`, of which an `Opened` is not the end.
+        self._running = False
         self.dead = False
         #: It said that it can take requests.
         self.ready = False
@@ -113,8 +127,14 @@ class WorkerLink(asyncio.Protocol):
         if self._transport is not None and not self.dead:
             self._transport.write(encode_frame(encode(message)))
 
-    async def ask(self, message: WorkerRequest, on_data: Callable[[bytes], None] | None = None) -> WorkerReply:
-        """Send one request and wait for its end; chunks go to `on_data`. Raises WorkerDiedError.
+    async def ask(
+        self,
+        message: WorkerRequest,
+        on_data: Callable[[bytes], None] | None = None,
+        on_columns: Callable[[list[Column]], None] | None = None,
+    ) -> WorkerReply:
+        """Send one request and wait for its end; chunks go to `on_data`, and before them the columns of a `Run` to
+        `on_columns`. Raises WorkerDiedError.
 
         When the caller is cancelled, the worker is asked to stop and killed if it does not. In any case it is
         free or dead when this returns.
@@ -123,7 +143,8 @@ class WorkerLink(asyncio.Protocol):
         if self.dead:
             raise WorkerDiedError
         self._answer = asyncio.get_running_loop().create_future()
-        self._on_data = on_data
+        self._running = isinstance(message, Run)
+        self._on_data, self._on_columns = on_data, on_columns
         self.tell(message)
         try:
             return await asyncio.shield(self._answer)
@@ -132,11 +153,11 @@ class WorkerLink(asyncio.Protocol):
             raise
         finally:
             self._answer = None
-            self._on_data = None
+            self._on_data = self._on_columns = None
 
     async def _stop_running(self) -> None:
         assert self._answer is not None
-        self._on_data = None
+        self._on_data = self._on_columns = None
         self.tell(Cancel())
         # Its client may not have been reading: what is left must flow for the query to see its end.
         self.resume()
@@ -219,6 +240,9 @@ class WorkerLink(asyncio.Protocol):
             elif isinstance(reply, Chunk):
                 if self._on_data is not None:
                     self._on_data(reply.data)
+            elif isinstance(reply, Opened) and self._running:
+                if self._on_columns is not None:
+                    self._on_columns(reply.columns)
             elif self._answer is not None and not self._answer.done():
                 self._answer.set_result(reply)
 

@@ -1,7 +1,8 @@
 """What the parent and a query worker say to each other. Pure: no I/O.
 
 The parent asks one thing at a time: `Describe`, `Open` and `Fetch` each have exactly one answer at their end
-(`Described`, `Opened`, `Fetched` or `Failed`), with `Chunk`s before it. `Cancel` asks that the end come soon.
+(`Described`, `Opened`, `Fetched` or `Failed`), with `Chunk`s before it; `Run` is the two latter in one, and has the
+answers of both. `Cancel` asks that the end come soon.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ __all__ = [
     "Opened",
     "Output",
     "Ready",
+    "Run",
     "SetCatalog",
     "WorkerReply",
     "WorkerRequest",
@@ -94,7 +96,13 @@ class Cancel(_Message, tag=6):
     """End what is running, with `Failed`. No answer of its own; without effect when nothing runs."""
 
 
-WorkerRequest = SetCatalog | Describe | Open | Fetch | Close | Cancel
+class Run(_Message, tag=7):
+    """Plan a query, then send all its rows: `Opened`, and what answers a `Fetch`."""
+
+    open: Open
+
+
+WorkerRequest = SetCatalog | Describe | Open | Fetch | Close | Cancel | Run
 
 
 class Column(_Message):

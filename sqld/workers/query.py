@@ -22,6 +22,7 @@ from sqld.workers.protocol import (
     Open,
     Opened,
     Output,
+    Run,
     WorkerReply,
     WorkerRequest,
 )
@@ -74,6 +75,23 @@ class RemoteQuery:
             self._forget()
         return reply
 
+    async def run(
+        self,
+        sql: str,
+        output: Output,
+        on_data: Callable[[bytes], None],
+        *,
+        on_columns: Callable[[list[Column]], None] | None = None,
+        types: list[int] | None = None,
+        session: dict[str, str] | None = None,
+    ) -> Fetched:
+        """`open` and `fetch` of all rows, with one question to the worker. The columns come before the first row."""
+        request = Open(self._number, sql, output, [], [], types or [], session or {})
+        reply = await self._step(Run(request), on_data, on_columns)
+        assert isinstance(reply, Fetched), reply
+        self._forget()
+        return reply
+
     def pause(self) -> None:
         """The client does not read: let the worker come to a stop."""
         if self._running and self._link is not None:
@@ -95,7 +113,12 @@ class RemoteQuery:
             self._link.portals -= 1
             self._link = None
 
-    async def _step(self, request: WorkerRequest, on_data: Callable[[bytes], None] | None = None) -> WorkerReply:
+    async def _step(
+        self,
+        request: WorkerRequest,
+        on_data: Callable[[bytes], None] | None = None,
+        on_columns: Callable[[list[Column]], None] | None = None,
+    ) -> WorkerReply:
         loop = asyncio.get_running_loop()
         began = loop.time()
         if isinstance(request, Fetch) and self._link is None:
@@ -108,7 +131,7 @@ class RemoteQuery:
                     link.portals += 1
                 self._running = True
                 try:
-                    reply = await link.ask(request, on_data)
+                    reply = await link.ask(request, on_data, on_columns)
                 finally:
                     self._running = False
                     self._pool.release(link)

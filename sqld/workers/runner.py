@@ -25,6 +25,7 @@ from sqld.workers.protocol import (
     Fetch,
     Open,
     Ready,
+    Run,
     SetCatalog,
     WorkerReply,
     WorkerRequest,
@@ -73,7 +74,7 @@ class Runner:
 
     def put(self, request: WorkerRequest) -> None:
         """Have it carried out after all before."""
-        if isinstance(request, Describe | Open | Fetch):
+        if isinstance(request, Describe | Open | Fetch | Run):
             self.began = time.monotonic()
         self._requests.put(request)
 
@@ -126,18 +127,21 @@ class Runner:
             self._engine.set_catalog(request.catalog)
         elif isinstance(request, Close):
             self._portals.close(request.portal)
-        elif isinstance(request, Describe | Open | Fetch):
+        elif isinstance(request, Describe | Open | Fetch | Run):
             reply = self._answer(request, self._portals)
             # Before it is told: the next request may be there at once.
             self.began = 0.0
             self._send(reply)
 
-    def _answer(self, request: Describe | Open | Fetch, portals: Portals) -> WorkerReply:
+    def _answer(self, request: Describe | Open | Fetch | Run, portals: Portals) -> WorkerReply:
         try:
             if isinstance(request, Describe):
                 return portals.describe(request)
             if isinstance(request, Open):
                 return portals.open(request)
+            if isinstance(request, Run):
+                self._send(portals.open(request.open))
+                return portals.fetch(Fetch(request.open.portal, 0), self._send_data)
             return portals.fetch(request, self._send_data)
         except QueryFailure as failure:
             failed = Failed(failure.message, failure.sqlstate, failure.status)
@@ -151,8 +155,8 @@ class Runner:
         except Exception as error:
             _log.exception("a query failed in a way that we did not think of: %r", request)
             failed = Failed(f"internal error: {type(error).__name__}: {error}", INTERNAL, 500)
-        if isinstance(request, Fetch):
-            portals.close(request.portal)
+        if isinstance(request, Fetch | Run):
+            portals.close(request.portal if isinstance(request, Fetch) else request.open.portal)
         return failed
 
     def _send_data(self, data: bytes) -> None:

@@ -146,7 +146,7 @@ def test_a_long_query_comes_last_and_the_next_one_does_not(node: Node) -> None:
     assert Path(f"/proc/{node.process.pid}/autogroup").read_text().split()[0] != group.read_text().split()[0]
     with node.connect() as peer:
         peer.sendall(encode_frame(msgspec.msgpack.encode(QueryRequest(7, _HALF_A_SECOND, "json"))))
-        eventually(lambda: group.read_text().endswith("nice 15\n"), what="its session gives way")
+        eventually(lambda: group.read_text().endswith("nice 10\n"), what="its session gives way")
         read_answer(peer)
     assert node.rows("SELECT 1 AS a") == [{"a": 1}]
     assert group.read_text().endswith("nice 0\n")
