@@ -26,6 +26,9 @@ Entry: TypeAlias = tuple[bytes, int, int]
 
 #: Newest entries kept in memory, bytes of commands a group. Older ones are read from the store.
 WINDOW_BYTES = 4 * 1024 * 1024
+#: Of these, what is read at the start: the time of a restart is that of all groups. Followers of this node were up to
+#: date a moment ago, and what they ask for beyond it is read when they do.
+_READ_AT_START_BYTES = 64 * 1024
 
 
 class GroupJournal(Journal):  # type: ignore[misc]
@@ -219,6 +222,7 @@ class GroupJournal(Journal):  # type: ignore[misc]
     def _load_window(self) -> None:
         """Find both ends; read only the newest entries."""
         bounds = entry_range(self.group_id)
+        bytes_max = min(self._window_bytes, _READ_AT_START_BYTES)
         newest: list[Entry] = []
         for key, value in self._store.scan_back(*bounds):
             index = entry_index(key)
@@ -227,7 +231,7 @@ class GroupJournal(Journal):  # type: ignore[misc]
             stored = decode_entry(value, group=self.group, group_id=self.group_id, index=index)
             if not newest:
                 self.last_index, self._end_position = index, stored.position
-            elif self._window_size + len(stored.command) > self._window_bytes:
+            elif self._window_size + len(stored.command) > bytes_max:
                 break
             newest.append((stored.command, index, stored.term))
             self._window_size += len(stored.command)

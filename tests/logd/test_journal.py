@@ -168,6 +168,17 @@ def test_window_keeps_only_the_newest_entries() -> None:
     assert restarted[:] == entries
 
 
+def test_start_reads_less_than_a_window_may_hold() -> None:
+    """A node has many groups, and starts when all of them are there."""
+    journal, store, entries = filled(300, size=1024, window_bytes=10**9)
+    assert len(journal._window) == 300
+    restarted = open_journal(store.crash(), window_bytes=10**9)
+    assert len(restarted._window) <= 64
+    assert restarted[:] == entries
+    restarted.add(b"more", 301, 1)
+    assert restarted[299:] == [entries[-1], (b"more", 301, 1)]
+
+
 def test_start_does_not_read_the_whole_log() -> None:
     _, store, _ = filled(2000)
     store = store.crash()
