@@ -97,7 +97,10 @@ class Change:
 
 
 def costs(runs: Iterable[Measurement], *, clients: Mapping[str, int]) -> dict[str, RowCost]:
-    """Medians of Everlog's valid runs, by row; rows whose runs were not calibrated are left out."""
+    """Of Everlog's valid runs the cheapest of each row: what else runs on a machine can only make calls dearer.
+
+    Rows whose runs were not calibrated are left out.
+    """
     groups: dict[str, list[Measurement]] = {}
     for run in runs:
         if run.side == EVERLOG and not run.invalid and run.figures is not None and run.calibration_s:
@@ -106,27 +109,30 @@ def costs(runs: Iterable[Measurement], *, clients: Mapping[str, int]) -> dict[st
 
 
 def _cost(runs: Sequence[Measurement], clients: int) -> RowCost:
-    cpu: dict[str, list[float]] = {}
-    written: list[float] = []
-    for run in runs:
-        assert run.figures is not None
-        assert run.calibration_s is not None
-        calls = max(1, run.figures.requests)
-        unit = run.calibration_s * calls / 1000
-        for name, use in run.processes.items():
-            cpu.setdefault(name, []).append(use.cpu_s / unit)
-        cpu.setdefault(WHOLE, []).append(sum(use.cpu_s for use in run.processes.values()) / unit)
-        written.append(sum(use.written for use in run.processes.values()) / calls / 1024)
+    run = min(runs, key=_whole)
+    unit = _unit(run)
+    cpu = {name: round(use.cpu_s / unit, 4) for name, use in run.processes.items() if use.cpu_s}
+    order = sorted(cpu, key=lambda name: -cpu[name])
     syncs = [run.syncs_per_call for run in runs if run.syncs_per_call is not None]
-    medians = {name: round(statistics.median(values), 4) for name, values in cpu.items()}
-    medians = {name: value for name, value in medians.items() if value}
-    order = sorted(medians, key=lambda name: (name != WHOLE, -medians[name]))
+    assert run.figures is not None
+    written = sum(use.written for use in run.processes.values()) / max(1, run.figures.requests) / 1024
     return RowCost(
-        {name: medians[name] for name in order},
+        {WHOLE: round(_whole(run), 4), **{name: cpu[name] for name in order}},
         round(statistics.median(syncs), 3) if syncs else None,
-        round(statistics.median(written), 2),
+        round(written, 2),
         clients,
     )
+
+
+def _whole(run: Measurement) -> float:
+    return sum(use.cpu_s for use in run.processes.values()) / _unit(run)
+
+
+def _unit(run: Measurement) -> float:
+    """Seconds of CPU of all calls that are a thousandth of a calibration for each."""
+    assert run.figures is not None
+    assert run.calibration_s is not None
+    return run.calibration_s * max(1, run.figures.requests) / 1000
 
 
 def compare(baseline: Mapping[str, RowCost], now: Mapping[str, RowCost]) -> list[Change]:

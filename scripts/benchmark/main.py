@@ -46,7 +46,7 @@ _QUICK: dict[str, Any] = {
     "rows": ",".join(QUICK_ROWS),
 }
 #: A baseline is measured more often than what is compared with it.
-_STORED: dict[str, Any] = {"rounds": 7, "only": EVERLOG}
+_STORED: dict[str, Any] = {"rounds": 5, "only": EVERLOG}
 _BREAKDOWN_S = 5
 #: What starting, registering and stopping a runtime takes, for the forecast.
 _AROUND_A_RUN_S = 3

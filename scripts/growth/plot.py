@@ -14,6 +14,8 @@ from shared.errors import ConfigError
 __all__ = ["plot"]
 
 _ROWS = (("rps", "requests/s"), ("p99_ms", "p99, ms"), ("cpu_us", "CPU a call, µs"))
+#: An axis shows at least this factor to either side of its middle.
+_LEAST_RANGE = 8.0
 _LOOKS = {EVERLOG: ("Everlog", "#1b6ca8", "o", "-"), ORACLE: ("oracle", "#d1495b", "s", "--")}
 
 
@@ -39,8 +41,8 @@ def plot(numbers: Numbers, path: Path) -> None:
         axes[-1][column].set_xlabel(QUESTIONS[name].unit, fontsize=8)
     axes[0][0].legend()
     figure.suptitle("What a call costs as work grows", fontsize=14)
-    figure.text(0.5, -0.01, "; ".join(numbers.facts[-1:]), ha="center", va="top", fontsize=7)
-    figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
+    figure.text(0.5, -0.01, "\n".join(numbers.facts), ha="center", va="top", fontsize=7)
+    figure.savefig(path, dpi=80, bbox_inches="tight", metadata={"Software": None})
 
 
 def _panel(axis: Any, found: list[Answer], metric: str, label: str) -> None:
@@ -51,5 +53,9 @@ def _panel(axis: Any, found: list[Answer], metric: str, label: str) -> None:
             axis.plot(xs, ys, style, color=colour, marker=marker, label=name)
     axis.set_xscale("log")
     axis.set_yscale("log")
+    # A range of its own for each would make a slope of noise.
+    low, high = axis.get_ylim()
+    middle = (low * high) ** 0.5
+    axis.set_ylim(min(low, middle / _LEAST_RANGE), max(high, middle * _LEAST_RANGE))
     axis.set_ylabel(label)
     axis.grid(visible=True, which="both", alpha=0.25)

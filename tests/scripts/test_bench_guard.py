@@ -63,6 +63,12 @@ def test_invalid_and_uncalibrated_runs_and_the_oracle_are_left_out() -> None:
     assert _costs(invalid, _run())["cheap-64"].cpu["ingress"] == pytest.approx(1.2)
 
 
+def test_cheapest_run_counts() -> None:
+    """What else runs on the machine makes calls dearer, never cheaper."""
+    runs = [_run(ingress_us=200.0), _run(ingress_us=60.0), _run(ingress_us=90.0)]
+    assert _costs(*runs)["cheap-64"].cpu[WHOLE] == pytest.approx(4.0)
+
+
 def test_slower_ingress_is_told_with_its_name() -> None:
     """15 µs more in one program of a call of 200 µs: under the tolerance of the whole, over that of the program."""
     changes = compare(_costs(_run()), _costs(_run(ingress_us=75.0)))
