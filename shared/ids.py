@@ -45,7 +45,8 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 _TEN_DIGITS = 62**10
 _FIVE_DIGITS = 62**5
-_CROCKFORD_PAIRS = [a + b for a in _CROCKFORD for b in _CROCKFORD]
+#: Of a byte, by its last five bits.
+_CROCKFORD_OF = (_CROCKFORD * 8).encode()
 
 
 def _ten_digits(value: int) -> str:
@@ -115,21 +116,17 @@ def is_deployment_id(text: str) -> bool:
 
 
 def encode_ulid(now_ms: int, entropy: bytes) -> str:
-    """Time in ms and 10 random bytes -> the 26 Crockford base32 characters of a ULID."""
-    pairs = _CROCKFORD_PAIRS
-    # 40 bits at a time, and without a loop: small numbers shift faster, and each call of the ingress makes one.
-    high = int.from_bytes(entropy[:5], "big")
-    low = int.from_bytes(entropy[5:10], "big")
-    return (
-        f"{_ulid_time(now_ms)}{pairs[high >> 30]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}"
-        f"{pairs[high & 1023]}{pairs[low >> 30]}{pairs[low >> 20 & 1023]}{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
-    )
+    """Time in ms and 16 random bytes -> the 26 Crockford base32 characters of a ULID.
+
+    Of each byte five bits are taken: a table does in one step what shifting 80 bits about does in fifteen.
+    """
+    return _ulid_time(now_ms) + entropy.translate(_CROCKFORD_OF).decode()
 
 
 @functools.lru_cache(8)
 def _ulid_time(now_ms: int) -> str:
     """48 bits in ten characters: the same for all of a millisecond."""
-    return "".join(_CROCKFORD_PAIRS[now_ms >> shift & 1023] for shift in (40, 30, 20, 10, 0))
+    return "".join(_CROCKFORD[now_ms >> shift & 31] for shift in range(45, -5, -5))
 
 
 def awakeable_id(invocation_id: bytes, signal_index: int) -> str:

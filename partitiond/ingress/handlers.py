@@ -34,7 +34,7 @@ _REJECTED = 500
 _NO_CATALOG = "the ingress does not know the services yet: metad has not answered, retry shortly"
 #: When to ask again while the disk is full.
 _DISK_RETRY_AFTER_S = 5
-_ENTROPY_PAGE_BYTES = 2600
+_ENTROPY_PAGE_BYTES = 3200
 #: How much longer than the body a rejection's text may be: no more than the log leaves for what is not body.
 _REPLACED_BYTES_MAX = 32 * 1024
 
@@ -51,6 +51,7 @@ class RequestHandler:
         self._router = router
         self._clock = clock
         self._entropy = b""
+        self._entropy_at = 0
         #: Why no new work is taken now; None: it is.
         self.disk_trouble: Callable[[], str | None] = lambda: None
         self._routes: RouteTable | None = None
@@ -195,10 +196,12 @@ class RequestHandler:
 
     def _random_bytes(self, count: int) -> bytes:
         """Asked of the system by the page: each question costs as much as parsing the request."""
-        if len(self._entropy) < count:
+        at = self._entropy_at
+        if at + count > len(self._entropy):
             self._entropy = os.urandom(_ENTROPY_PAGE_BYTES)
-        taken, self._entropy = self._entropy[:count], self._entropy[count:]
-        return taken
+            at = 0
+        self._entropy_at = at + count
+        return self._entropy[at : at + count]
 
 
 def _unknown_outcome() -> UnavailableError:

@@ -109,8 +109,9 @@ def parse(method: str, path: str, directory: Directory) -> Route:
 class RouteTable:
     """Of one catalog. Paths that were asked for before are looked up: clients have few, or few objects at a time."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, *, known_max: int = _KNOWN_MAX) -> None:
         self.directory = directory
+        self._known_max = known_max
         self._known: dict[tuple[str, str], Route] = {}
 
     def find(self, method: str, path: str) -> Route:
@@ -119,7 +120,7 @@ class RouteTable:
         if route is None:
             route = parse(method, path, self.directory)
             if len(path) <= _KNOWN_CHARS_MAX:
-                if len(self._known) >= _KNOWN_MAX:
+                if len(self._known) >= self._known_max:
                     self._known.clear()
                 self._known[method, path] = route
         return route

@@ -25,9 +25,11 @@ from shared.wal.commands import HandlerKind, Invoke, Target
 
 __all__ = ["ENTROPY_BYTES", "check_call", "make_invoke"]
 
-#: 10 for a ULID, 16 for the uid of the request.
-ENTROPY_BYTES = 26
-_ULID_ENTROPY_BYTES = 10
+#: 16 for a ULID, 16 for the uid of the request.
+ENTROPY_BYTES = 32
+_ULID_ENTROPY_BYTES = 16
+#: Behind the 6 bytes of the time in a uuid.
+_UUID_ENTROPY_BYTES = 10
 _HOP_HEADERS = frozenset({"connection", "host", "idempotency-key", "idempotency-expires"})
 #: What the log and the store hold in 8 bytes: never.
 _TIME_MS_MAX = (1 << 64) - 1
@@ -109,7 +111,7 @@ def _identity(
     if idempotency_key is None:
         if entry.kind == HandlerKind.WORKFLOW_SHARED:
             assert key is not None
-            uuid = now_ms.to_bytes(6, "big") + entropy
+            uuid = now_ms.to_bytes(6, "big") + entropy[:_UUID_ENTROPY_BYTES]
             place = target_partition_key(route.scope, key).to_bytes(8, "big")
             return place + uuid, None, entry.retention_keyless
         idempotency_key = encode_ulid(now_ms, entropy)

@@ -112,8 +112,10 @@ class Reader:
             return
         parser = self._parser
         headers = self._headers
-        version = parser.get_http_version()
         chunked = "transfer-encoding" in headers
+        keep_alive = parser.should_keep_alive()
+        # Only in HTTP/1.1 a connection is kept without a word. To ask costs as much as three headers.
+        version = "1.1" if keep_alive and "connection" not in headers else parser.get_http_version()
         if version == "1.1":
             minor = 1
             if "host" not in headers:
@@ -138,7 +140,7 @@ class Reader:
             chunked=chunked,
             head_bytes=self._header_bytes + 2 * len(target),
             minor=minor,
-            keep_alive=parser.should_keep_alive(),
+            keep_alive=keep_alive,
         )
         if "expect" in headers and minor and headers["expect"].lower() == "100-continue":
             request.continued = False

@@ -13,6 +13,7 @@ from partitiond.ingress.paths import (
     CallRoute,
     HealthRoute,
     ResultRoute,
+    RouteTable,
     parse,
     split_target,
 )
@@ -161,3 +162,23 @@ def test_path_that_leads_nowhere_is_refused(line: str) -> None:
 )
 def test_slashes_at_the_ends_do_not_count(target: str, path: str, query: str) -> None:
     assert split_target(target) == (path, query)
+
+
+def test_known_paths_are_looked_up_by_method_and_few_are_kept() -> None:
+    table = RouteTable(DIRECTORY, known_max=3)
+    route = table.find("POST", "/Counter/a/add")
+    assert route == parse("POST", "/Counter/a/add", DIRECTORY)
+    assert table.find("POST", "/Counter/a/add") is route
+    for _ in range(2):
+        with pytest.raises(IngressError):
+            table.find("POST", "/restate/health")
+    assert isinstance(table.find("GET", "/restate/health"), HealthRoute)
+    with pytest.raises(IngressError):
+        table.find("POST", "/restate/health")
+    for key in "bcd":
+        assert isinstance(table.find("POST", f"/Counter/{key}/add"), CallRoute)
+    again = table.find("POST", "/Counter/a/add")
+    assert again == route
+    assert again is not route
+    long = "/Counter/" + "k" * 300 + "/add"
+    assert table.find("POST", long) is not table.find("POST", long)

@@ -18,7 +18,7 @@ from tests.partitiond.ingress.catalogs import directory
 DIRECTORY = directory()
 NOW_MS = 1_790_000_000_123
 ENTROPY = bytes(range(ENTROPY_BYTES))
-ULID = encode_ulid(NOW_MS, ENTROPY[:10])
+ULID = encode_ulid(NOW_MS, ENTROPY[:16])
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 JSON = {"content-type": "application/json"}
 
@@ -52,7 +52,7 @@ def test_call_of_a_service_carries_everything() -> None:
         idempotency_key=ULID,
         completion_retention_ms=DAY_MS,
         journal_retention_ms=DAY_MS,
-        request_uid=ENTROPY[10:],
+        request_uid=ENTROPY[16:],
     )
 
 

@@ -55,6 +55,11 @@ _EXCHANGES = {
         _answer(b"GET /a ", end=_CLOSE),
         "closed",
     ),
+    "kept, as it is anyway": (
+        b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\n\r\n" + _GET,
+        _GOT + _GOT,
+        "",
+    ),
     "closed among other words": (
         b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: x, Close\r\n\r\n",
         _answer(b"GET /a ", end=_CLOSE),
@@ -182,6 +187,8 @@ _REFUSED = {
     "HTTP/0.9": b"GET /a HTTP/0.9\r\nHost: h\r\n\r\n",
     "HTTP/1.2": b"GET /a HTTP/1.2\r\nHost: h\r\n\r\n",
     "HTTP/2.0": b"GET /a HTTP/2.0\r\nHost: h\r\n\r\n",
+    "HTTP/0.9, kept": b"GET /a HTTP/0.9\r\nHost: h\r\nConnection: keep-alive\r\n\r\n",
+    "HTTP/2.0, kept": b"GET /a HTTP/2.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n",
     "a spoiled preface": b"PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40),
 }
