@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from shared.rpc.client import RpcCaller, RpcClient
 from shared.rpc.connection import Connection
 from shared.rpc.frames import encode_frame
 from shared.rpc.server import RpcServer
+from tests.fakes.sim_loop import SimLoop
 
 
 class Say(msgspec.Struct, array_like=True, tag=1):
@@ -387,3 +389,26 @@ def test_a_peer_that_closes_each_connection_is_not_called_in_a_busy_loop(tmp_pat
         assert 2 <= accepted <= 20
 
     run(scenario)
+
+
+def test_a_peer_that_is_away_is_tried_often_at_first_and_seldom_later(tmp_path: Path) -> None:
+    """A node starts in half a second: nobody is to sleep while the peer comes. One that stays away costs nothing."""
+    tries: list[float] = []
+
+    class Loop(SimLoop):
+        async def create_unix_connection(self, *arguments: Any, **options: Any) -> Any:
+            tries.append(self.time())
+            raise FileNotFoundError
+
+    async def main() -> None:
+        client = RpcClient(tmp_path / "absent.sock", decode, Client(tmp_path / "absent.sock"), name="server")
+        client.start()
+        await asyncio.sleep(20.0)
+        await client.close()
+
+    with asyncio.Runner(loop_factory=lambda: Loop(seconds_max=30.0)) as runner:
+        runner.run(main())
+    pauses = [later - earlier for earlier, later in itertools.pairwise(tries)]
+    assert max(pause for pause, at in zip(pauses, tries, strict=False) if at < 0.4) < 0.011
+    assert pauses[-1] > 0.9
+    assert max(pauses) < 1.1
