@@ -17,10 +17,11 @@ from typing import Any
 
 import msgspec
 
-from scripts.benchmark.measurement import EVERLOG, Measurement
+from scripts.benchmark.measurement import EVERLOG, Measurement, ProcessUse
 from scripts.benchmark.table import align
 
 __all__ = [
+    "OTHERS_MAX",
     "WHOLE",
     "Baseline",
     "Change",
@@ -41,10 +42,14 @@ WHOLE = "whole runtime"
 WHOLE_TOLERANCE = 0.10
 PROGRAM_TOLERANCE = 0.15
 SYNCS_TOLERANCE = 0.10
+#: On a disturbed machine: of a program's part of the whole, if it has also become dearer itself by the second.
+PART_TOLERANCE = 0.07
+_DISTURBED_TOLERANCE = 0.05
 #: A program's change counts when it is at least this part of what the whole call costs.
 _SHARE_MIN = 0.02
+_NOT_OF_CALLS = ("query worker", "keeper", "?")
 #: Cores that all else on the machine may use.
-_OTHERS_MAX = 0.15
+OTHERS_MAX = 0.15
 
 
 class Verdict(Enum):
@@ -53,6 +58,7 @@ class Verdict(Enum):
     WORSE = "WORSE"
     BETTER = "better"
     SAME = "as before"
+    UNJUDGED = "not judged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,7 @@ def costs(runs: Iterable[Measurement], *, clients: Mapping[str, int]) -> dict[st
 def _cost(runs: Sequence[Measurement], clients: int) -> RowCost:
     run = min(runs, key=_whole)
     unit = _unit(run)
-    cpu = {name: round(use.cpu_s / unit, 4) for name, use in run.processes.items() if use.cpu_s}
+    cpu = {name: round(use.cpu_s / unit, 4) for name, use in _of_calls(run).items() if use.cpu_s}
     order = sorted(cpu, key=lambda name: -cpu[name])
     syncs = [run.syncs_per_call for run in runs if run.syncs_per_call is not None]
     assert run.figures is not None
@@ -125,7 +131,12 @@ def _cost(runs: Sequence[Measurement], clients: int) -> RowCost:
 
 
 def _whole(run: Measurement) -> float:
-    return sum(use.cpu_s for use in run.processes.values()) / _unit(run)
+    return sum(use.cpu_s for use in _of_calls(run).values()) / _unit(run)
+
+
+def _of_calls(run: Measurement) -> dict[str, ProcessUse]:
+    """Without programs that no call needs, whose start may fall into the load."""
+    return {name: use for name, use in run.processes.items() if name not in _NOT_OF_CALLS}
 
 
 def _unit(run: Measurement) -> float:
@@ -135,20 +146,37 @@ def _unit(run: Measurement) -> float:
     return run.calibration_s * max(1, run.figures.requests) / 1000
 
 
-def compare(baseline: Mapping[str, RowCost], now: Mapping[str, RowCost]) -> list[Change]:
-    """Every figure that both have, row by row. A program that only one of them has cost nothing in the other."""
+def compare(baseline: Mapping[str, RowCost], now: Mapping[str, RowCost], *, disturbed: bool = False) -> list[Change]:
+    """Every figure that both have, row by row. A program that only one of them has cost nothing in the other.
+
+    `disturbed`: others used the machine. That makes all programs dearer alike, so that the whole is told and not
+    judged, and a program by its part of the whole.
+    """
     changes: list[Change] = []
     for row in (row for row in now if row in baseline):
         before, after = baseline[row], now[row]
-        least = _SHARE_MIN * before.cpu[WHOLE]
         for name in dict.fromkeys((*after.cpu, *before.cpu)):
-            tolerance = WHOLE_TOLERANCE if name == WHOLE else PROGRAM_TOLERANCE
-            old, new = before.cpu.get(name, 0.0), after.cpu.get(name, 0.0)
-            changes.append(Change(row, name, old, new, _judge(old, new, tolerance, least)))
+            verdict = _verdict(before, after, name, disturbed)
+            changes.append(Change(row, name, before.cpu.get(name, 0.0), after.cpu.get(name, 0.0), verdict))
         if before.syncs is not None and after.syncs is not None and after.clients == 1:
             verdict = _judge(before.syncs, after.syncs, SYNCS_TOLERANCE, 0.0)
             changes.append(Change(row, "syncs", before.syncs, after.syncs, verdict))
     return changes
+
+
+def _verdict(baseline: RowCost, now: RowCost, name: str, disturbed: bool) -> Verdict:
+    before, after = baseline.cpu, now.cpu
+    least = _SHARE_MIN * before[WHOLE]
+    old, new = before.get(name, 0.0), after.get(name, 0.0)
+    if not disturbed:
+        return _judge(old, new, WHOLE_TOLERANCE if name == WHOLE else PROGRAM_TOLERANCE, least)
+    if name == WHOLE or now.clients == 1:
+        # One client's call is mostly waking up, which others disturb in each program as it comes.
+        return Verdict.UNJUDGED
+    # Its part grows as well when another program got cheaper: then it has not become dearer itself.
+    itself = _judge(old, new, _DISTURBED_TOLERANCE, least)
+    part = _judge(old / before[WHOLE], new / after[WHOLE], PART_TOLERANCE, _SHARE_MIN / 2)
+    return itself if itself is part else Verdict.SAME
 
 
 def _judge(before: float, now: float, tolerance: float, least: float) -> Verdict:
@@ -173,11 +201,14 @@ def guard_report(
     )
     if python.split(".")[:2] != baseline.python.split(".")[:2]:
         head += f"\nWARNING: Python is {python} here; a baseline is for one version."
-    if others > _OTHERS_MAX:
-        head += f"\nWARNING: others used {others:.2f} cores during the runs: repeat it on a quiet machine."
+    if others > OTHERS_MAX:
+        head += (
+            f"\nWARNING: others used {others:.2f} cores during the runs. A program is judged by its part of the whole;"
+            " for the whole repeat it on a quiet machine."
+        )
     table = [["row", "what", "baseline", "now", "ratio", ""]]
     for change in changes:
-        if change.verdict is not Verdict.SAME or change.what in (WHOLE, "syncs"):
+        if change.verdict in (Verdict.WORSE, Verdict.BETTER) or change.what in (WHOLE, "syncs"):
             cells = [f"{change.before:.3f}", f"{change.now:.3f}", f"× {change.ratio:.2f}", change.verdict.value]
             table.append([change.row, change.what, *cells])
     count = sum(change.verdict is Verdict.WORSE for change in changes)

@@ -11,6 +11,7 @@ from pathlib import Path
 from scripts.benchmark.campaign import Campaign
 from scripts.benchmark.facts import Facts
 from scripts.benchmark.guard import (
+    OTHERS_MAX,
     Baseline,
     Change,
     compare,
@@ -52,17 +53,12 @@ def guarded(campaign: Campaign, rows: Sequence[Row], *, path: Path) -> Guarded:
     if baseline is None:
         there = ", ".join(known) or "none"
         return Guarded(f"The guard has no baseline of the build {now.build!r}; there are: {there}.", problem=True)
-    changes = compare(baseline.rows, now.rows)
+    used = [run.figures.other_cores for run in campaign.measurements if run.figures is not None]
+    others = statistics.median(used)
+    changes = compare(baseline.rows, now.rows, disturbed=others > OTHERS_MAX)
     if not changes:
         return Guarded("The guard has nothing to compare: the baseline has none of these rows.", problem=True)
-    others = [run.figures.other_cores for run in campaign.measurements if run.figures is not None]
-    text = guard_report(
-        baseline,
-        changes,
-        calibration_ms=now.calibration_ms,
-        python=now.python,
-        others=statistics.median(others),
-    )
+    text = guard_report(baseline, changes, calibration_ms=now.calibration_ms, python=now.python, others=others)
     return Guarded(text, changes)
 
 

@@ -34,7 +34,7 @@ _ROWS = pick("cheap-1,cheap-64")
 
 def _run(row: str = "cheap-64", *, ingress_us: float = 60.0, calibration_s: float = 0.05) -> Measurement:
     """5000 calls of a runtime of three programs; a calibration of 50 ms makes 1 µs 0.02 units."""
-    uses = {"partitiond": 100.0, "ingress": ingress_us, "logd": 40.0, "metad": 0.0}
+    uses = {"partitiond": 100.0, "ingress": ingress_us, "logd": 40.0, "metad": 0.0, "query worker": 500.0}
     processes = {name: ProcessUse(us * 4e-3, us * 1e-3, 10, 4096) for name, us in uses.items()}
     run = run_of(row, "everlog")
     return dataclasses.replace(run, processes=processes, calibration_s=calibration_s, syncs_per_call=2.0, build="pure")
@@ -47,7 +47,7 @@ def _costs(*runs: Measurement) -> dict[str, RowCost]:
 def test_cost_is_told_in_calibrations() -> None:
     cost = _costs(_run())["cheap-64"]
     assert cost.cpu == pytest.approx({WHOLE: 4.0, "partitiond": 2.0, "ingress": 1.2, "logd": 0.8})
-    assert next(iter(cost.cpu)) == WHOLE, "a program that does nothing is left out, the dearest comes first"
+    assert next(iter(cost.cpu)) == WHOLE, "what does nothing, or nothing for a call, is left out"
     assert cost.clients == 64
 
 
@@ -80,6 +80,28 @@ def test_slower_ingress_is_told_with_its_name() -> None:
         "logd": Verdict.SAME,
     }
     assert worse(changes)
+
+
+def test_on_a_disturbed_machine_a_program_is_judged_by_its_part() -> None:
+    """Others make all programs dearer alike. One that is dearer than the others are is still told."""
+    before = {"cheap-64": RowCost({WHOLE: 4.9, "partitiond": 2.34, "ingress": 1.69, "logd": 0.87}, clients=64)}
+    noise = {"cheap-64": RowCost({WHOLE: 5.7, "partitiond": 2.72, "ingress": 1.99, "logd": 0.99})}
+    assert worse(compare(before, noise))
+    assert not worse(compare(before, noise, disturbed=True))
+    slower = {"cheap-64": RowCost({WHOLE: 6.1, "partitiond": 2.80, "ingress": 2.29, "logd": 1.02})}
+    found = {change.what: change.verdict for change in compare(before, slower, disturbed=True)}
+    assert found == {
+        WHOLE: Verdict.UNJUDGED,
+        "ingress": Verdict.WORSE,
+        "partitiond": Verdict.SAME,
+        "logd": Verdict.SAME,
+    }
+    cheaper = {"cheap-64": RowCost({WHOLE: 3.9, "partitiond": 2.34, "ingress": 0.69, "logd": 0.87})}
+    found = {change.what: change.verdict for change in compare(before, cheaper, disturbed=True)}
+    assert found["ingress"] is Verdict.BETTER
+    assert found["partitiond"] is Verdict.SAME, "its part has grown, but it costs what it did"
+    alone = {"cheap-64": dataclasses.replace(slower["cheap-64"], clients=1)}
+    assert {change.verdict for change in compare(before, alone, disturbed=True)} == {Verdict.UNJUDGED}
 
 
 def test_what_got_better_is_no_failure() -> None:
