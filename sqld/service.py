@@ -31,6 +31,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         feed.start()
         await api.start()
         await stopping.wait()
+        pool.hurry()
         await asyncio.gather(server.drain(_DRAIN_S), api.drain(_DRAIN_S))
     finally:
         await server.close()

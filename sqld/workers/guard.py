@@ -45,6 +45,7 @@ class Guard:
         self._lowered = False
         self._long = False
         self._session = _Session()
+        self._hurries = False
         self._limit = 0
         #: How often `watch` wants to be called while a request runs.
         self.interval_s = _INTERVAL_S
@@ -57,6 +58,11 @@ class Guard:
         self._limit = _anonymous_bytes() + self._memory_bytes
         return lowered
 
+    def hurry(self) -> None:
+        """Long queries are waited for now."""
+        self._hurries = True
+        self._session.be(0)
+
     def watch(self, began: float) -> None:
         """A request runs since `began` (0.0: it does not any more)."""
         if not began:
@@ -65,7 +71,7 @@ class Guard:
             self._lowered = True
             _lower_others()
         self._long = self._long or time.monotonic() - began > _LONG_S
-        self._session.be(_NICE if self._long else 0)
+        self._session.be(_NICE if self._long and not self._hurries else 0)
         if self._limit and _anonymous_bytes() > self._limit:
             _log.error("a query needs more than %d MB: this process ends", self._memory_bytes >> 20)
             os._exit(EXIT_MEMORY)

@@ -17,7 +17,7 @@ from shared.catalog.catalog import Catalog
 from shared.config import Settings
 from sqld.engine.failures import TOO_MANY, QueryFailure
 from sqld.workers.link import WorkerDiedError, WorkerLink
-from sqld.workers.protocol import SetCatalog
+from sqld.workers.protocol import Hurry, SetCatalog
 
 __all__ = ["WorkerPool"]
 
@@ -61,6 +61,11 @@ class WorkerPool:
             task = asyncio.get_running_loop().create_task(self._start_worker())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def hurry(self) -> None:
+        """The daemon drains: what runs is waited for."""
+        for link in self._links:
+            link.tell(Hurry())
 
     async def acquire(self, wanted: WorkerLink | None = None) -> WorkerLink:
         """A worker for oneself: `wanted`, or any. Raises WorkerDiedError when the wanted one is gone, and

@@ -18,7 +18,7 @@ from shared.config import Settings
 from shared.logs import setup_logging
 from shared.rpc.frames import FrameReader
 from sqld.workers.guard import Guard
-from sqld.workers.protocol import Cancel, Describe, Fetch, Open, Run, decode_request
+from sqld.workers.protocol import Cancel, Describe, Fetch, Hurry, Open, Run, decode_request
 from sqld.workers.runner import Runner
 
 __all__ = ["run_worker"]
@@ -65,6 +65,9 @@ class _Worker:
         request = decode_request(frame)
         if isinstance(request, Cancel):
             self._cancelled.set()
+            return
+        if isinstance(request, Hurry):
+            self._guard.hurry()
             return
         if isinstance(request, Describe | Open | Fetch | Run):
             # One runs at a time, so a cancel that came before this one meant an earlier one.

@@ -22,6 +22,7 @@ __all__ = [
     "Failed",
     "Fetch",
     "Fetched",
+    "Hurry",
     "Open",
     "Opened",
     "Output",
@@ -102,7 +103,11 @@ class Run(_Message, tag=7):
     open: Open
 
 
-WorkerRequest = SetCatalog | Describe | Open | Fetch | Close | Cancel | Run
+class Hurry(_Message, tag=8):
+    """The daemon drains and waits for what runs: it gives way to nobody any more. No answer."""
+
+
+WorkerRequest = SetCatalog | Describe | Open | Fetch | Close | Cancel | Run | Hurry
 
 
 class Column(_Message):
