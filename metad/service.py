@@ -91,8 +91,9 @@ async def _create_partition_table(meta_log: MetaLog, settings: Settings) -> None
     await meta_log.caught_up()
     while meta_log.state.partition_table is None:
         try:
-            outcome = await meta_log.propose(CreatePartitionTable(settings.partitions), timeout_s=_BOOTSTRAP_TIMEOUT_S)
-            _log.info("partition table partitions=%d: %s", settings.partitions, type(outcome).__name__)
+            command = CreatePartitionTable(settings.partition_count)
+            outcome = await meta_log.propose(command, timeout_s=_BOOTSTRAP_TIMEOUT_S)
+            _log.info("partition table partitions=%d: %s", settings.partition_count, type(outcome).__name__)
         except UnavailableError as error:
             _log.warning("the partition table is not made yet (%s), trying again", error)
             await asyncio.sleep(_BOOTSTRAP_PAUSE_S)

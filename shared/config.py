@@ -37,8 +37,8 @@ SETTING_DOCS: dict[str, str] = {
     "sql_tls_cert_file": "PEM file of the certificate and its chain for PostgreSQL clients; empty: no TLS",
     "sql_tls_key_file": "PEM file of its key; empty: in the same file",
     "sql_tls_mode": "allow or require: whether PostgreSQL clients may do without TLS",
-    "partitions": "number of partitions, taken at the first start",
-    "workers": "partition worker processes; 0: one a core",
+    "partitions": "number of partitions, taken at the first start; 0: two for each worker",
+    "workers": "partition worker processes; 0: one for two cores",
     "log_level": "DEBUG, INFO, WARNING or ERROR",
     "record_bytes_limit": "largest batch that the log takes, bytes",
     "request_bytes_limit": "largest request body at the ingress, bytes",
@@ -115,7 +115,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sql_tls_cert_file: str = ""
     sql_tls_key_file: str = ""
     sql_tls_mode: str = "allow"
-    partitions: int = 4
+    partitions: int = 0
     workers: int = 0
     log_level: str = "INFO"
     record_bytes_limit: int = 32 * 1024 * 1024
@@ -168,9 +168,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
     @property
+    def partition_count(self) -> int:
+        """Of a node that is made now: `partitions`, or two for each worker. With more, batches would be smaller."""
+        return self.partitions or 2 * self.worker_count
+
+    @property
     def worker_count(self) -> int:
-        """`workers`, or one a core."""
-        return self.workers or _cores()
+        """`workers`, or one for two cores: the others have the log, the ingress and, often, the services to run."""
+        return self.workers or max(1, _cores() // 2)
 
     def socket(self, name: str) -> Path:
         """`logd`, `metad`, `sqld`, `ingress` or `partitiond-<worker>`."""
@@ -246,10 +251,10 @@ def _validate(settings: Settings) -> None:
     ports = [settings.ingress_port, settings.admin_port, settings.sql_port]
     if len(set(ports)) != len(ports):
         raise ConfigError(f"ingress_port, admin_port and sql_port must differ, got {ports}")
-    if not 1 <= settings.partitions <= 4096:
-        raise ConfigError(f"partitions is {settings.partitions}: want 1 to 4096")
+    if not 0 <= settings.partitions <= 4096:
+        raise ConfigError(f"partitions is {settings.partitions}: want 0 (two for each worker) to 4096")
     if not 0 <= settings.workers <= 256:
-        raise ConfigError(f"workers is {settings.workers}: want 0 (one a core) to 256")
+        raise ConfigError(f"workers is {settings.workers}: want 0 (one for two cores) to 256")
     if settings.log_level not in _LOG_LEVELS:
         raise ConfigError(f"log_level is {settings.log_level!r}: want one of {', '.join(_LOG_LEVELS)}")
     for name in _ABOVE_ZERO:

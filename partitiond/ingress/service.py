@@ -62,7 +62,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     path = settings.socket("ingress")
     await server.listen_unix(path)
     catalog.start()
-    for worker in range(min(settings.worker_count, settings.partitions)):
+    for worker in range(min(settings.worker_count, settings.partition_count)):
         router.connect(worker)
     _log.info("ingress listens on http://%s:%d", settings.bind, port)
     await stopping.wait()

@@ -89,7 +89,7 @@ def _wanted_partitions(arguments: argparse.Namespace, settings: Settings) -> int
     """Of the flag, environment or file; None if none of them says anything but the default."""
     if arguments.partitions is not None:
         return int(arguments.partitions)
-    return settings.partitions if settings.partitions != Settings().partitions else None
+    return settings.partitions or None
 
 
 class _Progress:

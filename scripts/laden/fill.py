@@ -34,7 +34,7 @@ async def fill(settings: Settings, load: Load, deployment_id: str, *, commands_o
     log = RpcCaller(settings.socket("logd"), msgspec.msgpack.Decoder(LogReply).decode, name="logd")
     log.start()
     try:
-        table = PartitionTable(1, even_partitions(settings.partitions))
+        table = PartitionTable(1, even_partitions(settings.partition_count))
         fillers = {each.id: _Filler(log, each, commands_of_a_record) for each in table.partitions}
         await asyncio.gather(*(filler.announce(settings.node_name) for filler in fillers.values()))
         for partition_id, chunk in _chunks(load, deployment_id, table, commands_of_a_record):

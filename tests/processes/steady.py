@@ -163,8 +163,12 @@ class Steady:
         self._stores: list[RocksStore] = []
         self.standstills, self.applying = Pauses(), Pauses()
         self._invoker = _Echo()
-        self.trimmed_lsns: dict[str, list[int]] = {partition_group(number): [] for number in range(settings.partitions)}
-        self.processors = {partition.id: self._open(partition) for partition in even_partitions(settings.partitions)}
+        self.trimmed_lsns: dict[str, list[int]] = {
+            partition_group(number): [] for number in range(settings.partition_count)
+        }
+        self.processors = {
+            partition.id: self._open(partition) for partition in even_partitions(settings.partition_count)
+        }
         self.invocations = 0
         self.samples: list[Sample] = []
         self._stopping = False
@@ -185,7 +189,7 @@ class Steady:
             appender=self._link,
             invoker=self._invoker,
             clock=self._clock,
-            partition_of=lambda key: key * self.settings.partitions >> 64,
+            partition_of=lambda key: key * self.settings.partition_count >> 64,
             deliver=self._deliver,
             cleanup_interval_s=self.settings.cleanup_interval_s,
             catalog=lambda: None,
@@ -233,7 +237,7 @@ class Steady:
         uuid = os.urandom(16)
         key = f"o{int.from_bytes(uuid[:4], 'big') % _OBJECTS}"
         partition_key = key_partition_key(key)
-        partition = partition_key * self.settings.partitions >> 64
+        partition = partition_key * self.settings.partition_count >> 64
         invoke = Invoke(
             partition_key.to_bytes(8, "big") + uuid,
             Target("Echo", "echo", key, HandlerKind.OBJECT_EXCLUSIVE),
