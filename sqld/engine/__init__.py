@@ -10,6 +10,7 @@ Modules:
     hints           lists that DataFusion keeps to itself, read out of its plan
     first_rows      which rows of a scan an ORDER BY with a LIMIT may want
     scope           what one query reads: catalog, each store at one applied LSN, cancelling
+    pace            rests of a scan while others want the machine
     stores          the partitions' stores, read beside their owner
     live_facts      what the programs of the node tell of themselves
     volatile        what the partition workers know and nobody stores

@@ -22,6 +22,7 @@ from sqld.engine.first_rows import first_of, may_have_first
 from sqld.engine.hints import hints_of, may_have_list
 from sqld.engine.json_functions import register_json_functions
 from sqld.engine.json_sql import with_json_functions
+from sqld.engine.pace import Pace
 from sqld.engine.queries import Explanation, Query
 from sqld.engine.refusals import refusal_of
 from sqld.engine.scope import Scope, Stores
@@ -60,8 +61,17 @@ def new_context(runtime: RuntimeEnvBuilder | None = None, *, information_schema:
 class Engine:
     """Plans queries. One a process; not for two threads at once."""
 
-    def __init__(self, settings: Settings, *, slot: int, memory_bytes: int, spill_bytes: int = 1 << 30) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        slot: int,
+        memory_bytes: int,
+        spill_bytes: int = 1 << 30,
+        pace: Pace | None = None,
+    ) -> None:
         self._settings = settings
+        self._pace = pace if pace is not None else Pace(patience_s=0.0)
         self._stores = Stores(settings, slot=slot)
         self._catalog: Catalog | None = None
         self._scope: Scope | None = None
@@ -111,7 +121,7 @@ class Engine:
             raise refused
         sql = with_json_functions(sql)
         plan = self._plan(sql, parameters, context or self._context_for(sql))
-        scope = Scope(self._settings, self._stores, self._catalog, cancelled)
+        scope = Scope(self._settings, self._stores, self._catalog, cancelled, self._pace)
         _hint(scope, sql, plan)
         limits = _LIMIT.findall(sql)
         scope.rows_hint = int(limits[0]) if len(limits) == 1 else 0

@@ -13,6 +13,7 @@ from shared.config import Settings
 from sqld.engine.failures import QueryFailure
 from sqld.engine.first_rows import First
 from sqld.engine.live_facts import LiveFacts
+from sqld.engine.pace import Pace
 from sqld.engine.stores import PartitionStore, StoreSnapshot
 from sqld.engine.volatile import invocation_states
 from sqld.tables.keyspace import Constraints
@@ -84,7 +85,9 @@ class Scope:
     plan is made, one after the other with nothing between: so all of them see each partition at one applied LSN.
     """
 
-    def __init__(self, settings: Settings, stores: Stores, catalog: Catalog | None, cancelled: threading.Event) -> None:
+    def __init__(
+        self, settings: Settings, stores: Stores, catalog: Catalog | None, cancelled: threading.Event, pace: Pace
+    ) -> None:
         self._settings = settings
         self._stores = stores
         #: Of the stores that are open: which generation.
@@ -92,6 +95,8 @@ class Scope:
         #: What each worker told.
         self._states: dict[int, list[InvocationState]] = {}
         self._cancelled = cancelled
+        self._pace = pace
+        pace.begin()
         self.catalog = catalog
         #: What the programs of the node tell of themselves.
         self.facts = LiveFacts(settings, catalog)
@@ -107,7 +112,8 @@ class Scope:
         self.failure: QueryFailure | None = None
 
     def check(self) -> None:
-        """Called between batches: ends the query when it was cancelled."""
+        """Called between batches: rests while others want the machine, ends the query when it was cancelled."""
+        self._pace.rest(self._cancelled)
         if self._cancelled.is_set():
             raise QueryCancelledError("the query was cancelled")
 

@@ -7,6 +7,7 @@ Modules:
     link        one worker process as its parent sees it
     process     the worker process: commands in, a watch over what runs
     runner      its thread that runs queries, and sends what they answer
-    guard       priority and memory of a running query
+    guard       priority, pace and memory of a running query
+    crowd       whether the machine has a core to spare
     portals     the worker's open queries
 """

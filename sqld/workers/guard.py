@@ -1,9 +1,11 @@
-"""Watches over a running query from beside it: its priority and its memory. Owns: the priority of this process's
-threads, and of its session.
+"""Watches over a running query from beside it: its priority, its pace and its memory. Owns: the priority of this
+process's threads, and of its session.
 
 Linux shares the processor out among sessions first, where it has autogroups, and by niceness within each session only:
 a scan at niceness 10 in the session of the node took a third of a core from services, which run in one of their own.
 So a worker has a session, and both the niceness of its threads and that of the session say that others come first.
+Where others leave a core idle between their steps, priority alone does not help: a scan that takes those moments is in
+the way of the next step. So while no core is free, a long query also rests most of the time (`Pace`).
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import threading
 import time
 from pathlib import Path
 
+from sqld.engine.pace import Pace
+from sqld.workers.crowd import Crowd
 from sqld.workers.protocol import EXIT_MEMORY
 
 __all__ = ["Guard"]
@@ -40,7 +44,9 @@ class Guard:
     whole process would make the next look-up wait behind the load.
     """
 
-    def __init__(self, memory_bytes: int) -> None:
+    def __init__(self, memory_bytes: int, pace: Pace) -> None:
+        self._pace = pace
+        self._crowd = Crowd()
         self._memory_bytes = memory_bytes + _MEMORY_BESIDE
         self._lowered = False
         self._long = False
@@ -54,6 +60,7 @@ class Guard:
         """A request begins. True: the last one was long, its thread is to be replaced."""
         lowered, self._lowered = self._lowered, False
         self._long = False
+        self._pace.gives_way = False
         self._session.be(0)
         self._limit = _anonymous_bytes() + self._memory_bytes
         return lowered
@@ -61,6 +68,7 @@ class Guard:
     def hurry(self) -> None:
         """Long queries are waited for now."""
         self._hurries = True
+        self._pace.gives_way = False
         self._session.be(0)
 
     def watch(self, began: float) -> None:
@@ -70,8 +78,11 @@ class Guard:
         if not self._lowered and time.monotonic() - began > _QUICK_S:
             self._lowered = True
             _lower_others()
+            self._crowd.begin()
         self._long = self._long or time.monotonic() - began > _LONG_S
-        self._session.be(_NICE if self._long and not self._hurries else 0)
+        gives_way = self._long and not self._hurries
+        self._session.be(_NICE if gives_way else 0)
+        self._pace.gives_way = gives_way and self._crowd.is_full()
         if self._limit and _anonymous_bytes() > self._limit:
             _log.error("a query needs more than %d MB: this process ends", self._memory_bytes >> 20)
             os._exit(EXIT_MEMORY)

@@ -17,6 +17,7 @@ import threading
 from shared.config import Settings
 from shared.logs import setup_logging
 from shared.rpc.frames import FrameReader
+from sqld.engine.pace import Pace
 from sqld.workers.guard import Guard
 from sqld.workers.protocol import Cancel, Describe, Fetch, Hurry, Open, Run, decode_request
 from sqld.workers.runner import Runner
@@ -24,6 +25,8 @@ from sqld.workers.runner import Runner
 __all__ = ["run_worker"]
 
 _log = logging.getLogger(__name__)
+#: The part of a query's time in which it lets others go first.
+_PATIENCE = 0.5
 
 
 def run_worker(link: socket.socket, settings: Settings, slot: int, memory_bytes: int) -> None:
@@ -36,8 +39,9 @@ class _Worker:
     def __init__(self, link: socket.socket, settings: Settings, slot: int, memory_bytes: int) -> None:
         self._link = link
         self._cancelled = threading.Event()
-        self._guard = Guard(memory_bytes)
-        self._runner = Runner(link, settings, slot, memory_bytes, self._cancelled)
+        pace = Pace(patience_s=settings.query_timeout_s * _PATIENCE)
+        self._guard = Guard(memory_bytes, pace)
+        self._runner = Runner(link, settings, slot, memory_bytes, self._cancelled, pace)
 
     def run(self) -> None:
         """Read for ever."""

@@ -16,6 +16,7 @@ from shared.errors import EverlogError
 from shared.rpc.frames import encode_frame
 from sqld.engine.context import Engine
 from sqld.engine.failures import INTERNAL, OUT_OF_MEMORY, QueryFailure
+from sqld.engine.pace import Pace
 from sqld.workers.portals import Portals
 from sqld.workers.protocol import (
     Chunk,
@@ -45,13 +46,20 @@ class Runner:
     """Carries out requests in order. Its thread may be replaced between two of them: see `successor`."""
 
     def __init__(
-        self, link: socket.socket, settings: Settings, slot: int, memory_bytes: int, cancelled: threading.Event
+        self,
+        link: socket.socket,
+        settings: Settings,
+        slot: int,
+        memory_bytes: int,
+        cancelled: threading.Event,
+        pace: Pace,
     ) -> None:
         self._link = link
         self._settings = settings
         self._slot = slot
         self._memory_bytes = memory_bytes
         self._cancelled = cancelled
+        self._pace = pace
         self._requests: queue.SimpleQueue[WorkerRequest | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run_or_end, name="runner", daemon=True)
         self._before: threading.Thread | None = None
@@ -66,7 +74,7 @@ class Runner:
 
     def successor(self) -> Runner:
         """A runner that goes on with the same queries in a fresh thread, once this one has done what it was given."""
-        heir = Runner(self._link, self._settings, self._slot, self._memory_bytes, self._cancelled)
+        heir = Runner(self._link, self._settings, self._slot, self._memory_bytes, self._cancelled, self._pace)
         heir._before, heir._engine, heir._portals = self._thread, self._engine, self._portals
         self._requests.put(None)
         heir.start()
@@ -96,7 +104,9 @@ class Runner:
             self._before.join()
         if self._portals is None:
             spill = self._settings.query_spill_bytes // self._settings.queries_at_once
-            self._engine = Engine(self._settings, slot=self._slot, memory_bytes=self._memory_bytes, spill_bytes=spill)
+            self._engine = Engine(
+                self._settings, slot=self._slot, memory_bytes=self._memory_bytes, spill_bytes=spill, pace=self._pace
+            )
             self._portals = Portals(self._engine, self._cancelled)
             _collect_rarely()
             self._send(Ready())
