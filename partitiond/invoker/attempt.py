@@ -437,17 +437,18 @@ class Attempt:
             return
         if self._memory.contended and (self._claim is not None or self._outbound.holds_claim):
             self._check_stall(now)
-        idle_ms = (now - self.active_at) * 1000
+        # Not by the time since `active_at`: rounded, that may be short of what a timer was set by.
+        over = now >= self.due
         options = self._route.options
         if self._phase is _Phase.LINGERING:
-            if idle_ms >= _LINGER_S * 1000:
+            if over:
                 self.abort()
         elif self._phase is _Phase.OPEN and self._outbound.replayed:
-            if idle_ms >= options.inactivity_timeout_ms:
+            if over:
                 self._phase = _Phase.CLOSED
                 self.active_at = now
                 self._stream.close_request()
-        elif self._phase is not _Phase.DONE and idle_ms >= options.abort_timeout_ms:
+        elif self._phase is not _Phase.DONE and over:
             seconds = options.abort_timeout_ms / 1000
             failure = AttemptFailure("RT0001", f"no message from the service for {seconds:g} s (abort timeout)")
             if self._phase is _Phase.CLOSED:

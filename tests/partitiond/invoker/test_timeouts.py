@@ -135,10 +135,13 @@ def test_a_service_that_was_too_slow_may_end_its_response_and_is_not_heard() -> 
     play(scene, known=ONCE, tick_s=3600.0)
 
 
-def test_a_service_that_was_too_slow_and_breaks_is_told_of_as_too_slow() -> None:
+@pytest.mark.parametrize("_again", range(6))
+def test_a_service_that_was_too_slow_and_breaks_is_told_of_as_too_slow(_again: int) -> None:
+    """A timer that rang just in time found the time-out not quite over, every other time: a matter of rounding."""
+
     async def scene(stage: Stage) -> None:
         _, stream = await stage.start()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.02)
         stream.answer(500).fail(ErrorKind.CLOSED)
         (state,) = stage.invoker.states()
         assert (state.in_flight, state.last_failure_error_code) == (False, "RT0001")
