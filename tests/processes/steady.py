@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import uvloop
@@ -31,7 +31,7 @@ from partitiond.checkpointer import Checkpointer
 from partitiond.keeper import Keeper
 from partitiond.leader.leader import Leader
 from partitiond.leader.requests import deliver_locally, handle
-from partitiond.log.link import LogLink
+from partitiond.log.link import GroupFollower, LogLink
 from partitiond.machine.apply import initial_meta
 from partitiond.processor import Processor
 from partitiond.store.rocksdb import RocksStore
@@ -123,15 +123,20 @@ class Pauses:
         return "; ".join(parts)
 
 
-class _TimedProcessor(Processor):
-    """Tells how long each `on_committed` took."""
+class _Timed:
+    """A processor as the log's follower that tells how long each `on_committed` took."""
 
-    note: Callable[[float], None]
+    def __init__(self, processor: Processor, note: Callable[[float], None]) -> None:
+        self._processor = processor
+        self._note = note
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._processor, name)
 
     def on_committed(self, batches: list[Committed]) -> None:
         began = time.perf_counter()
-        super().on_committed(batches)
-        self.note((time.perf_counter() - began) * 1000)
+        self._processor.on_committed(batches)
+        self._note((time.perf_counter() - began) * 1000)
 
 
 class _Echo(RecordingInvoker):
@@ -203,9 +208,10 @@ class Steady:
             keeper=Keeper(folder / "store", checkpoints_folder(self.settings.data_path, partition.id)),
         )
         self._checkpointers.append(checkpointer)
-        processor = _TimedProcessor(group, store, meta, leader, checkpointer)
-        processor.note = lambda milliseconds: self.applying.note(milliseconds, during=self._making_checkpoint)
-        return processor
+        return Processor(group, store, meta, leader, checkpointer)
+
+    def _note_applying(self, milliseconds: float) -> None:
+        self.applying.note(milliseconds, during=self._making_checkpoint)
 
     @property
     def _making_checkpoint(self) -> bool:
@@ -267,7 +273,7 @@ class Steady:
         """Load for so long, or until it is enough."""
         self._link.start()
         for processor in self.processors.values():
-            self._link.follow(processor)
+            self._link.follow(cast(GroupFollower, _Timed(processor, self._note_applying)))
         while not all(processor.leader.leading for processor in self.processors.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         beat = asyncio.create_task(self._beat())
