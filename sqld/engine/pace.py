@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 __all__ = ["Pace"]
 
-#: A scan that gives way rests so many times as long as it has worked: it takes a fifth of a core.
-_RESTS = 4.0
+#: A scan that gives way rests so many times as long as it has worked: it takes a ninth of a core.
+_RESTS = 8.0
 #: What lies between two chunks may be a client that reads slowly, which is no work.
-_REST_S_MAX = 0.5
+_REST_S_MAX = 1.0
 
 
 class Pace:

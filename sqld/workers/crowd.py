@@ -11,7 +11,7 @@ __all__ = ["Crowd", "busy_seconds"]
 _STAT = Path("/proc/stat")
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 #: Between two looks: the kernel counts in hundredths of a second.
-_LOOK_S = 0.2
+_LOOK_S = 0.1
 #: On a machine of one core, others that use less than this leave room.
 _ONE_CORE_BUSY = 0.25
 

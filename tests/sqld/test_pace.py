@@ -27,16 +27,16 @@ class _Waits(threading.Event):
         return False
 
 
-def test_a_scan_that_gives_way_works_a_fifth_of_its_time_and_not_for_ever() -> None:
+def test_a_scan_that_gives_way_works_a_ninth_of_its_time_and_not_for_ever() -> None:
     now = 100.0
     pace, cancelled = Pace(patience_s=30.0, clock=lambda: now), _Waits()
     pace.begin()
     for worked, gives_way, rests in (
         (0.01, False, []),
-        (0.01, True, [0.04]),
-        (0.05, True, [0.2]),
+        (0.01, True, [0.08]),
+        (0.05, True, [0.4]),
         # A client that did not read for a while is no reason to rest for long.
-        (5.0, True, [0.5]),
+        (5.0, True, [1.0]),
         (0.01, False, []),
         # Half of the query's time is over.
         (25.0, True, []),
@@ -49,7 +49,7 @@ def test_a_scan_that_gives_way_works_a_fifth_of_its_time_and_not_for_ever() -> N
     pace.begin()
     now += 0.01
     pace.rest(cancelled)
-    assert cancelled.seconds == [0.04], "the next query has its own time"
+    assert cancelled.seconds == [0.08], "the next query has its own time"
 
 
 def test_the_kernels_counters_are_read() -> None:
