@@ -163,7 +163,7 @@ _LARGE = {"aiohttp", "pyarrow", "datafusion", "sqlglot", "xmlrpc"}
 
 def test_programs_do_without_what_is_large_and_not_theirs() -> None:
     """aiohttp is for metad, and for deployments over HTTP/1.1; queries are for sqld's workers."""
-    modules = ("logd", "partitiond", "sqld")
+    modules = ("logd", "partitiond", "partitiond.ingress", "sqld")
     imports = "\n".join(f"import {module}.__main__" for module in modules)
     told = f"import sys, json\n{imports}\nprint(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", told], cwd=_ROOT, capture_output=True, text=True, check=True)
