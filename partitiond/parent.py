@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -23,6 +23,7 @@ import setproctitle
 from partitiond import worker
 from shared.config import Settings
 from shared.errors import ConfigError
+from shared.signals import ENDING, signals_wait
 
 __all__ = ["WorkerTarget", "serve"]
 
@@ -32,7 +33,6 @@ _BACKOFF_MAX_S = 5.0
 #: A worker that lived this long starts again without back-off.
 _STEADY_S = 10.0
 _DRAIN_S = 15.0
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 #: (index, data directory): the main function of a worker process.
 WorkerTarget = Callable[[int, str], None]
@@ -48,7 +48,7 @@ class _Stopping:
         for end in (self.reader, self._writer):
             end.setblocking(False)
         signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-        for number in _SIGNALS:
+        for number in ENDING:
             signal.signal(number, self._on_signal)
 
     def _on_signal(self, *unused: object) -> None:
@@ -65,20 +65,10 @@ class _Stopping:
     def forget(self) -> None:
         """In a worker: its signals are its own."""
         signal.set_wakeup_fd(-1)
-        for number in _SIGNALS:
+        for number in ENDING:
             signal.signal(number, signal.SIG_DFL)
         self.reader.close()
         self._writer.close()
-
-
-@contextlib.contextmanager
-def _signals_wait() -> Iterator[None]:
-    """What comes within is taken at the end."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 class WorkerKeeper:
@@ -108,14 +98,14 @@ class WorkerKeeper:
         context = multiprocess.get_context("fork")
         self._process = context.Process(target=self._run, args=(stopping,), name=f"partitiond-{self._index}")
         # A signal between the fork and the worker's own handlers must end the worker, not be taken for ours.
-        with _signals_wait():
+        with signals_wait():
             self._process.start()
 
     def _run(self, stopping: _Stopping) -> None:
         """In the worker."""
         stopping.forget()
         setproctitle.setproctitle(f"{setproctitle.getproctitle()} worker {self._index}")
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         self._target(self._index, self._data_dir)
 
     def take_end(self) -> None:

@@ -15,6 +15,7 @@ Modules, from the words to the wires:
     refusal     the answer to a connection that is one too many
     host_watch  tells of descriptors that run out and clocks that are set
     daemon      how every daemon starts and ends
+    signals     those that end a process, held back while it forks
     wal         what the log carries: batches of commands
     catalog     services, handlers, deployments and the partition table
     protocol    the service protocol's messages

@@ -11,14 +11,13 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-__all__ = ["Forked", "fork"]
+from shared.signals import ENDING, signals_wait
 
-#: What whoever starts a node listens to; the fork does not.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+__all__ = ["Forked", "fork"]
 
 
 class Forked:
@@ -58,21 +57,11 @@ def fork(main: Callable[[], None], *, log: Path, keep: int, own_session: bool) -
     assert threading.active_count() == 1, "a lock that another thread holds would never be free in the fork"
     sys.stdout.flush()
     sys.stderr.flush()
-    with _signals_wait():
+    with signals_wait():
         pid = os.fork()
         if pid == 0:
             _run(main, log, keep, own_session=own_session)
     return Forked(pid)
-
-
-@contextlib.contextmanager
-def _signals_wait() -> Iterator[None]:
-    """One that comes within would be taken by a handler of the wrong process."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _run(main: Callable[[], None], log: Path, keep: int, *, own_session: bool) -> NoReturn:
@@ -83,9 +72,9 @@ def _run(main: Callable[[], None], log: Path, keep: int, *, own_session: bool) -
         else:
             os.setpgid(0, 0)
         _open_only(log, keep)
-        for number in _SIGNALS:
+        for number in ENDING:
             signal.signal(number, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         main()
         status = 0
     except SystemExit as end:

@@ -122,10 +122,10 @@ class Connection(asyncio.Protocol):
         self._write_out()
 
     def _write_out(self) -> None:
-        if self._transport is None and not self._closed:
+        if self._transport is None:
             # Not connected yet: `connection_made` writes it.
             return
-        if self._out and self._transport is not None and not self._closed:
+        if self._out and not self._closed:
             self._transport.write(b"".join(self._out))
         self._out.clear()
         self._out_bytes = 0

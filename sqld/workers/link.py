@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, cast
 
 import multiprocess
@@ -22,6 +22,7 @@ import setproctitle
 from shared.config import Settings
 from shared.errors import RemoteProtocolError
 from shared.rpc.frames import FrameReader, encode_frame
+from shared.signals import ENDING, signals_wait
 from sqld.workers.protocol import (
     Cancel,
     Chunk,
@@ -42,7 +43,6 @@ _log = logging.getLogger(__name__)
 _CANCEL_GRACE_S = 0.2
 #: What the parent holds of an answer that its client does not read. The socket's buffer comes on top.
 _READ_AT_ONCE = 256 * 1024
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _STANDARD = (0, 1, 2)
 _LOOK_AGAIN_S = 0.005
 
@@ -92,7 +92,7 @@ class WorkerLink(asyncio.Protocol):
         context = multiprocess.get_context("fork")
         self._process = context.Process(target=self._run, args=(theirs, before), daemon=True)
         # A signal between the fork and the child's own handlers must not be told to our loop.
-        with _signals_wait():
+        with signals_wait():
             # 2 ms of the loop; what the worker imports is its own time.
             self._process.start()
         theirs.close()
@@ -110,9 +110,9 @@ class WorkerLink(asyncio.Protocol):
         # See `guard`: what it does must not count as the node's.
         os.setsid()
         # The parent decides when a worker ends: it drains, or kills. Ctrl-C goes to the whole terminal.
-        for each in _SIGNALS:
+        for each in ENDING:
             signal.signal(each, signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         for descriptor in before:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
@@ -267,13 +267,3 @@ def _open_descriptors() -> list[int]:
         return [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:
         return [int(name) for name in os.listdir("/dev/fd")]
-
-
-@contextlib.contextmanager
-def _signals_wait() -> Iterator[None]:
-    """What comes within is taken at the end."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
