@@ -115,8 +115,8 @@ ROWS: tuple[Row, ...] = (
     Row("ts-fan-1", "ts", "/BenchFan/out", "1000", clients=1, body="1000"),
     Row("ts-state-8", "ts", "/BenchBlob/{key}/turn", str(STATE_BYTES), clients=8, body=str(STATE_BYTES), keys=64),
     Row(
-        "ts-wake-10000",
-        "ts",
+        "sleeper-wake-10000",
+        "sleeper",
         "/BenchSleeper/nap/send",
         "",
         clients=64,
@@ -125,8 +125,8 @@ ROWS: tuple[Row, ...] = (
         count=10_000,
     ),
     Row(
-        "ts-suspend-100000",
-        "ts",
+        "sleeper-suspend-100000",
+        "sleeper",
         "/BenchSleeper/nap/send",
         "",
         clients=64,
@@ -172,9 +172,9 @@ BUDGET: tuple[Budget, ...] = (
     Budget("ts-chain-16", "rps", 1.25),
     Budget("ts-fan-1", "rps", 1.25),
     Budget("ts-state-8", "rps", 1.0),
-    Budget("ts-wake-10000", "wake_s", 2.0, absolute=True),
+    Budget("sleeper-wake-10000", "wake_s", 2.0, absolute=True),
     Budget("cheap-64", "pss_mb", 1.0),
-    Budget("ts-suspend-100000", "pss_mb", 1.0),
+    Budget("sleeper-suspend-100000", "pss_mb", 1.0),
     Budget("cheap-64", "start_s", 1.0),
     Budget("cheap-64", "restart_s", 1.0),
 )

@@ -71,10 +71,21 @@ def _cheap(place: _Place) -> tuple[int, str]:
     return start_cheap(place.owned, folder=place.folder, script=script, port=place.port)
 
 
+def _sleeper(place: _Place) -> tuple[int, str]:
+    node = _program("node")
+    pid = place.owned.spawn([node, str(_NODE_FILES / "sleeper.mjs"), str(place.port)], log=place.log("sleeper"))
+    return pid, "sleepers on Node, without an SDK"
+
+
+def _program(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise MissingProgramError(f"{name} is missing, for the services in JavaScript: install Node 20 or newer")
+    return path
+
+
 def _node(place: _Place) -> tuple[int, str]:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise MissingProgramError("node or npm is missing, for the TypeScript SDK: install Node 20 or newer")
+    node, npm = _program("node"), _program("npm")
     version = run_command([node, "--version"], within_s=10.0).strip()
     pid = place.owned.spawn(
         [node, "service.mjs", str(place.port)],
@@ -116,4 +127,9 @@ def _python(place: _Place) -> tuple[int, str]:
 
 
 #: Name of a row's service -> what starts it: (pid, title).
-SERVICES: dict[str, Callable[[_Place], tuple[int, str]]] = {"cheap": _cheap, "ts": _node, "py": _python}
+SERVICES: dict[str, Callable[[_Place], tuple[int, str]]] = {
+    "cheap": _cheap,
+    "sleeper": _sleeper,
+    "ts": _node,
+    "py": _python,
+}

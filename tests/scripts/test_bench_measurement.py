@@ -88,7 +88,7 @@ def test_budget_without_an_oracle_is_neither_met_nor_missed() -> None:
 @pytest.mark.parametrize(("seconds", "met"), [(1.9, True), (2.1, False)])
 def test_an_absolute_bound_is_one_of_our_own_figure(seconds: float, met: bool) -> None:
     """Nobody asks whether the oracle wakes its sleepers sooner."""
-    ours = dataclasses.replace(run_of("ts-wake-10000", "everlog"), wake_s=seconds)
-    theirs = dataclasses.replace(run_of("ts-wake-10000", "oracle/4"), wake_s=0.1)
-    (found,) = verdicts(summarize([ours, theirs]), pick("ts-wake"))
+    ours = dataclasses.replace(run_of("sleeper-wake-10000", "everlog"), wake_s=seconds)
+    theirs = dataclasses.replace(run_of("sleeper-wake-10000", "oracle/4"), wake_s=0.1)
+    (found,) = verdicts(summarize([ours, theirs]), pick("sleeper-wake"))
     assert (found.budget.metric, found.everlog, found.met) == ("wake_s", seconds, met)

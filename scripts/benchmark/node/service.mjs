@@ -65,20 +65,6 @@ const blob = restate.object({
   },
 });
 
-// Who woke, by batch; kept by this process, not by the runtime.
-const woken = new Map();
-const sleeper = restate.service({
-  name: "BenchSleeper",
-  handlers: {
-    nap: async (ctx, { batch, until }) => {
-      await ctx.sleep(Math.max(0, until - Date.now()));
-      const seen = woken.get(batch) ?? { count: 0, last: 0 };
-      woken.set(batch, { count: seen.count + 1, last: Date.now() });
-    },
-    report: async (ctx, batch) => woken.get(batch) ?? { count: 0, last: 0 },
-  },
-});
-
-const services = [greeter, counter, first, second, third, fan, blob, sleeper];
+const services = [greeter, counter, first, second, third, fan, blob];
 const endpoint = services.reduce((bound, service) => bound.bind(service), restate.endpoint());
 http2.createServer(endpoint.http2Handler()).listen(Number(process.argv[2]), "127.0.0.1");
