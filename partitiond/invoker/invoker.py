@@ -24,6 +24,7 @@ from shared.clock import Clock
 from shared.config import Settings
 from shared.storage.values import InvocationRow
 from shared.transport.outbound import Outbound
+from shared.turn import Turn
 from shared.wal.commands import DeploymentChoice, FailureDetail, Target
 
 __all__ = ["Invoker"]
@@ -60,7 +61,9 @@ class Invoker:
         self._catalog = catalog
         self._chains: dict[InvokerHost, dict[bytes, Chain]] = {}
         outbound = Outbound(settings)
-        self._endpoints = Endpoints(make_endpoint or functools.partial(open_endpoint, outbound=outbound))
+        self._turn = Turn()
+        open_one = functools.partial(open_endpoint, outbound=outbound, turn=self._turn)
+        self._endpoints = Endpoints(make_endpoint or open_one)
         self._deadlines = Deadlines(tick_s)
         self._shared = Surroundings(
             catalog=catalog,
@@ -136,6 +139,10 @@ class Invoker:
         chain = self._find(host, invocation_id)
         if chain is not None and chain.generation == generation:
             chain.retry_now()
+
+    def write_now(self) -> None:
+        """What was given for services since is on its way when this returns, as far as they take it."""
+        self._turn.write_now()
 
     def last_failure(self, host: InvokerHost, invocation_id: bytes) -> FailureDetail | None:
         """Why the last attempt of what runs or backs off failed; None: none has."""

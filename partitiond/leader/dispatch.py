@@ -29,6 +29,8 @@ def carry_out(leader: Leader, actions: list[Action]) -> None:
     """Perform actions whose writes are stored. Called only while leading."""
     for action in actions:
         _carry_out(leader, action)
+    # Services begin with it while the rest of this turn is done, which may be the next commit.
+    leader.invoker.write_now()
 
 
 def _carry_out(leader: Leader, action: Action) -> None:

@@ -16,6 +16,8 @@ class RecordingInvoker:
     def __init__(self) -> None:
         self.calls: list[tuple[str, bytes, int]] = []
         self.rows: dict[bytes, InvocationRow] = {}
+        #: How many calls there were when it was told to write now.
+        self.written = 0
         #: What tests let it know: last failures by invocation, deployments by id (None: of new invocations).
         self.failures: dict[bytes, FailureDetail] = {}
         self.deployments: dict[str | None, DeploymentChoice] = {}
@@ -46,6 +48,9 @@ class RecordingInvoker:
 
     def retry_now(self, host: Any, invocation_id: bytes, generation: int) -> None:
         self.calls.append(("retry_now", invocation_id, generation))
+
+    def write_now(self) -> None:
+        self.written = len(self.calls)
 
     def last_failure(self, host: Any, invocation_id: bytes) -> FailureDetail | None:
         return self.failures.get(invocation_id)

@@ -102,6 +102,9 @@ class ScriptedInvoker:
     def retry_now(self, host: Any, invocation_id: bytes, generation: int) -> None:
         pass
 
+    def write_now(self) -> None:
+        pass
+
     def last_failure(self, host: Any, invocation_id: bytes) -> FailureDetail | None:
         return None
 

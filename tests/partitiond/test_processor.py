@@ -165,6 +165,29 @@ def test_batches_that_arrive_together_are_one_commit() -> None:
     simulate(scenario())
 
 
+def test_what_a_commit_asks_of_services_is_written_before_the_next_one() -> None:
+    """Services begin with it while the next commit is made, not behind all commits of a turn."""
+
+    async def scenario() -> None:
+        class Watching(MemoryStore):
+            unwritten = 0
+
+            def commit(self, writes: Mapping[bytes, bytes | None]) -> None:
+                self.unwritten = max(self.unwritten, len(node.invoker.calls) - node.invoker.written)
+                super().commit(writes)
+
+        store = Watching()
+        node = Node(SimLog(), stores={0: store})
+        await node.follow().leading()
+        ids = [new_id(place=place) for place in (1, 2)]
+        for invocation_id in ids:
+            node.invoke(FakePeer(), invoke(invocation_id))
+            await until(lambda wanted=invocation_id: wanted in node.invoker.started)
+        assert store.unwritten == 0
+
+    simulate(scenario())
+
+
 def test_an_attempt_that_ended_within_the_same_commit_is_not_started() -> None:
     """A worker that was away for a second gets the start and the end of an invocation in one piece."""
 

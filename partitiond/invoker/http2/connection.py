@@ -1,7 +1,7 @@
 """One socket to a peer, as an asyncio protocol.
 
 Owns the transport and one timer. All knowledge of HTTP/2 is in `sender` and `receiver`; this module moves
-their bytes: writes are joined for each turn of the event loop.
+their bytes: writes are joined for each turn of the event loop, or part of it (`Turn`).
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from partitiond.invoker.http2.hpack import BlockDecoder
 from partitiond.invoker.http2.receiver import Receiver
 from partitiond.invoker.http2.sender import Sender
 from partitiond.invoker.http2.settings import PoolSettings
+from shared.turn import Turn
 
 __all__ = ["Connection"]
 
@@ -28,9 +29,10 @@ class Connection(asyncio.Protocol):
     """See the module. `on_change` is called when slots may be free, and when it is of no more use."""
 
     def __init__(
-        self, settings: PoolSettings, decoder: BlockDecoder, on_change: Callable[["Connection"], None]
+        self, settings: PoolSettings, decoder: BlockDecoder, turn: Turn, on_change: Callable[["Connection"], None]
     ) -> None:
         self._settings = settings
+        self._turn = turn
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -122,7 +124,7 @@ class Connection(asyncio.Protocol):
     # ---- inside
 
     def _wake(self) -> None:
-        self._loop.call_soon(self._flush)
+        self._turn.add(self._flush)
 
     def _flush(self) -> None:
         if self._paused or self._closing or self._transport is None:

@@ -14,11 +14,13 @@ from partitiond.invoker.http2.errors import ErrorKind, StreamError
 from partitiond.invoker.http2.frames import NO_ERROR
 from partitiond.invoker.http2.hpack import BlockDecoder
 from partitiond.invoker.http2.request import Origin, RequestHead
+from partitiond.invoker.http2.sender import Sender
 from partitiond.invoker.http2.settings import PoolSettings
 from partitiond.invoker.http2.stream import Stream, StreamHandler
 from partitiond.invoker.http2.waiting import WaitingLine
 from shared.descriptors import shortage
 from shared.transport.tls import client_tls, tls_problem
+from shared.turn import Turn
 
 __all__ = ["Pool"]
 
@@ -32,10 +34,12 @@ class Pool:
         *,
         settings: PoolSettings = PoolSettings(),  # noqa: B008  (frozen)
         ssl_context: ssl.SSLContext | None = None,
+        turn: Turn | None = None,
     ) -> None:
         self.origin = origin
         self._settings = settings
         self._tls = (ssl_context or client_tls("", "h2")) if origin.scheme == "https" else None
+        self._turn = turn or Turn()
         self._origin_block = origin.block()
         self._decoder = BlockDecoder(settings.header_list_bytes_max)
         self._line = WaitingLine()
@@ -47,6 +51,7 @@ class Pool:
         #: No attempt to add a connection before this time of the loop's clock.
         self._grow_not_before = 0.0
         self._closed = False
+        self._spread_max = min(settings.spread_connections, settings.connections_max)
 
     @property
     def waiting(self) -> int:
@@ -73,17 +78,17 @@ class Pool:
         """
         block = head.before + self._origin_block + head.after
         stream = Stream(handler, self._line, bodiless=head.method == "HEAD")
-        if not self._line:
-            for connection in self._ready:
-                sender = connection.sender
-                if len(sender.streams) < sender.limit:
-                    if body:
-                        sender.open(stream, block)
-                        sender.send(stream, body, end)
-                    else:
-                        stream.ending = end
-                        sender.open(stream, block)
-                    return stream
+        sender = self._emptiest() if not self._line else None
+        if sender is not None:
+            if body:
+                sender.open(stream, block)
+                sender.send(stream, body, end)
+            else:
+                stream.ending = end
+                sender.open(stream, block)
+            if len(sender.streams) >= self._settings.spread_streams and len(self._ready) < self._spread_max:
+                self._try_grow()
+            return stream
         self._line.send(stream, body, end)
         self._line.join(stream, block)
         if self._closed:
@@ -91,6 +96,18 @@ class Pool:
         else:
             self._maybe_grow()
         return stream
+
+    def _emptiest(self) -> Sender | None:
+        """Of the connections with room the one with the fewest open streams; of equals the oldest, so that the newest
+        falls idle. None: all are full."""
+        found: Sender | None = None
+        fewest = 0
+        for connection in self._ready:
+            sender = connection.sender
+            count = len(sender.streams)
+            if count < sender.limit and (found is None or count < fewest):
+                found, fewest = sender, count
+        return found
 
     async def close(self) -> None:
         """Refuse what waits, end what runs, close every connection, and wait until the sockets are closed."""
@@ -108,11 +125,16 @@ class Pool:
     # ---- growing
 
     def _maybe_grow(self) -> None:
-        """Make one more connection if requests wait, none is being made, and the limits allow it."""
-        if self._connecting is not None or self._closed or not self._line:
+        """Make one more connection if requests wait and the limit allows it."""
+        if self._line and len(self._ready) < self._settings.connections_max:
+            self._try_grow()
+
+    def _try_grow(self) -> None:
+        """Unless one is being made, or failed just now."""
+        if self._connecting is not None or self._closed:
             return
         loop = asyncio.get_running_loop()
-        if len(self._ready) < self._settings.connections_max and loop.time() >= self._grow_not_before:
+        if loop.time() >= self._grow_not_before:
             self._connecting = loop.create_task(self._grow(), name=f"connect {self.origin}")
 
     async def _grow(self) -> None:
@@ -132,7 +154,7 @@ class Pool:
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self._settings, self._decoder, self._on_change),
+                    lambda: Connection(self._settings, self._decoder, self._turn, self._on_change),
                     self.origin.host,
                     self.origin.port,
                     ssl=self._tls,

@@ -37,6 +37,10 @@ class PoolSettings:
     streams_per_connection: int = 128
     #: Connections that take new streams at one time; beyond it requests wait in the pool's queue.
     connections_max: int = 16
+    #: Open streams on each connection from which on another one is made beside it, up to so many: a service that works
+    #: off what it reads from one before it writes anything answers sooner in parts, and parts reach us while it works.
+    spread_streams: int = 6
+    spread_connections: int = 3
     #: From the start of a connection attempt to the peer's first SETTINGS, TLS included.
     connect_timeout_s: float = 10.0
     #: While other connections work, how long to wait after a failed attempt to add one.
@@ -62,6 +66,7 @@ class PoolSettings:
         assert 65_535 <= self.connection_window_bytes <= WINDOW_MAX
         assert self.streams_per_connection > 0
         assert self.connections_max > 0
+        assert self.spread_streams > 0
 
 
 def decode_settings(payload: bytes) -> list[tuple[int, int]]:
