@@ -16,6 +16,8 @@ Modules, from the words to the wires:
     host_watch  tells of descriptors that run out and clocks that are set
     daemon      how every daemon starts and ends
     signals     those that end a process, held back while it forks
+    scheduling  how Linux shares the processor among us and others
+    turn        what is written at the end of a loop turn, or sooner
     wal         what the log carries: batches of commands
     catalog     services, handlers, deployments and the partition table
     protocol    the service protocol's messages

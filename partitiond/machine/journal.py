@@ -76,13 +76,17 @@ def append_notification(
     """
     leaf = signal_leaf(notification) if is_signal else notification
     key = keys.leaf_key(invocation_id, leaf)
-    again = ctx.txn.get(key) is not None
+    open_run = notification if isinstance(notification, int) and not is_signal else None
+    if open_run not in row.open_runs:
+        open_run = None
+    # An open run has no result yet.
+    again = open_run is None and ctx.txn.get(key) is not None
     if again and not comes_again(leaf):
         return
     mark = REPEATED if again else FAILED if failed else b""
     ctx.txn.put(key, row.journal_length.to_bytes(4, "big") + mark)
-    if notification in row.open_runs and not is_signal:
-        row.open_runs.remove(notification)
+    if open_run is not None:
+        row.open_runs.remove(open_run)
     _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms))
     if row.status is Status.INVOKED:
         if ack:

@@ -47,6 +47,9 @@ _MEMTABLE_BYTES = 16 * 1024 * 1024
 _CACHE_BYTES = 32 * 1024 * 1024
 #: Of a key: one in a hundred that are not there is read in vain.
 _FILTER_BITS = 10
+#: Rows of invocations that were written last, kept in memory too: those that run are read with each thing that they do,
+#: and a look into a full memtable costs more than all else that is done with the row.
+_RECENT_MAX = 2048
 #: Of one store: tables of 64 MB, so that up to 16 GB nothing is opened twice.
 _OPEN_FILES_MAX = 256
 
@@ -117,6 +120,7 @@ class RocksStore:
                 sync_folders(path, up_to=path.parents[2] if len(path.parents) > 2 else path.parent)
         except Exception as error:
             raise open_error(f"cannot open the store at {path}", path, error) from error
+        self._recent: dict[bytes, bytes] = {}
         self._write_options = WriteOptions()
         self._get = self._db.get
         self._check_format()
@@ -146,6 +150,9 @@ class RocksStore:
 
     def get(self, key: bytes) -> bytes | None:
         """See `machine.tables.Tables`."""
+        recent = self._recent.get(key)
+        if recent is not None:
+            return recent
         try:
             value: bytes | None = self._get(key)
         except Exception as error:
@@ -179,15 +186,22 @@ class RocksStore:
         """Store all writes atomically. None deletes."""
         batch = WriteBatch(raw_mode=True)
         put, delete = batch.put, batch.delete
+        recent = self._recent
         for key, value in writes.items():
             if value is None:
                 delete(key)
+                recent.pop(key, None)
             else:
                 put(key, value)
+                if key.startswith(keys.INVOCATION):
+                    recent[key] = value
         try:
             self._db.write(batch, self._write_options)
         except Exception as error:
+            recent.clear()
             raise self._failed("cannot write", error) from error
+        while len(recent) > _RECENT_MAX:
+            del recent[next(iter(recent))]
 
     def checkpoint(self) -> None:
         """Make all that was committed before this call durable. Blocks for long: call it in a thread."""

@@ -15,7 +15,9 @@ __all__ = ["on_run"]
 def on_run(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
     """The entry, and a note that its result, which arrives as a `RunCompletion` effect, is still to come."""
     completion_id = pb.RunCommand.FromString(raw).result_completion_id
-    known = ctx.txn.get(keys.notification_key(invocation_id, completion_id, signal=False)) is not None
+    key = keys.notification_key(invocation_id, completion_id, signal=False)
+    # Most have no notifications but those of their own commands so far.
+    known = row.journal_length > row.command_count and ctx.txn.get(key) is not None
     if not known and completion_id not in row.open_runs:
         row.open_runs.append(completion_id)
     return append_command(ctx, invocation_id, row, MessageType.RUN, raw)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from partitiond.store.rocksdb import RocksStore
-from shared.errors import ConfigError, CorruptionError
+from shared.errors import ConfigError, CorruptionError, EverlogError
 from shared.storage import keys
 from shared.storage.values import STORE_FORMAT, PartitionMeta, encode
 from tests.partitiond.store.writer import row_key, write
@@ -149,4 +149,44 @@ def test_what_tables_need_in_memory_does_not_grow_with_what_is_stored(tmp_path: 
     assert store.get(b"%024d" % 7) == b"v" * 20
     assert int(store._db.property_value("rocksdb.block-cache-capacity")) == 32 * 1024 * 1024
     assert int(store._db.property_value("rocksdb.estimate-table-readers-mem")) < 20_000
+    store.close()
+
+
+def test_rows_kept_in_memory_are_what_the_disk_has(tmp_path: Path) -> None:
+    """More invocations than are kept, written, deleted and written again in any order."""
+    store, chance = RocksStore(tmp_path), random.Random(3)
+    model: dict[bytes, bytes | None] = {}
+    ids = [keys.invocation_key(number.to_bytes(24, "big")) for number in range(6000)]
+    for turn in range(300):
+        writes: dict[bytes, bytes | None] = {}
+        for key in chance.sample(ids, 40):
+            writes[key] = None if chance.random() < 0.3 else b"%d" % turn
+        store.commit(writes)
+        model.update(writes)
+        for key in chance.sample(ids, 40) + list(writes):
+            assert store.get(key) == model.get(key)
+    store.close()
+    again = RocksStore(tmp_path)
+    assert {key: again.get(key) for key in model} == model
+    again.close()
+
+
+def test_a_commit_that_fails_leaves_nothing_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RocksStore(tmp_path)
+    key = keys.invocation_key(bytes(24))
+    store.commit({key: b"old"})
+
+    class Broken:
+        def __getattr__(self, name: str) -> object:
+            return getattr(store_db, name)
+
+        def write(self, *_: object) -> None:
+            raise Exception("IO error: no more")
+
+    store_db = store._db
+    monkeypatch.setattr(store, "_db", Broken())
+    with pytest.raises(EverlogError):
+        store.commit({key: b"new"})
+    assert store.get(key) == b"old"
+    monkeypatch.undo()
     store.close()

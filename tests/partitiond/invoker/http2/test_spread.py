@@ -1,0 +1,69 @@
+"""How many connections a pool spreads its streams over, against a peer built on the `h2` library."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from h2.events import RequestReceived
+
+from partitiond.invoker.http2.stream import Stream
+
+from .peer import Peer, Script, eventually, listening, pool_for, serving
+from .recorder import HEAD, Recorder
+from .test_pool import heard, silent
+
+Run = Callable[[Callable[[], Coroutine[Any, Any, None]]], None]
+
+
+def test_many_requests_are_spread_over_some_connections_and_few_are_not(run: Run) -> None:
+    async def main() -> None:
+        async with (
+            serving(silent) as (port, peers),
+            pool_for(port, spread_streams=2, spread_connections=3) as pool,
+        ):
+            streams: list[Stream] = []
+            for count, connections in ((1, 1), (2, 2), (4, 3), (10, 3)):
+                while len(streams) < count:
+                    streams.append(pool.request(HEAD, Recorder()))
+                    await heard(peers, RequestReceived, count=len(streams))
+                await eventually(lambda wanted=connections: pool.connections == wanted)
+            loads = [len([event for event in peer.events if isinstance(event, RequestReceived)]) for peer in peers]
+            assert loads == [4, 3, 3]
+            for stream in streams:
+                stream.reset()
+            for _ in range(3):
+                told = pool.request(HEAD, Recorder())
+                await heard(peers[:1], RequestReceived, count=loads[0] + 1)
+                loads[0] += 1
+                told.reset()
+
+    run(main)
+
+
+def test_where_no_further_connection_is_to_be_had_the_first_serves_all(run: Run) -> None:
+    async def main() -> None:
+        peers: list[Peer] = []
+        mute: list[Script] = []
+
+        def accept() -> asyncio.Protocol:
+            if peers:
+                mute.append(Script(b""))
+                return mute[-1]
+            return Peer(peers, silent, {})
+
+        async with (
+            listening(accept) as port,
+            pool_for(port, spread_streams=1, spread_connections=2, connect_timeout_s=0.02) as pool,
+        ):
+            for count in range(1, 6):
+                pool.request(HEAD, Recorder())
+                await heard(peers, RequestReceived, count=count)
+            await eventually(lambda: mute)
+            # That one is given up.
+            await eventually(lambda: mute[0].transport.is_closing())
+            pool.request(HEAD, Recorder())
+            await heard(peers, RequestReceived, count=6)
+            # One failure is enough for a while.
+            assert (pool.connections, len(mute)) == (1, 1)
+
+    run(main)
