@@ -22,6 +22,7 @@ from partitiond.invoker.protocol.header import frame
 from partitiond.invoker.response import check_response
 from partitiond.invoker.routes import Route
 from shared.protocol.message_types import MessageType
+from shared.protocol.varint import varint
 from shared.wal.commands import Effect
 from shared.wal.futures import Future
 
@@ -492,9 +493,4 @@ def _nothing() -> None:
 
 def _uint32_message(value: int) -> bytes:
     """A message whose only field is a uint32 of number 1: CommandAck, ProposeRunCompletionAck."""
-    data = bytearray(b"\x08")
-    while value >= 128:
-        data.append(value & 127 | 128)
-        value >>= 7
-    data.append(value)
-    return bytes(data)
+    return b"\x08" + varint(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.protocol import service_pb2 as pb
+from shared.protocol.varint import varint
 from shared.wal.commands import Failure, Result
 
 __all__ = [
@@ -55,6 +56,10 @@ def _fill(notification: pb.Notification, result: Result | None) -> bytes:
 
 def notification_raw(completion_id: int, result: Result | None) -> bytes:
     """A completion with a value, a failure, or (None) void."""
+    # Values by hand, as protobuf would write them: each step of a handler has one.
+    if isinstance(result, bytes):
+        value = b"\x0a" + varint(len(result)) + result if result else b""
+        return b"\x08" + varint(completion_id) + b"\x2a" + varint(len(value)) + value
     return _fill(pb.Notification(completion_id=completion_id), result)
 
 

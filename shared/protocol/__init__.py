@@ -3,6 +3,7 @@
 Modules:
     versions        the protocol versions that we speak
     message_types   numbers, names and roles of all messages
+    varint          numbers, for messages that are made by hand
     input           the Input command's bytes, made the fast way
     service_pb2     generated from service.proto
 """

@@ -9,29 +9,18 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from shared.protocol import service_pb2 as pb
+from shared.protocol.varint import varint
 
 __all__ = ["encode_input", "input_headers", "input_payload"]
 
-_SHORT = [bytes([length]) for length in range(128)]
 #: Clients send the same headers again and again; longer ones are not worth their memory.
 _CACHED_CHARS_MAX = 256
 
 
-def _varint(value: int) -> bytes:
-    if value < 128:
-        return _SHORT[value]
-    digits = bytearray()
-    while value >= 128:
-        digits.append(value & 127 | 128)
-        value >>= 7
-    digits.append(value)
-    return bytes(digits)
-
-
 def _encode_header(name: str, value: str) -> bytes:
     name_bytes, value_bytes = name.encode(), value.encode()
-    header = b"".join((b"\x0a", _varint(len(name_bytes)), name_bytes, b"\x12", _varint(len(value_bytes)), value_bytes))
-    return b"".join((b"\x0a", _varint(len(header)), header))
+    header = b"".join((b"\x0a", varint(len(name_bytes)), name_bytes, b"\x12", varint(len(value_bytes)), value_bytes))
+    return b"".join((b"\x0a", varint(len(header)), header))
 
 
 _cached_header = lru_cache(maxsize=4096)(_encode_header)
@@ -43,8 +32,8 @@ def encode_input(headers: Iterable[tuple[str, str]], payload: bytes) -> bytes:
         _cached_header(name, value) if len(value) <= _CACHED_CHARS_MAX else _encode_header(name, value)
         for name, value in headers
     ]
-    length = _varint(len(payload))
-    parts += (b"\x72", _varint(1 + len(length) + len(payload)), b"\x0a", length, payload)
+    length = varint(len(payload))
+    parts += (b"\x72", varint(1 + len(length) + len(payload)), b"\x0a", length, payload)
     return b"".join(parts)
 
 

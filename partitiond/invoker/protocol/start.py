@@ -12,23 +12,12 @@ import xxhash
 
 from partitiond.invoker.protocol.header import HEADER, frame
 from shared.protocol.message_types import MessageType
+from shared.protocol.varint import varint
 
 __all__ = ["encode_start", "encode_state", "random_seed"]
 
-_SMALL = [bytes([i]) for i in range(128)]
 #: A value over this is a piece of its own: joining it with its head would copy it.
 _JOINED_BYTES = 4096
-
-
-def _varint(value: int) -> bytes:
-    if value < 128:
-        return _SMALL[value]
-    out = bytearray()
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def random_seed(invocation_id: bytes) -> int:
@@ -46,8 +35,8 @@ def encode_state(entries: Iterable[tuple[bytes, bytes]], *, bytes_limit: int) ->
         size += len(key) + len(value)
         if size > bytes_limit:
             return parts, total, True
-        head = b"\x0a" + _varint(len(key)) + key + b"\x12" + _varint(len(value))
-        head = b"\x22" + _varint(len(head) + len(value)) + head
+        head = b"\x0a" + varint(len(key)) + key + b"\x12" + varint(len(value))
+        head = b"\x22" + varint(len(head) + len(value)) + head
         total += len(head) + len(value)
         if len(value) < _JOINED_BYTES:
             parts.append(head + value)
@@ -76,28 +65,28 @@ def encode_start(
     """The frame of the Start message. `state` is what `encode_state` made, or so many bytes of it follow the frame
     (`state_behind`); `seed_id` None: its own id's seed."""
     raw = (
-        b"\x0a\x18" + invocation_id + b"\x12" + _SMALL[len(debug_id)] + debug_id.encode()
-        + b"\x18" + _varint(known_entries) + state
+        b"\x0a\x18" + invocation_id + b"\x12" + varint(len(debug_id)) + debug_id.encode()
+        + b"\x18" + varint(known_entries) + state
     )  # fmt: skip
     if partial_state:
         raw += b"\x28\x01"
     if key:
         encoded = key.encode()
-        raw += b"\x32" + _varint(len(encoded)) + encoded
+        raw += b"\x32" + varint(len(encoded)) + encoded
     if retry_count:
-        raw += b"\x38" + _varint(retry_count)
+        raw += b"\x38" + varint(retry_count)
     if stored_ago_ms > 0:
-        raw += b"\x40" + _varint(stored_ago_ms)
+        raw += b"\x40" + varint(stored_ago_ms)
     if protocol_version >= 6:
-        raw += b"\x48" + _varint(random_seed(seed_id or invocation_id))
+        raw += b"\x48" + varint(random_seed(seed_id or invocation_id))
         if protocol_version >= 7:
             if scope is not None:
-                raw += b"\x52" + _SMALL[len(scope)] + scope.encode("ascii")
+                raw += b"\x52" + varint(len(scope)) + scope.encode("ascii")
             if limit_key is not None:
-                raw += b"\x5a" + _SMALL[len(limit_key)] + limit_key.encode("ascii")
+                raw += b"\x5a" + varint(len(limit_key)) + limit_key.encode("ascii")
             if idempotency_key is not None:
                 encoded = idempotency_key.encode()
-                raw += b"\x62" + _varint(len(encoded)) + encoded
+                raw += b"\x62" + varint(len(encoded)) + encoded
     if state_behind:
         return HEADER.pack(MessageType.START, 0, len(raw) + state_behind) + raw
     return frame(MessageType.START, raw)
