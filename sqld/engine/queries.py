@@ -18,7 +18,10 @@ __all__ = ["Explanation", "LookupQuery", "PlannedQuery", "Query"]
 
 
 class Query(ABC):
-    """Where its rows stand. `schema` is known at once; the first `fetch` starts it."""
+    """Where its rows stand. `schema` is known at once; the first `fetch` starts it. `quick`: the last row is not waited
+    for much longer than the first."""
+
+    quick = False
 
     def __init__(self, schema: pa.Schema, scope: Scope) -> None:
         self.schema = schema
@@ -93,6 +96,8 @@ class Explanation(PlannedQuery):
 class LookupQuery(Query):
     """Rows of one table in which a column is a text, without DataFusion. `columns`: (column, name in the answer);
     `equal`: column and text, None for null, which nothing equals."""
+
+    quick = True
 
     def __init__(
         self,

@@ -71,6 +71,8 @@ class RemoteQuery:
         with."""
         reply = await self._step(Fetch(self._number, max_rows, formats), on_data)
         assert isinstance(reply, Fetched), reply
+        if reply.data:
+            on_data(reply.data)
         if reply.complete:
             self._forget()
         return reply
@@ -89,6 +91,8 @@ class RemoteQuery:
         request = Open(self._number, sql, output, [], [], types or [], session or {})
         reply = await self._step(Run(request), on_data, on_columns)
         assert isinstance(reply, Fetched), reply
+        if reply.data:
+            on_data(reply.data)
         self._forget()
         return reply
 
