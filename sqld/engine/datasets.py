@@ -18,7 +18,7 @@ from sqld.engine.batches import Chunks, kept_rows, to_batch
 from sqld.engine.expressions import predicate_of
 from sqld.engine.first_rows import FirstRows
 from sqld.engine.predicates import Predicate, bounds_of_columns, fields_of, narrowed
-from sqld.engine.scan import open_scan
+from sqld.engine.scan import Wanted, open_scan
 from sqld.engine.scope import ScanNote, Scope
 from sqld.tables.keyspace import Bounds, Constraints
 from sqld.tables.source import Columns, Source
@@ -63,7 +63,7 @@ class TableDataset(ds.Dataset):  # type: ignore[misc]
 
     def look_up(self, scope: Scope, column: str, text: str, names: list[str]) -> Iterator[pa.RecordBatch]:
         """Columns of the rows in which one column is a text, without an engine. The scan is opened at once."""
-        note = ScanNote(self._name, names, len(self._schema), column)
+        note = ScanNote(self._name, names, len(self._schema), f'({column} == "{text}")')
         scope.scans.append(note)
         equal = _Filter(bounds={column: Bounds(frozenset((text,)))}, equal=(column, text))
         fragment = _Fragment(self._schema, self._source, equal, scope, note, {})
@@ -115,11 +115,12 @@ class _Fragment:
         """The filter is applied exactly, on its own columns first: the others are made of the rows that pass."""
         columns, filter = self._source.columns, self._filter
         asked = set(wanted.names) | filter.columns
-        wants = self._note.first
-        first = None if wants is None else FirstRows(wants, columns[wants.column])
-        if wants is not None:
-            asked.add(wants.column)
-        for chunk in Chunks(self._scan.rows(asked), self._scope.rows_hint):
+        of, first, first_alone = self._note.first, None, None
+        if of is not None:
+            first = FirstRows(of, columns[of.column])
+            first_alone = Wanted(of.column, first.test_of)
+            asked.add(of.column)
+        for chunk in Chunks(self._scan.rows(asked, first_alone), self._scope.rows_hint):
             self._scope.check()
             self._note.rows_read += len(chunk)
             if first is not None:
