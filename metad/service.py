@@ -52,6 +52,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     meta_log = MetaLog(settings, on_change=on_change)
     readiness = Readiness(settings, meta_log)
     operator = Operator(settings, meta_log)
+    queries = QueryRoutes(settings)
     resources = (
         DeploymentRoutes(meta_log, SystemClock(), outbound, defaults),
         ServiceRoutes(meta_log, defaults, ingress=ingress_endpoint(settings)),
@@ -60,7 +61,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         LimitRoutes(meta_log, SystemClock()),
         InvocationRoutes(operator),
         BatchRoutes(operator),
-        QueryRoutes(settings),
+        queries,
         HealthRoutes(readiness, cluster=settings.cluster_name),
         AbsentRoutes(),
         VersionRoutes(settings),
@@ -80,6 +81,7 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
         stop.cancel()
         bootstrap.cancel()
         await admin.close()
+        queries.close()
         await readiness.close()
         await publisher.close()
         await meta_log.close()

@@ -66,7 +66,8 @@ class QueryApi:
                 task.cancel()
 
     def _forget(self, key: tuple[Connection, int], task: asyncio.Task[None]) -> None:
-        self._running.pop(key, None)
+        if self._running.get(key) is task:
+            del self._running[key]
 
     async def _run(self, connection: Connection, request: QueryRequest) -> None:
         try:

@@ -18,7 +18,7 @@ from metad.registry.errors import DiscoveryError, ManifestError
 from metad.registry.outcomes import Rejected, Rejection
 from shared.errors import EverlogError, UnavailableError
 
-__all__ = ["AdminError", "FormError", "error_middleware", "json_response", "rejected"]
+__all__ = ["AdminError", "FormError", "PlainResponse", "error_middleware", "json_response", "rejected"]
 
 _log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -51,6 +51,10 @@ class FormError(EverlogError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class PlainResponse(web.Response):
+    """One that is never compressed."""
 
 
 def json_response(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -98,7 +102,9 @@ def _again(response: web.StreamResponse) -> web.StreamResponse:
 
 
 def _compressed(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Large answers are squeezed for clients that can take it; streams of queries are left as they are."""
+    """Large answers are squeezed for clients that can take it; those of queries are left as they are."""
+    if isinstance(response, PlainResponse):
+        return response
     if isinstance(response, web.Response) and (response.content_length or 0) >= _COMPRESSED_FROM_BYTES:
         response.headers["Vary"] = "Accept-Encoding"
         if _takes_gzip(request.headers.get("Accept-Encoding", "")):

@@ -9,8 +9,8 @@ import msgspec
 from aiohttp import web
 
 from metad.admin.bodies import QueryBody, read_json
-from metad.admin.errors import json_response
-from metad.peers import Conversation, converse
+from metad.admin.errors import PlainResponse, json_response
+from metad.peers import Conversation, Conversations
 from shared.api.sql import CancelQuery, QueryChunk, QueryEnd, QueryError, QueryRequest, SqlReply
 from shared.config import Settings
 from shared.errors import UnavailableError
@@ -40,6 +40,11 @@ class QueryRoutes:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._sqld = Conversations(settings.socket("sqld"), _decode_reply, name="sqld")
+
+    def close(self) -> None:
+        """Let the connections to sqld go."""
+        self._sqld.close()
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/query", self.query)]
@@ -48,12 +53,12 @@ class QueryRoutes:
         body = await read_json(request, QueryBody)
         form, content_type = _FORMATS.get(request.headers.get("Accept", "").strip(), _ARROW)
         answer = asyncio.create_task(self._ask(request, body.query, form, content_type))
-        gone = asyncio.create_task(_gone(request))
         try:
-            # A query may run long before it has anything to write: only this notices a client that left.
-            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+            # A query may run long before it has anything to write: only this notices a client that left, for aiohttp
+            # does not tell a handler.
+            while not answer.done() and not _has_gone(request):
+                await asyncio.wait((answer,), timeout=_LOOK_EVERY_S)
         finally:
-            gone.cancel()
             answer.cancel()
         try:
             return await answer
@@ -62,7 +67,7 @@ class QueryRoutes:
 
     async def _ask(self, request: web.Request, sql: str, form: str, content_type: str) -> web.StreamResponse:
         try:
-            async with converse(self._settings.socket("sqld"), _decode_reply, name="sqld") as conversation:
+            async with self._sqld.converse() as conversation:
                 conversation.send(QueryRequest(_REQUEST_ID, sql, form))
                 try:
                     return await self._answer(request, conversation, content_type)
@@ -81,12 +86,19 @@ class QueryRoutes:
         except TimeoutError:
             return json_response({"message": "sqld did not answer in time"}, status=503)
         if isinstance(first, QueryError):
+            conversation.over = True
             return json_response({"message": first.message}, status=first.status)
+        known, last = _at_hand(conversation, first)
+        if isinstance(last, QueryEnd):
+            conversation.over = True
+            return PlainResponse(body=known, content_type=content_type)
         response = web.StreamResponse()
         response.content_type = content_type
         await response.prepare(request)
         try:
-            await self._stream(response, conversation, first)
+            if known:
+                await response.write(known)
+            await self._stream(response, conversation, last)
         except UnavailableError as error:
             # The status is on its way: only a cut connection tells the client that this is not all.
             _log.warning("query cut: %s", error)
@@ -94,21 +106,30 @@ class QueryRoutes:
                 request.transport.abort()
         return response
 
-    async def _stream(
-        self, response: web.StreamResponse, conversation: Conversation, first: QueryChunk | QueryEnd
-    ) -> None:
-        message: QueryChunk | QueryEnd | QueryError = first
-        while isinstance(message, QueryChunk):
-            await response.write(message.data)
+    async def _stream(self, response: web.StreamResponse, conversation: Conversation, known: SqlReply | None) -> None:
+        """The rest of an answer. `known`: its next message, if it is here."""
+        message = known
+        while message is None or isinstance(message, QueryChunk):
+            if message is not None:
+                await response.write(message.data)
             async with asyncio.timeout(self._settings.query_timeout_s + _SLACK_S):
                 message = await conversation.receive()
+        conversation.over = True
         if isinstance(message, QueryError):
             raise UnavailableError(message.message)
         await response.write_eof()
 
 
-async def _gone(request: web.Request) -> None:
-    """Until the client has closed its connection."""
-    # aiohttp does not tell a handler.
-    while (transport := request.transport) is not None and not transport.is_closing():  # noqa: ASYNC110
-        await asyncio.sleep(_LOOK_EVERY_S)
+def _at_hand(conversation: Conversation, first: SqlReply) -> tuple[bytes, SqlReply | None]:
+    """What has come of the body, and the message behind it, if that is here: a small answer is sent as one."""
+    pieces: list[bytes] = []
+    message: SqlReply | None = first
+    while isinstance(message, QueryChunk):
+        pieces.append(message.data)
+        message = conversation.at_hand()
+    return b"".join(pieces), message
+
+
+def _has_gone(request: web.Request) -> bool:
+    """The client has closed its connection."""
+    return (transport := request.transport) is None or transport.is_closing()

@@ -36,6 +36,7 @@ __all__ = [
     "decode_event",
     "decode_inbox",
     "decode_invocation",
+    "decode_invocation_head",
     "decode_journal",
     "decode_lock",
     "decode_meta",
@@ -161,6 +162,18 @@ class InvocationRow(msgspec.Struct, array_like=True):
     def expires_at_ms(self) -> int:
         """When a completed invocation is forgotten."""
         return self.completed_at_ms + self.completion_retention_ms
+
+
+class InvocationHead(msgspec.Struct, array_like=True, gc=False):
+    """The first fields of an `InvocationRow`, for who reads no others: to decode them takes a quarter of the time."""
+
+    status: int
+    target: msgspec.Raw
+    generation: int
+    journal_length: int
+    command_count: int
+    created_at_ms: int
+    modified_at_ms: int
 
 
 class JournalRow(msgspec.Struct, array_like=True, gc=False):
@@ -302,6 +315,7 @@ _STATUS_AT = 3
 
 encode = msgspec.msgpack.Encoder().encode
 decode_invocation = msgspec.msgpack.Decoder(InvocationRow).decode
+decode_invocation_head = msgspec.msgpack.Decoder(InvocationHead).decode
 decode_journal = msgspec.msgpack.Decoder(JournalRow).decode
 decode_dropped = msgspec.msgpack.Decoder(DroppedRow).decode
 decode_event = msgspec.msgpack.Decoder(EventRow).decode

@@ -2,7 +2,7 @@
 
 Modules:
     context         DataFusion's session: tables, views, memory and what is refused
-    datasets        a table as DataFusion scans it: columns and keys that the query needs, no more
+    datasets        a table as DataFusion, or a look-up, scans it: columns and keys that the query needs, no more
     scan            where the rows of one scan come from: opened while the plan is made, read when it runs
     batches         rows -> Arrow batches of a bounded size
     expressions     DataFusion's filter -> predicate
@@ -22,6 +22,7 @@ Modules:
     json_sql        calls of JSON functions as DataFusion can plan them (pure)
     json_functions  the JSON functions themselves
     text_formats    times, durations and intervals as text (pure)
+    lookups         `select … where id = '…'`, read off the statement's text (pure)
     refusals        what is refused before it is planned (pure)
     failures        DataFusion's messages -> SQLSTATE and HTTP status (pure)
 """

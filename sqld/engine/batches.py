@@ -52,10 +52,12 @@ def to_batch(rows: list[Any], schema: pa.Schema, columns: Columns) -> pa.RecordB
     arrays = []
     for field in schema:
         column = columns.get(field.name)
-        if column is None:
+        values = None if column is None else [column(row) for row in rows]
+        # To make an array of nulls out of them takes seven times as long.
+        if values is None or (len(values) == 1 and values[0] is None):
             arrays.append(pa.nulls(len(rows), field.type))
         else:
-            arrays.append(pa.array([column(row) for row in rows], field.type))
+            arrays.append(pa.array(values, field.type))
     if not arrays:
         # count(*) needs no column, but the number of rows.
         return pa.RecordBatch.from_arrays([pa.nulls(len(rows))], ["_"]).select([])
@@ -72,7 +74,8 @@ def kept_rows(rows: list[Any], tested: pa.RecordBatch, filter: pc.Expression) ->
 
 def slices(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """A batch in pieces of a bounded size. Raises QueryFailure for a row that is too wide to be sent."""
-    if batch.nbytes <= _BYTES_MAX:
+    # The first tells of what a batch is a part of, too, but takes microseconds instead of hundreds of them.
+    if batch.get_total_buffer_size() <= _BYTES_MAX or batch.nbytes <= _BYTES_MAX:
         yield batch
         return
     rows = max(1, batch.num_rows * _BYTES_MAX // batch.nbytes)

@@ -22,8 +22,9 @@ from sqld.engine.first_rows import first_of, may_have_first
 from sqld.engine.hints import hints_of, may_have_list
 from sqld.engine.json_functions import register_json_functions
 from sqld.engine.json_sql import with_json_functions
+from sqld.engine.lookups import columns_of, lookup_of
 from sqld.engine.pace import Pace
-from sqld.engine.queries import Explanation, Query
+from sqld.engine.queries import Explanation, LookupQuery, PlannedQuery, Query
 from sqld.engine.refusals import refusal_of
 from sqld.engine.scope import Scope, Stores
 from sqld.tables import everlog_read_lsns
@@ -36,6 +37,8 @@ CATALOG = "restate"
 _READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
 #: What asks about the tables themselves.
 _ABOUT_TABLES = re.compile(r"\binformation_schema\b|^\s*(?:show|describe|desc)\b", re.I)
+#: The column that tells a row's partition, wherever it is text.
+_ID = "id"
 _LIMIT = re.compile(r"\blimit\s+(\d{1,9})\b", re.I)
 
 
@@ -83,25 +86,30 @@ class Engine:
         self._context = new_context(runtime, information_schema=False)
         # The binding has no other way to it.
         self._context.sql(f"SET datafusion.runtime.max_temp_directory_size = '{max(1, spill_bytes >> 10)}K'")
-        self.register_tables(self._context, one_pass=True)
+        self._tables = self.register_tables(self._context, one_pass=True)
         self._about_tables: SessionContext | None = None
 
-    def register_tables(self, context: SessionContext, *, one_pass: bool = False) -> None:
-        """Make all tables, views and JSON functions known to a session. `one_pass`: views that a scan can make are
-        tables."""
+    def register_tables(self, context: SessionContext, *, one_pass: bool = False) -> dict[str, TableDataset]:
+        """Make all tables, views and JSON functions known to a session; the tables by name. `one_pass`: views that a
+        scan can make are tables."""
         register_json_functions(context)
         sources = {name: (TABLES[name].columns, source) for name, source in SOURCES.items()}
         views = dict(VIEWS)
         if one_pass:
             sources |= {name: (views.pop(name).columns, source) for name, source in ONE_PASS.items()}
-        for name, (columns, source) in sources.items():
-            context.register_dataset(name, TableDataset(name, schema_of(columns), source, self._current_scope))
+        tables = {
+            name: TableDataset(name, schema_of(columns), source, self._current_scope)
+            for name, (columns, source) in sources.items()
+        }
+        for name, table in tables.items():
+            context.register_dataset(name, table)
         for view in views.values():
             context.sql(f"CREATE VIEW {view.name} AS {view.sql}")
         schema = schema_of(everlog_read_lsns.COLUMNS)
         dataset = TableDataset("everlog_read_lsns()", schema, everlog_read_lsns.SOURCE, self._current_scope)
-        table = Table(dataset)
-        context.register_udtf(udtf(lambda: table, "everlog_read_lsns"))
+        function = Table(dataset)
+        context.register_udtf(udtf(lambda: function, "everlog_read_lsns"))
+        return tables
 
     def set_catalog(self, catalog: Catalog) -> None:
         """Queries planned from now on see this one."""
@@ -119,14 +127,36 @@ class Engine:
         refused = refusal_of(sql)
         if refused is not None:
             raise refused
+        if context is None and (looked_up := self._looked_up(sql, parameters, cancelled)) is not None:
+            return looked_up
         sql = with_json_functions(sql)
         plan = self._plan(sql, parameters, context or self._context_for(sql))
-        scope = Scope(self._settings, self._stores, self._catalog, cancelled, self._pace)
+        scope = self._new_scope(cancelled)
         _hint(scope, sql, plan)
         limits = _LIMIT.findall(sql)
         scope.rows_hint = int(limits[0]) if len(limits) == 1 else 0
-        kind = Explanation if is_explain(sql) and plan.schema().names == ["plan_type", "plan"] else Query
+        kind = Explanation if is_explain(sql) and plan.schema().names == ["plan_type", "plan"] else PlannedQuery
         return kind(plan, scope, self._enter)
+
+    def _looked_up(self, sql: str, parameters: list[pa.Scalar], cancelled: threading.Event) -> Query | None:
+        """The query, when it only looks up rows by their id; None: plan it."""
+        lookup = lookup_of(sql)
+        table = None if lookup is None else self._tables.get(lookup.table)
+        if lookup is None or table is None or lookup.column != _ID or _ID not in table.schema.names:
+            return None
+        columns = columns_of(lookup, table.schema.names)
+        if columns is None or not (0 <= lookup.number <= len(parameters)):
+            return None
+        text: Any = lookup.text
+        if lookup.number:
+            value = parameters[lookup.number - 1]
+            if not pa.types.is_string(value.type):
+                return None
+            text = value.as_py()
+        return LookupQuery(table, columns, (_ID, text), lookup.limit, self._new_scope(cancelled))
+
+    def _new_scope(self, cancelled: threading.Event) -> Scope:
+        return Scope(self._settings, self._stores, self._catalog, cancelled, self._pace)
 
     def _context_for(self, sql: str) -> SessionContext:
         """information_schema is a catalogue more to plan over, and there views are to be views."""

@@ -18,7 +18,7 @@ from sqld.engine.batches import Chunks, kept_rows, to_batch
 from sqld.engine.expressions import predicate_of
 from sqld.engine.first_rows import FirstRows
 from sqld.engine.predicates import Predicate, bounds_of_columns, fields_of, narrowed
-from sqld.engine.scan import open_scan
+from sqld.engine.scan import Wanted, open_scan
 from sqld.engine.scope import ScanNote, Scope
 from sqld.tables.keyspace import Bounds, Constraints
 from sqld.tables.source import Columns, Source
@@ -58,7 +58,16 @@ class TableDataset(ds.Dataset):  # type: ignore[misc]
         first = scope.first.get(self._name)
         if first is not None and _orders(self._schema, first.column) and first.column in self._source.columns:
             note.first = first
-        return [_Fragment(self._schema, self._source, filter, scope, note, scope.hints.get(self._name, {}))]
+        understood = _understood(filter, self._schema)
+        return [_Fragment(self._schema, self._source, understood, scope, note, scope.hints.get(self._name, {}))]
+
+    def look_up(self, scope: Scope, column: str, text: str, names: list[str]) -> Iterator[pa.RecordBatch]:
+        """Columns of the rows in which one column is a text, without an engine. The scan is opened at once."""
+        note = ScanNote(self._name, names, len(self._schema), f'({column} == "{text}")')
+        scope.scans.append(note)
+        equal = _Filter(bounds={column: Bounds(frozenset((text,)))}, equal=(column, text))
+        fragment = _Fragment(self._schema, self._source, equal, scope, note, {})
+        return fragment.scanner(columns=names).to_batches()
 
 
 class _Scanner:
@@ -80,7 +89,7 @@ class _Fragment:
         self,
         schema: pa.Schema,
         source: Source,
-        filter: pc.Expression | None,
+        filter: _Filter,
         scope: Scope,
         note: ScanNote,
         hints: Constraints,
@@ -90,8 +99,7 @@ class _Fragment:
         self._scope = scope
         self._note = note
         self._filter = filter
-        self._tested, bounds, self._equal = _understood(filter, schema)
-        self._scan = open_scan(scope, source, narrowed(bounds, hints), note)
+        self._scan = open_scan(scope, source, narrowed(filter.bounds, hints), note)
 
     def scanner(
         self,
@@ -105,21 +113,19 @@ class _Fragment:
 
     def _batches(self, wanted: pa.Schema) -> Iterator[pa.RecordBatch]:
         """The filter is applied exactly, on its own columns first: the others are made of the rows that pass."""
-        columns, tested = self._source.columns, self._tested
-        asked = set(wanted.names) | set([] if tested is None else tested.names)
-        wants = self._note.first
-        first = None if wants is None else FirstRows(wants, columns[wants.column])
-        if wants is not None:
-            asked.add(wants.column)
-        for chunk in Chunks(self._scan.rows(asked), self._scope.rows_hint):
+        columns, filter = self._source.columns, self._filter
+        asked = set(wanted.names) | filter.columns
+        of, first, first_alone = self._note.first, None, None
+        if of is not None:
+            first = FirstRows(of, columns[of.column])
+            first_alone = Wanted(of.column, first.test_of)
+            asked.add(of.column)
+        for chunk in Chunks(self._scan.rows(asked, first_alone), self._scope.rows_hint):
             self._scope.check()
             self._note.rows_read += len(chunk)
             if first is not None:
                 chunk = first.possible(chunk)
-            if self._equal is not None and len(chunk) <= _FEW_ROWS:
-                chunk = _equal_rows(chunk, *self._equal, columns)
-            elif tested is not None and chunk:
-                chunk = kept_rows(chunk, to_batch(chunk, tested, columns), self._filter)
+            chunk = filter.passed(chunk, columns)
             if first is not None:
                 chunk = first.seen(chunk)
             self._note.rows_kept += len(chunk)
@@ -127,19 +133,47 @@ class _Fragment:
                 yield to_batch(chunk, wanted, columns)
 
 
-def _understood(
-    filter: pc.Expression | None, schema: pa.Schema
-) -> tuple[pa.Schema | None, dict[str, Bounds], tuple[str, str] | None]:
-    """The columns that a filter reads, what it says of them, and the column and text that it is the equality of, if it
-    is just that. One that we do not understand is applied to whole rows, and says nothing."""
+class _Filter:
+    """What a scan's rows must be: `expression` over the columns `tested`, or that one column is a text (`equal`: column
+    and text), or both, which then say the same. `bounds`: what that says of single columns."""
+
+    def __init__(
+        self,
+        *,
+        expression: pc.Expression | None = None,
+        tested: pa.Schema | None = None,
+        bounds: dict[str, Bounds] | None = None,
+        equal: tuple[str, str] | None = None,
+    ) -> None:
+        self._expression = expression
+        self._tested = tested
+        self._equal = equal
+        self.bounds = bounds or {}
+        self.columns = set([] if tested is None else tested.names) | set([] if equal is None else equal[:1])
+
+    def passed(self, rows: list[Any], columns: Columns) -> list[Any]:
+        """Those of the rows that pass."""
+        if self._equal is not None and (len(rows) <= _FEW_ROWS or self._tested is None):
+            # Of a look-up: Arrow takes 0.3 ms to filter one row.
+            column, text = self._equal
+            value_of = columns.get(column)
+            return [] if value_of is None else [row for row in rows if value_of(row) == text]
+        if self._tested is None or not rows:
+            return rows
+        return kept_rows(rows, to_batch(rows, self._tested, columns), self._expression)
+
+
+def _understood(filter: pc.Expression | None, schema: pa.Schema) -> _Filter:
+    """A filter of the engine. One that we do not understand is applied to whole rows, and says nothing."""
     if filter is None:
-        return None, {}, None
+        return _Filter()
     try:
         predicate = predicate_of(filter)
         tested = _project(schema, sorted(fields_of(predicate) & set(schema.names)))
-        return tested, bounds_of_columns(predicate), _text_equality(predicate)
+        bounds, equal = bounds_of_columns(predicate), _text_equality(predicate)
+        return _Filter(expression=filter, tested=tested, bounds=bounds, equal=equal)
     except (ValueError, RecursionError):
-        return schema, {}, None
+        return _Filter(expression=filter, tested=schema)
 
 
 def _text_equality(predicate: Predicate) -> tuple[str, str] | None:
@@ -149,12 +183,6 @@ def _text_equality(predicate: Predicate) -> tuple[str, str] | None:
     return None
 
 
-def _equal_rows(rows: list[Any], column: str, text: str, columns: Columns) -> list[Any]:
-    """Of a look-up: Arrow takes 0.3 ms to filter one row."""
-    value_of = columns.get(column)
-    return [] if value_of is None else [row for row in rows if value_of(row) == text]
-
-
 def _orders(schema: pa.Schema, column: str) -> bool:
     """Its values are in the same order for Python as for the engine."""
     kind = schema.field(column).type
@@ -162,4 +190,4 @@ def _orders(schema: pa.Schema, column: str) -> bool:
 
 
 def _project(schema: pa.Schema, columns: list[str] | None) -> pa.Schema:
-    return schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    return schema if columns is None or columns == schema.names else pa.schema([schema.field(name) for name in columns])

@@ -101,6 +101,26 @@ class FirstRows:
         #: Values of the first rows so far, in ascending order, without nulls.
         self._values: list[Any] = []
 
+    def test_of(self, peek: Callable[[bytes], Any]) -> Callable[[bytes], bool]:
+        """Of a stored row, whether it may be among the first by what was seen until then. `peek` gives its value."""
+        # The list itself, which only ever changes.
+        known, limit, nulls, descending = (
+            self._values,
+            self._first.rows,
+            self._first.nulls_first,
+            self._first.descending,
+        )
+
+        def passes(stored: bytes) -> bool:
+            value = peek(stored)
+            if len(known) < limit:
+                return True
+            if value is None:
+                return nulls
+            return bool(value >= known[0] if descending else value <= known[-1])
+
+        return passes
+
     def possible(self, rows: list[Any]) -> list[Any]:
         """Without those that come behind what was seen."""
         if len(self._values) < self._first.rows:

@@ -30,6 +30,8 @@ _PIECE_BYTES = 256 * 1024
 
 def _pieces_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """Journal entries and state may be large: some megabytes a row."""
+    if batch.num_rows <= _PIECE_ROWS and batch.get_total_buffer_size() <= _PIECE_BYTES:
+        return iter((batch,))
     rows = max(1, min(_PIECE_ROWS, batch.num_rows * _PIECE_BYTES // max(1, batch.nbytes)))
     return (batch.slice(start, rows) for start in range(0, batch.num_rows, rows))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from shared.api.partition import InvocationState
 from shared.errors import CorruptionError
@@ -12,13 +12,25 @@ from sqld.engine.stores import StoreSnapshot
 from sqld.tables.keyspace import Constraints, KeyRange, clip
 from sqld.tables.source import CatalogTable, JoinedTable, NodeTable, Source, StoreTable, ViewTable
 
-__all__ = ["Scan", "open_scan"]
+__all__ = ["Scan", "Wanted", "open_scan"]
+
+
+#: Rows that are passed over before it is looked whether the query is to go on.
+_LOOK_EVERY = 4096
+
+
+class Wanted(NamedTuple):
+    """Rows that say something else of a column may be left out."""
+
+    column: str
+    #: How the column is read off a stored value -> whether such a row is wanted.
+    test_of: Callable[[Callable[[bytes], Any]], Callable[[bytes], bool]]
 
 
 class Scan(Protocol):
     """Rows, each with how many bytes it takes in the store. A plan may ask for them more than once."""
 
-    def rows(self, columns: set[str]) -> Iterator[tuple[Any, int]]:
+    def rows(self, columns: set[str], wanted: Wanted | None = None) -> Iterator[tuple[Any, int]]:
         """`columns`: those that will be asked of the rows."""
         ...
 
@@ -46,7 +58,7 @@ class _Listed:
     def __init__(self, rows: Callable[[], Any]) -> None:
         self._rows = rows
 
-    def rows(self, columns: set[str]) -> Iterator[tuple[Any, int]]:
+    def rows(self, columns: set[str], wanted: Wanted | None = None) -> Iterator[tuple[Any, int]]:
         return ((row, 0) for row in self._rows())
 
 
@@ -69,6 +81,7 @@ class _StoreScan:
     ) -> None:
         self._scope = scope
         self._source = source
+        self._note = note
         self._row = source.row
         if isinstance(source, StoreTable) and source.row_under is not None and scope.catalog is not None:
             self._row = source.row_under(scope.catalog)
@@ -85,26 +98,42 @@ class _StoreScan:
         note.of_partitions = len(partitions)
         note.keys = lambda: _in_words(source.ranges, constraints, ranges)
 
-    def rows(self, columns: set[str]) -> Iterator[tuple[Any, int]]:
+    def rows(self, columns: set[str], wanted: Wanted | None = None) -> Iterator[tuple[Any, int]]:
         source = self._source
+        peek = None if wanted is None else source.peeks.get(wanted.column)
+        passes = None if wanted is None or peek is None else wanted.test_of(peek)
         row_of_key = source.row_of_key if columns <= source.key_columns else None
         for opened in self._opened:
             if row_of_key is not None:
                 yield from ((row_of_key(key), 0) for key, _ in self._read(opened, values=False))
                 continue
-            rows = self._stored(opened)
+            rows = self._stored(opened, passes)
             yield from rows if isinstance(source, StoreTable) else self._joined(source, opened.partition_id, rows)
 
-    def _stored(self, opened: _Opened) -> Iterator[tuple[Any, int]]:
+    def _stored(self, opened: _Opened, passes: Callable[[bytes], bool] | None) -> Iterator[tuple[Any, int]]:
         row_of = self._row
+        passed_over = 0
         for key, value in self._read(opened, values=True):
             try:
-                row = row_of(key, value)
+                if passes is not None and not passes(value):
+                    passed_over += 1
+                    row = None
+                else:
+                    row = row_of(key, value)
             except Exception as error:
                 text = f"partition {opened.partition_id}: unreadable row {key.hex()}: {error}"
                 raise CorruptionError(text) from error
             if row is not None:
                 yield row, len(value)
+            elif passed_over >= _LOOK_EVERY:
+                passed_over = self._passed_over(passed_over)
+        self._passed_over(passed_over)
+
+    def _passed_over(self, count: int) -> int:
+        """So many rows were read that nobody wants; 0."""
+        self._note.rows_read += count
+        self._scope.check()
+        return 0
 
     def _read(self, opened: _Opened, *, values: bool) -> Iterator[tuple[bytes, bytes]]:
         snapshot: StoreSnapshot | None = opened.snapshot

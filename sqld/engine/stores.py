@@ -138,9 +138,11 @@ class PartitionStore:
 
     def _read_identity(self) -> bytes | None:
         # Opening as a secondary would create a missing directory: look first. CURRENT is written last.
+        # By the plain calls: those of a Path take three times as long, a tenth of a look-up.
         try:
-            (self._path / "CURRENT").stat()
-            return (self._path / "IDENTITY").read_bytes()
+            os.stat(f"{self._path}/CURRENT")
+            with open(f"{self._path}/IDENTITY", "rb", buffering=0) as file:
+                return file.read()
         except FileNotFoundError:
             return None
 

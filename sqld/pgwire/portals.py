@@ -155,25 +155,54 @@ class Portal:
             _one_each(self.formats, self._columns)
         return self._columns
 
-    async def run(self, on_columns: Callable[[list[Column]], None], on_data: Callable[[bytes], None]) -> Fetched:
-        """Plan it and give all rows as text, the columns before them: a statement without parameters."""
-        assert self.statement.query is not None
-        fetched = await self._query.run(
-            self.statement.query.sql, Output("pg"), on_data, on_columns=on_columns, session=self._session
-        )
-        self.finished = True
-        return fetched
+    @property
+    def runs_at_once(self) -> bool:
+        """Nobody has planned it, and its columns need not be known to run it."""
+        return self._columns is None and not self.finished and len(self.formats) <= 1
 
     async def fetch(
-        self, max_rows: int, on_data: Callable[[bytes], None], *, formats: list[int] | None = None
+        self,
+        max_rows: int,
+        on_data: Callable[[bytes], None],
+        *,
+        formats: list[int] | None = None,
+        on_columns: Callable[[list[Column]], None] | None = None,
     ) -> Fetched:
-        """The next rows, 0 for all; `formats` instead of its own."""
+        """The next rows, 0 for all, and before them the columns for who wants them; `formats` instead of its own."""
+        if max_rows == 0 and formats is None and self.runs_at_once:
+            return await self._run(on_data, on_columns)
+        if on_columns is not None:
+            on_columns(await self.columns())
         if self.finished:
             return Fetched(0, True)
         columns = await self.columns()
         codes = None if formats is None else _one_each(formats, columns)
         fetched = await self._query.fetch(max_rows, on_data, formats=codes)
         self.finished = fetched.complete
+        return fetched
+
+    async def _run(
+        self, on_data: Callable[[bytes], None], on_columns: Callable[[list[Column]], None] | None
+    ) -> Fetched:
+        """Plan it and give all rows, with one question to the worker."""
+        assert self.statement.query is not None
+
+        def planned(columns: list[Column]) -> None:
+            self._columns = columns
+            if on_columns is not None:
+                on_columns(columns)
+
+        fetched = await self._query.run(
+            self.statement.query.sql,
+            Output("pg", self.formats),
+            on_data,
+            on_columns=planned,
+            parameters=self.arguments.values,
+            formats=self.arguments.formats,
+            types=list(self.statement.parameter_types),
+            session=self._session,
+        )
+        self.finished = True
         return fetched
 
     def pressure(self, high: bool) -> None:

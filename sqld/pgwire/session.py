@@ -60,6 +60,8 @@ class Session:
         self._running: asyncio.Task[Any] | None = None
         self._cancelled = False
         self._ending = False
+        #: The portal whose description is sent when it is executed, with the next message: a worker is asked once.
+        self._owed: str | None = None
         long = startup.protocol_version & 0xFFFF >= MINOR_WITH_LONG_KEYS
         self.key: CancelKey = (secrets.randbelow(2**31 - 1) + 1, secrets.token_bytes(32 if long else 4))
 
@@ -79,7 +81,7 @@ class Session:
                         return
                     skipping = await self._on_message(message, skipping=skipping)
                 except MalformedMessageError as error:
-                    skipping = self._on_malformed(error, skipping=skipping)
+                    skipping = await self._settle() or self._on_malformed(error, skipping=skipping)
                 await self._connection.drained()
                 if self._ending and not self._connection.coming():
                     text = "terminating connection: the server is shutting down"
@@ -176,7 +178,7 @@ class Session:
         portal = Portal(Statement(piece.sql, []), Arguments([], []), [], self._new_query(), self._facts())
         self._connection.on_pressure = portal.pressure
         try:
-            fetched = await self._guarded(portal.run(self._describe_rows, self._connection.send_raw))
+            fetched = await self._guarded(portal.fetch(0, self._connection.send_raw, on_columns=self._describe_rows))
         finally:
             self._connection.on_pressure = None
             portal.close()
@@ -189,6 +191,8 @@ class Session:
 
     async def _extended(self, message: m.PGMessage) -> bool:
         """False: it failed, skip what follows."""
+        if not (isinstance(message, m.Execute) and message.portal == self._owed) and await self._settle():
+            return False
         statement: Statement | None = None
         try:
             if isinstance(message, m.Parse):
@@ -216,6 +220,20 @@ class Session:
             self._fail(failure, None if statement is None else statement.query)
             return False
         return True
+
+    async def _settle(self) -> bool:
+        """Send the description that was put off. True: it failed, skip what follows."""
+        name, self._owed = self._owed, None
+        if name is None:
+            return False
+        portal = self._state.portal(name)
+        try:
+            columns = await self._guarded(portal.columns())
+        except QueryFailure as failure:
+            self._fail(failure, portal.statement.query)
+            return True
+        self._connection.send(row_description(columns, portal.formats))
+        return False
 
     def _meant(self, kind: str, name: str) -> Statement:
         if kind == "P":
@@ -268,17 +286,21 @@ class Session:
             self._connection.send(shown or m.NoData())
             return
         elif portal is not None:
+            if portal.runs_at_once and self._connection.coming() == "E":
+                self._owed = message.name
+                return
             columns = await self._guarded(portal.columns())
         self._connection.send(row_description(columns or [], formats))
 
     async def _execute(self, message: m.Execute) -> None:
         portal = self._state.portal(message.portal)
+        owed, self._owed = self._owed is not None, None
         command = portal.command
         self._state.check(command)
         if portal.statement.empty:
             self._connection.send(m.EmptyQueryResponse())
         elif command is None:
-            fetched = await self._stream(portal, message.max_rows)
+            fetched = await self._stream(portal, message.max_rows, describes=owed)
             done = m.CommandComplete(tag=tag_of(portal.statement.piece.sql, fetched.rows))
             self._connection.send(done if fetched.complete else m.PortalSuspended())
         elif command.kind == "declare":
@@ -375,13 +397,24 @@ class Session:
         return min(own, self._timeout_s) if own else self._timeout_s
 
     async def _stream(
-        self, portal: Portal, max_rows: int, *, formats: list[int] | None = None, discard: bool = False
+        self,
+        portal: Portal,
+        max_rows: int,
+        *,
+        formats: list[int] | None = None,
+        discard: bool = False,
+        describes: bool = False,
     ) -> Fetched:
-        """The next rows, to the client unless they are to be discarded."""
+        """The next rows, to the client unless they are to be discarded; `describes`: what they are made of first."""
+
+        def on_columns(columns: list[Column]) -> None:
+            self._connection.send(row_description(columns, portal.formats))
+
         on_data: Callable[[bytes], None] = (lambda data: None) if discard else self._connection.send_raw
         self._connection.on_pressure = portal.pressure
         try:
-            return await self._guarded(portal.fetch(max_rows, on_data, formats=formats))
+            fetch = portal.fetch(max_rows, on_data, formats=formats, on_columns=on_columns if describes else None)
+            return await self._guarded(fetch)
         finally:
             self._connection.on_pressure = None
 

@@ -51,6 +51,7 @@ class StoreTable(msgspec.Struct, frozen=True):
 
     `row_under`, where there is one, gives the `row` that shows what the catalog says of it as well. `row_of_key`, where
     there is one, makes a row for those columns that the key alone tells (`key_columns`): no value is read for them.
+    `peeks`: columns whose value is read off a stored value for less than a row costs.
     """
 
     ranges: Callable[[Constraints], list[KeyRange]]
@@ -59,6 +60,7 @@ class StoreTable(msgspec.Struct, frozen=True):
     row_of_key: Callable[[bytes], Any] | None = None
     key_columns: frozenset[str] = frozenset()
     row_under: Callable[[Catalog], Callable[[bytes, bytes], Any]] | None = None
+    peeks: Mapping[str, Callable[[bytes], Any]] = {}
 
 
 class JoinedTable(msgspec.Struct, frozen=True):
@@ -66,7 +68,7 @@ class JoinedTable(msgspec.Struct, frozen=True):
 
     `joined` makes a row of one of the store's and the worker's, None where no worker has it. `may_run` says of a row
     of the store that some worker may have it: while none of those that were read may, no worker is asked.
-    `row_of_key` and `key_columns` as of `StoreTable`; its rows are not joined.
+    `row_of_key`, `key_columns` and `peeks` as of `StoreTable`; what they give is not joined.
     """
 
     ranges: Callable[[Constraints], list[KeyRange]]
@@ -77,6 +79,7 @@ class JoinedTable(msgspec.Struct, frozen=True):
     columns: Columns
     row_of_key: Callable[[bytes], Any] | None = None
     key_columns: frozenset[str] = frozenset()
+    peeks: Mapping[str, Callable[[bytes], Any]] = {}
 
 
 class CatalogTable(msgspec.Struct, frozen=True):

@@ -73,4 +73,5 @@ SOURCE = JoinedTable(
     columns=_columns(),
     row_of_key=lambda key: _Row(_Known(key[1:]), None),
     key_columns=frozenset(("id",)),
+    peeks=sys_invocation_status.SOURCE.peeks,
 )

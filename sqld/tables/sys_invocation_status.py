@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from shared.ids import encode_invocation_id, partition_key_of
 from shared.storage.keys import INVOCATION
-from shared.storage.values import Status, decode_invocation
+from shared.storage.values import Status, decode_invocation, decode_invocation_head
 from shared.wal.commands import Failure, HandlerKind
 from shared.wal.futures import Combinator, Future, FutureNode, Leaf, completion_of, signal_of
 from sqld.tables.future_json import future_json
@@ -118,4 +118,8 @@ SOURCE = StoreTable(
     columns=_COLUMNS,
     row_of_key=lambda key: _Known(key[1:]),
     key_columns=frozenset(("partition_key", "id")),
+    peeks={
+        "created_at": lambda value: decode_invocation_head(value).created_at_ms or None,
+        "modified_at": lambda value: decode_invocation_head(value).modified_at_ms or None,
+    },
 )

@@ -125,7 +125,9 @@ def _lower_others() -> None:
 def _anonymous_bytes() -> int:
     """Memory that is this process's alone; 0 where that is not told."""
     try:
-        fields = Path("/proc/self/statm").read_text().split()
+        # Of each query: a Path takes three times as long.
+        with open("/proc/self/statm", "rb", buffering=0) as file:
+            fields = file.read().split()
     except OSError:
         return 0
     return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES

@@ -70,6 +70,9 @@ class WorkerPool:
     async def acquire(self, wanted: WorkerLink | None = None) -> WorkerLink:
         """A worker for oneself: `wanted`, or any. Raises WorkerDiedError when the wanted one is gone, and
         QueryFailure when it is nobody's turn for too long."""
+        found = None if wanted is None and self._waiting else self._free(wanted)
+        if found is not None:
+            return found
         ticket = object()
         if wanted is None:
             self._waiting[ticket] = None
@@ -87,18 +90,25 @@ class WorkerPool:
         loop = asyncio.get_running_loop()
         patient_until = loop.time() + _PATIENCE_S
         while True:
-            if wanted is not None and wanted.dead:
-                raise WorkerDiedError
             first = wanted is not None or next(iter(self._waiting)) is ticket
-            for link in (self._links if wanted is None else [wanted]) if first else []:
-                if link.ready and not link.taken:
-                    link.taken = True
-                    return link
+            found = self._free(wanted) if first else None
+            if found is not None:
+                return found
             grows_in_s = self._grows_in_s(patient_until) if wanted is None else None
             if grows_in_s == 0.0:
                 await self._start_worker()
             else:
                 await self._wait_for_change(grows_in_s)
+
+    def _free(self, wanted: WorkerLink | None) -> WorkerLink | None:
+        """The wanted worker, or any, when it is nobody else's: it is taken now. Raises WorkerDiedError."""
+        if wanted is not None and wanted.dead:
+            raise WorkerDiedError
+        for link in self._links if wanted is None else [wanted]:
+            if link.ready and not link.taken:
+                link.taken = True
+                return link
+        return None
 
     def _too_many(self) -> QueryFailure:
         settings = self._settings

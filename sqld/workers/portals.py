@@ -22,6 +22,9 @@ from sqld.workers.protocol import Describe, Described, Fetch, Fetched, Open, Ope
 
 __all__ = ["Portals"]
 
+#: Of an answer that is not sent before its end, since that is near.
+_HELD_BYTES_MAX = 64 * 1024
+
 
 class _Portal:
     def __init__(self, query: Query, writer: BodyWriter) -> None:
@@ -66,27 +69,31 @@ class Portals:
         if request.formats is not None and isinstance(portal.writer, PgRows):
             portal.writer.formats = request.formats
         rows = 0
+        held = b""
         for data, count in self._pieces(portal, request.max_rows):
             if self._cancelled.is_set():
                 raise QueryFailure("canceling statement due to user request", sqlstate=CANCELLED, status=500)
             rows += count
-            if data:
-                send(data)
+            held += data
+            if not portal.query.quick or len(held) > _HELD_BYTES_MAX:
+                send(held)
+                held = b""
         complete = request.max_rows == 0 or rows < request.max_rows
         if complete:
-            send(portal.writer.end())
+            held += self._begin(portal) + portal.writer.end()
             self.close(request.portal)
-        return Fetched(rows, complete)
+        return Fetched(rows, complete, held)
 
     def _pieces(self, portal: _Portal, max_rows: int) -> Iterator[tuple[bytes, int]]:
         # The first batch is awaited before the body begins: an error before it is a whole answer of its own.
         for batch in portal.query.fetch(max_rows):
-            yield self._begin(portal), 0
             count = batch.num_rows
+            begin = self._begin(portal)
             for data in portal.writer.batch(batch):
-                yield data, count
-                count = 0
-        yield self._begin(portal), 0
+                yield begin + data, count
+                begin, count = b"", 0
+            if begin:
+                yield begin, 0
 
     def _begin(self, portal: _Portal) -> bytes:
         if portal.begun:

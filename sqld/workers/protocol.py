@@ -136,10 +136,11 @@ class Chunk(_Message, tag=67):
 
 
 class Fetched(_Message, tag=68):
-    """So many rows were sent now; `complete`: there are no more, and the query is closed."""
+    """So many rows were sent now; `complete`: there are no more, and the query is closed. `data`: the last bytes."""
 
     rows: int
     complete: bool
+    data: bytes = b""
 
 
 class Ready(_Message, tag=70):

@@ -71,6 +71,8 @@ class RemoteQuery:
         with."""
         reply = await self._step(Fetch(self._number, max_rows, formats), on_data)
         assert isinstance(reply, Fetched), reply
+        if reply.data:
+            on_data(reply.data)
         if reply.complete:
             self._forget()
         return reply
@@ -82,13 +84,17 @@ class RemoteQuery:
         on_data: Callable[[bytes], None],
         *,
         on_columns: Callable[[list[Column]], None] | None = None,
+        parameters: list[bytes | None] | None = None,
+        formats: list[int] | None = None,
         types: list[int] | None = None,
         session: dict[str, str] | None = None,
     ) -> Fetched:
         """`open` and `fetch` of all rows, with one question to the worker. The columns come before the first row."""
-        request = Open(self._number, sql, output, [], [], types or [], session or {})
+        request = Open(self._number, sql, output, parameters or [], formats or [], types or [], session or {})
         reply = await self._step(Run(request), on_data, on_columns)
         assert isinstance(reply, Fetched), reply
+        if reply.data:
+            on_data(reply.data)
         self._forget()
         return reply
 

@@ -65,6 +65,8 @@ class Runner:
         self._before: threading.Thread | None = None
         self._engine: Engine | None = None
         self._portals: Portals | None = None
+        #: What is sent with the next message.
+        self._opened = b""
         #: When the request that runs began, by the steady clock; 0.0: none runs.
         self.began = 0.0
 
@@ -150,7 +152,7 @@ class Runner:
             if isinstance(request, Open):
                 return portals.open(request)
             if isinstance(request, Run):
-                self._send(portals.open(request.open))
+                self._opened = encode_frame(encode(portals.open(request.open)))
                 return portals.fetch(Fetch(request.open.portal, 0), self._send_data)
             return portals.fetch(request, self._send_data)
         except QueryFailure as failure:
@@ -177,7 +179,9 @@ class Runner:
             self._send(Chunk(data[at : at + _PIECE_BYTES]))
 
     def _send(self, message: WorkerReply) -> None:
-        self._link.sendall(encode_frame(encode(message)))
+        data = self._opened + encode_frame(encode(message))
+        self._opened = b""
+        self._link.sendall(data)
 
 
 def _collect_rarely() -> None:

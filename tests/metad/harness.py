@@ -146,6 +146,8 @@ class FakePeer:
 
     def __init__(self, path: Path, requests: Any, answer: Callable[[Any], list[msgspec.Struct] | None]) -> None:
         self.requests: list[Any] = []
+        #: Those that asked and are open.
+        self.connections: set[Connection] = set()
         self._answer = answer
         self._server = RpcServer(path, msgspec.msgpack.Decoder(requests).decode, self, name="fake-peer")
 
@@ -157,6 +159,7 @@ class FakePeer:
         await self._server.close()
 
     def on_messages(self, connection: Connection, messages: list[Any]) -> None:
+        self.connections.add(connection)
         for message in messages:
             self.requests.append(message)
             answers = self._answer(message)
@@ -167,7 +170,7 @@ class FakePeer:
                 connection.send(answer)
 
     def on_closed(self, connection: Connection) -> None:
-        pass
+        self.connections.discard(connection)
 
 
 def handler(name: str = "h", **fields: Any) -> dict[str, Any]:

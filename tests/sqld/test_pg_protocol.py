@@ -403,6 +403,37 @@ def test_result_formats_that_do_not_fit_are_an_error_without_a_describe(client: 
     assert _codes(client.until_ready()) == ["08P01"]
 
 
+def test_a_description_comes_before_whatever_is_executed_behind_it(client: Client) -> None:
+    """A worker is asked once for both: what is executed may be another portal, only a part, wrong, or unreadable."""
+    behind = {
+        m.Execute(portal="p").to_wire(): ["DataRow", "DataRow", "CommandComplete"],
+        m.Execute(portal="p", max_rows=1).to_wire(): ["DataRow", "PortalSuspended"],
+        m.Execute(portal="q").to_wire(): ["DataRow", "CommandComplete"],
+        m.Execute(portal="nope").to_wire(): ["ErrorResponse"],
+        b"E" + struct.pack(">i", 5) + b"x": ["ErrorResponse"],
+    }
+    for execute, answered in behind.items():
+        client.send(
+            m.Parse(statement="s", query="SELECT x FROM generate_series(1, 2) t(x) WHERE x <= $1::bigint"),
+            m.Bind(portal="p", statement="s", param_values=[b"2"]),
+            m.Bind(portal="q", statement="s", param_values=[b"1"]),
+        )
+        client.raw(m.Describe(kind="P", name="p").to_wire() + execute + m.Sync().to_wire())
+        kinds = _kinds(client.until_ready())
+        assert kinds == ["ParseComplete", "BindComplete", "BindComplete", "RowDescription", *answered, "ReadyForQuery"]
+        client.send(m.Close(kind="S", name="s"), m.Sync())
+        client.until_ready()
+    client.send(m.Parse(query="SELECT nope"), m.Bind(), m.Describe(kind="P"), m.Execute(), m.Sync())
+    answers = client.until_ready()
+    assert (_kinds(answers)[2:], _codes(answers)) == (["ErrorResponse", "ReadyForQuery"], ["42703"])
+
+
+def test_a_portal_that_was_run_gives_no_more_and_is_described_still(client: Client) -> None:
+    client.send(m.Parse(query="SELECT 1"), m.Bind(), m.Execute(), m.Execute(), m.Describe(kind="P"), m.Sync())
+    kinds = _kinds(client.until_ready())
+    assert kinds[2:] == ["DataRow", "CommandComplete", "CommandComplete", "RowDescription", "ReadyForQuery"]
+
+
 def test_settings_of_a_transaction_go_with_it(client: Client) -> None:
     answers = client.query("BEGIN; SET application_name = 'inside'; ROLLBACK; SHOW application_name")
     told = [answer.value for answer in answers if isinstance(answer, m.ParameterStatus)]

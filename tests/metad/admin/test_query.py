@@ -123,3 +123,36 @@ def test_a_client_that_goes_away_before_the_answer_cancels_the_query(tmp_path: P
             await until(lambda: CancelQuery(1) in sqld.requests)
 
     uvloop.run(main())
+
+
+def test_the_connection_to_sqld_is_kept_for_the_next_query(tmp_path: Path) -> None:
+    """Not one that is lost, and not one on which more may come."""
+
+    async def main() -> None:
+        settings = new_settings(tmp_path)
+        query = {"query": "select 1"}
+        async with Node(settings) as node:
+            async with FakePeer(settings.socket("sqld"), SqlRequest, _rows) as sqld:
+                for _ in range(3):
+                    assert (await node.call("POST", "/query", query)).body == b'{"rows":[]}'
+                assert len(sqld.connections) == 1
+                replies = await asyncio.gather(*(node.call("POST", "/query", query) for _ in range(9)))
+                assert {reply.body for reply in replies} == {b'{"rows":[]}'}
+                await until(lambda: len(sqld.connections) <= 4)
+            cut = [QueryChunk(1, b"part"), QueryError(1, 500, "memory")]
+            async with FakePeer(settings.socket("sqld"), SqlRequest, lambda request: cut) as sqld:
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await node.call("POST", "/query", query)
+            async with FakePeer(settings.socket("sqld"), SqlRequest, _rows) as sqld:
+                assert (await node.call("POST", "/query", query)).status == 200
+        await until(lambda: not sqld.connections)
+
+    uvloop.run(main())
+
+
+def test_a_small_answer_is_not_chunked_and_a_large_one_is(tmp_path: Path) -> None:
+    large = [QueryChunk(1, b"x" * 100_000)] * 50 + [QueryEnd(1)]
+    for answer, chunked in ((_rows(None), False), (large, True)):
+        reply, _ = _query(tmp_path, lambda request, answer=answer: answer, headers={"Accept-Encoding": "gzip"})
+        assert ("Transfer-Encoding" in reply.headers, "Content-Encoding" in reply.headers) == (chunked, False)
+        assert reply.body == b"".join(each.data for each in answer if isinstance(each, QueryChunk))

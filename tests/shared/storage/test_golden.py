@@ -38,6 +38,26 @@ def decoder(name: str) -> Callable[[bytes], Any]:
     return DECODERS[name.partition("-")[0]]
 
 
+def test_an_invocations_head_is_read_off_rows_of_every_release() -> None:
+    read = 0
+    for golden in RELEASED.values():
+        for name, value in golden.items():
+            if name.partition("-")[0] == "invocation":
+                row, head = values.decode_invocation(value), values.decode_invocation_head(value)
+                assert head == values.InvocationHead(
+                    row.status.value,
+                    head.target,
+                    row.generation,
+                    row.journal_length,
+                    row.command_count,
+                    row.created_at_ms,
+                    row.modified_at_ms,
+                )
+                assert msgspec.msgpack.decode(head.target, type=type(row.target)) == row.target
+                read += 1
+    assert read >= len(RELEASED)
+
+
 def test_keys_are_what_they_were() -> None:
     assert {name: key.hex() for name, key in KEYS.items()} == {name: key.hex() for name, key in GOLDEN_KEYS.items()}
 
