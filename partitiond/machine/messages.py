@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shared.protocol import service_pb2 as pb
+from shared.protocol.large_values import LARGE_BYTES, encode_value_notification
 from shared.wal.commands import Failure, Result
 
 __all__ = [
@@ -55,6 +56,8 @@ def _fill(notification: pb.Notification, result: Result | None) -> bytes:
 
 def notification_raw(completion_id: int, result: Result | None) -> bytes:
     """A completion with a value, a failure, or (None) void."""
+    if isinstance(result, bytes) and len(result) > LARGE_BYTES:
+        return encode_value_notification(completion_id, result)
     return _fill(pb.Notification(completion_id=completion_id), result)
 
 

@@ -4,5 +4,6 @@ Modules:
     versions        the protocol versions that we speak
     message_types   numbers, names and roles of all messages
     input           the Input command's bytes, made the fast way
+    large_values    messages around a large value, made and read without a copy of it
     service_pb2     generated from service.proto
 """
