@@ -36,7 +36,9 @@ _PLACES = int(os.environ.get("EVERLOG_TEST_DAMAGES", "2"))
 _SEED = int(os.environ.get("EVERLOG_TEST_SEED", "4"))
 _BATCHES = 120
 #: What an error names: a file, or what of the log it is about.
-_NAMED = re.compile(r"group=|\.log|FORMAT|settings|MANIFEST|CURRENT|\.sst|\.blob|/log|/store|store knows more than the log")
+_NAMED = re.compile(
+    r"group=|\.log|FORMAT|settings|MANIFEST|CURRENT|\.sst|\.blob|/log|/store|store knows more than the log"
+)
 [_PARTITION] = even_partitions(1)
 
 
