@@ -44,7 +44,7 @@ SETTING_DOCS: dict[str, str] = {
     "request_bytes_limit": "largest request body at the ingress, bytes",
     "ingress_requests_limit": "requests at the ingress at once, waiting ones too; more are told 429; 0: no limit",
     "message_bytes_limit": "largest message of a service, bytes",
-    "eager_state_bytes_limit": "state over this is read on demand instead of sent at the start, bytes",
+    "eager_state_bytes_limit": "state over this, and values over 64 KiB, are sent on demand, not at the start, bytes",
     "invoker_memory_bytes": "what large states and messages from and to services may hold at once on this node, bytes",
     "concurrent_invocations_limit": "attempts running at once on this node",
     "request_identity_private_key_file": "PEM file of an ed25519 key that signs requests to services; empty: unsigned",

@@ -174,6 +174,10 @@ class Attempt:
         if self._direct and len(raw) <= FREE_BYTES:
             self.active_at = self._time()
             self._direct = self._stream.send(frame(entry_type, raw))
+        elif self._direct:
+            self._outbound.hold(index, entry_type, raw)
+            self._queue(index)
+            self._outbound.let_go()
         else:
             self._queue(index)
 

@@ -24,7 +24,7 @@ from partitiond.invoker.memory import FREE_BYTES, Claim, Memory
 from partitiond.invoker.outbound import Outbound
 from partitiond.invoker.ports import CatalogView, InvokerHost
 from partitiond.invoker.protocol.conversation import Conversation
-from partitiond.invoker.protocol.start import encode_start, encode_state
+from partitiond.invoker.protocol.start import EncodedState, encode_start, encode_state
 from partitiond.invoker.retry import Exhausted, RetryCounter
 from partitiond.invoker.routes import Route, Routes
 from partitiond.invoker.slots import Slots
@@ -53,6 +53,9 @@ from shared.wal.futures import Future
 
 __all__ = ["YIELD_MS_MIN", "Chain", "Surroundings"]
 
+#: A larger value of the state is sent when the handler asks for it. What it reads of what it was sent at the start it
+#: sends back for the journal, through the log: that costs more than to ask.
+_EAGER_VALUE_BYTES = 64 * 1024
 #: A retry that is as far off as this gives its scope's permit back, as in Restate
 #: (`invocation_yield_threshold`, 2 s).
 YIELD_MS_MIN = 2000
@@ -329,9 +332,10 @@ class Chain:
             claimant=self.host,
         )
         self.awaiting_on = None
-        parts, size, partial = state
-        large = size > FREE_BYTES
-        start = self._start_message(route, row, b"" if large else b"".join(parts), size if large else 0, partial)
+        parts, large = state.parts, state.size > FREE_BYTES
+        start = self._start_message(
+            route, row, b"" if large else b"".join(parts), state.size if large else 0, state.partial
+        )
         outbound = Outbound(
             start,
             read_entry=self._read_entry,
@@ -376,22 +380,26 @@ class Chain:
     def _read_entry(self, index: int) -> tuple[int, bytes]:
         return self.host.read_entry(self.id, index)
 
-    def _read_state(self, route: Route, target: Target) -> tuple[list[bytes], int, bool] | None:
-        """What `encode_state` makes of the state that goes along. None: it is large, and memory is waited for."""
+    def _read_state(self, route: Route, target: Target) -> EncodedState | None:
+        """The state that goes along. None: it is large, and memory is waited for."""
         if target.kind == HandlerKind.SERVICE or route.options.enable_lazy_state:
-            return [], 0, True
+            return EncodedState([], 0, False, True)
         shared = self._shared
         limit = shared.eager_state_bytes_limit
         free = min(limit, FREE_BYTES)
+        # Where a lazy read would cost an attempt, all goes along.
+        value_limit = _EAGER_VALUE_BYTES if route.bidi else limit
         if self._claim is None:
-            read = encode_state(self.host.read_state(target), bytes_limit=free)
-            if not read[2] or free == limit:
+            read = encode_state(self.host.read_state(target), bytes_limit=free, value_bytes_limit=value_limit)
+            if not read.cut or free == limit:
                 return read
             self._claim = shared.memory.claim(self.host, limit, self._on_memory)
         if not self._claim.granted:
             return None
-        read = encode_state(self.host.read_state(target), bytes_limit=min(limit, self._claim.size))
-        self._claim.shrink(read[1])
+        read = encode_state(
+            self.host.read_state(target), bytes_limit=min(limit, self._claim.size), value_bytes_limit=value_limit
+        )
+        self._claim.shrink(read.size)
         return read
 
     def _on_memory(self) -> None:

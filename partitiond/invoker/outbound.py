@@ -27,7 +27,8 @@ class Outbound:
     """
 
     __slots__ = (
-        "_claim", "_length", "_memory", "_owner", "_position", "_queue", "_read_entry", "_ready", "_start", "_state",
+        "_claim", "_length", "_memory", "_owner", "_position", "_queue", "_read", "_read_entry", "_ready", "_start",
+        "_state",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +53,8 @@ class Outbound:
         self._owner = owner
         self._claim = claim
         self._ready: Callable[[], None] | None = None
+        #: (index, message type, protobuf) of an entry that the caller holds just now.
+        self._read: tuple[int, int, bytes] | None = None
 
     @property
     def replayed(self) -> bool:
@@ -83,6 +86,14 @@ class Outbound:
         if self._queue is None:
             self._queue = deque()
         self._queue.append(item)
+
+    def hold(self, index: int, kind: int, raw: bytes) -> None:
+        """An entry that need not be read from the store, until `let_go`."""
+        self._read = (index, kind, raw)
+
+    def let_go(self) -> None:
+        """Nothing is held that nobody asked memory for."""
+        self._read = None
 
     def piece(self, ready: Callable[[], None]) -> bytes | None:
         """What is to be written next, of a moderate size unless it is one entry. None: nothing is left, or it
@@ -145,7 +156,11 @@ class Outbound:
 
     def _entry(self, index: int, *, alone: bool) -> bytes | None:
         """The entry as a frame. None: it is large, and must come alone or wait; then it is read again."""
-        kind, raw = self._read_entry(index)
+        read = self._read
+        if read is not None and read[0] == index:
+            kind, raw = read[1], read[2]
+        else:
+            kind, raw = self._read_entry(index)
         if len(raw) > FREE_BYTES:
             if not alone:
                 return None

@@ -56,10 +56,13 @@ def _fill(notification: pb.Notification, result: Result | None) -> bytes:
 
 def notification_raw(completion_id: int, result: Result | None) -> bytes:
     """A completion with a value, a failure, or (None) void."""
-    # Values by hand, as protobuf would write them: each step of a handler has one.
+    # Values by hand, as protobuf would write them, and copied once: each step of a handler has one.
     if isinstance(result, bytes):
-        value = b"\x0a" + varint(len(result)) + result if result else b""
-        return b"\x08" + varint(completion_id) + b"\x2a" + varint(len(value)) + value
+        number, length = varint(completion_id), varint(len(result))
+        if not result:
+            return b"".join((b"\x08", number, b"\x2a\x00"))
+        size = varint(1 + len(length) + len(result))
+        return b"".join((b"\x08", number, b"\x2a", size, b"\x0a", length, result))
     return _fill(pb.Notification(completion_id=completion_id), result)
 
 

@@ -25,6 +25,8 @@ _log = logging.getLogger(__name__)
 #: What waits for the end of a turn is written when it is this much. Under load all processes of a node would else take
 #: turns, each with all calls at once; pieces half as large cost more than they gain.
 _EAGER_BYTES = 4096
+#: So much is not copied once more to be one piece.
+_JOINED_BYTES = 64 * 1024
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -126,7 +128,10 @@ class Connection(asyncio.Protocol):
             # Not connected yet: `connection_made` writes it.
             return
         if self._out and not self._closed:
-            self._transport.write(b"".join(self._out))
+            if self._out_bytes < _JOINED_BYTES:
+                self._transport.write(b"".join(self._out))
+            else:
+                self._transport.writelines(self._out)
         self._out.clear()
         self._out_bytes = 0
 

@@ -25,15 +25,19 @@ class FrameReader:
     Once `oversized` is set the reader is dead: what follows a refused message is never looked at.
     """
 
-    __slots__ = ("_have", "_limit", "_need", "_parts", "oversized", "whole")
+    __slots__ = ("_flags", "_have", "_limit", "_need", "_parts", "_type", "oversized", "whole")
 
     def __init__(self, message_bytes_limit: int) -> None:
         self._limit = message_bytes_limit
-        #: Invariant: the parts together hold `_have` bytes and begin with a header; empty when `_have` is 0.
+        #: Of a message that is not whole yet, without its header; or of a header that is not.
         self._parts: list[bytes] = []
+        #: Bytes of the message that are here, its header with them; and what it has when it is whole, 0 while its
+        #: header is not.
         self._have = 0
-        #: Bytes that must be there before a look at the parts can yield anything.
-        self._need = HEADER_BYTES
+        self._need = 0
+        #: Of its header.
+        self._type = 0
+        self._flags = 0
         #: Messages handed out so far.
         self.whole = 0
         #: (message type, length) of the message that was over the limit.
@@ -46,40 +50,50 @@ class FrameReader:
 
     @property
     def awaited_bytes(self) -> int:
-        """Size of the message that is not whole yet; 0 between messages."""
-        return self._need if self._have else 0
+        """Size of the message that is not whole yet, at least that of a header; 0 between messages."""
+        return self._need or (HEADER_BYTES if self._have else 0)
 
     def feed(self, data: bytes) -> list[tuple[int, int, bytes]]:
         """(type, flags, protobuf) of each message that is whole now. Sets `oversized` instead of raising, so
         that messages before the refused one are not lost."""
-        if self._have:
-            # Pieces of a large message are joined once, when all are there: joining at each would be quadratic.
-            self._parts.append(data)
-            self._have += len(data)
-            if self._have < self._need:
-                return []
-            data = b"".join(self._parts)
-            self._parts.clear()
-            self._have = 0
         messages: list[tuple[int, int, bytes]] = []
         if self.oversized is not None:
             return messages
         position, size = 0, len(data)
-        need = HEADER_BYTES
+        if self._have:
+            parts = self._parts
+            if self._need:
+                # Pieces of a large message are joined once, when all are there: joining at each would be quadratic.
+                position = self._need - self._have
+                if size < position:
+                    parts.append(data)
+                    self._have += size
+                    return messages
+                parts.append(data[:position] if position < size else data)
+                messages.append((self._type, self._flags, b"".join(parts)))
+            else:
+                parts.append(data)
+                data = b"".join(parts)
+                size = len(data)
+            parts.clear()
+            self._have = self._need = 0
         while size - position >= HEADER_BYTES:
             message_type, flags, length = HEADER.unpack_from(data, position)
             if length >= self._limit:
                 self.oversized = (message_type, length)
-                return messages
+                break
             end = position + HEADER_BYTES + length
             if end > size:
-                need = HEADER_BYTES + length
+                self._type = message_type
+                self._flags = flags
+                self._need = HEADER_BYTES + length
+                self._have = size - position
+                position += HEADER_BYTES
                 break
             messages.append((message_type, flags, data[position + HEADER_BYTES : end]))
             position = end
-        if position < size:
+        if position < size and self.oversized is None:
             self._parts.append(data[position:] if position else data)
-            self._have = size - position
-            self._need = need
+            self._have = self._have or size - position
         self.whole += len(messages)
         return messages

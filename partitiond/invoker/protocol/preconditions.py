@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from shared.ids import decode_invocation_id, decode_signal_id, is_old_awakeable_id
 from shared.limits import check_scope
 from shared.protocol import service_pb2 as pb
+from shared.protocol.large_values import LARGE_BYTES, split_set_state
 from shared.protocol.message_types import MessageType, command_name
 from shared.wal.commands import HandlerKind
 
@@ -124,7 +125,9 @@ def _read_output(raw: bytes) -> Message:
     return message
 
 
-def _read_set_state(raw: bytes) -> Message:
+def _read_set_state(raw: bytes) -> Message | None:
+    if len(raw) > LARGE_BYTES and split_set_state(raw) is not None:
+        return None
     message = pb.SetStateCommand.FromString(raw)
     _require(message.HasField("value"), "a SetState without a value")
     return message
@@ -177,7 +180,8 @@ def _require_target(message: Any) -> Message:
     return message
 
 
-Reader = Callable[[bytes], Message]
+#: What it read, if it made an object of it.
+Reader = Callable[[bytes], Message | None]
 
 _CHECKED: dict[MessageType, Reader] = {
     MessageType.OUTPUT: _read_output,

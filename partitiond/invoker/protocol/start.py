@@ -7,6 +7,7 @@ Field numbers are those of `shared/protocol/service.proto`, message Start.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import xxhash
 
@@ -14,7 +15,7 @@ from partitiond.invoker.protocol.header import HEADER, frame
 from shared.protocol.message_types import MessageType
 from shared.protocol.varint import varint
 
-__all__ = ["encode_start", "encode_state", "random_seed"]
+__all__ = ["EncodedState", "encode_start", "encode_state", "random_seed"]
 
 #: A value over this is a piece of its own: joining it with its head would copy it.
 _JOINED_BYTES = 4096
@@ -25,16 +26,31 @@ def random_seed(invocation_id: bytes) -> int:
     return xxhash.xxh3_64_intdigest(invocation_id)
 
 
-def encode_state(entries: Iterable[tuple[bytes, bytes]], *, bytes_limit: int) -> tuple[list[bytes], int, bool]:
-    """The `state_map` field in pieces, their bytes, and whether it is partial: entries past the limit are left for
-    lazy reads. Not joined: it may be large."""
+class EncodedState(NamedTuple):
+    """The `state_map` field in pieces, not joined, for it may be large; what it lacks is left for lazy reads."""
+
+    parts: list[bytes]
+    #: Bytes of the parts.
+    size: int
+    #: It was cut off where its limit was reached.
+    cut: bool
+    #: It lacks something.
+    partial: bool
+
+
+def encode_state(entries: Iterable[tuple[bytes, bytes]], *, bytes_limit: int, value_bytes_limit: int) -> EncodedState:
+    """Entries up to the first that does not fit `bytes_limit`, without those of larger values than the other."""
     parts: list[bytes] = []
     size = 0
     total = 0
+    partial = False
     for key, value in entries:
+        if len(value) > value_bytes_limit:
+            partial = True
+            continue
         size += len(key) + len(value)
         if size > bytes_limit:
-            return parts, total, True
+            return EncodedState(parts, total, True, True)
         head = b"\x0a" + varint(len(key)) + key + b"\x12" + varint(len(value))
         head = b"\x22" + varint(len(head) + len(value)) + head
         total += len(head) + len(value)
@@ -42,7 +58,7 @@ def encode_state(entries: Iterable[tuple[bytes, bytes]], *, bytes_limit: int) ->
             parts.append(head + value)
         else:
             parts += (head, value)
-    return parts, total, False
+    return EncodedState(parts, total, False, partial)
 
 
 def encode_start(

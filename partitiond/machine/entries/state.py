@@ -10,6 +10,7 @@ from partitiond.machine.journal import append_command, append_notification, comp
 from partitiond.machine.messages import state_keys_raw
 from shared.ids import partition_key_of
 from shared.protocol import service_pb2 as pb
+from shared.protocol.large_values import LARGE_BYTES, split_set_state
 from shared.protocol.message_types import MessageType
 from shared.storage import keys
 from shared.storage.values import InvocationRow
@@ -32,8 +33,12 @@ def _state_prefix(invocation_id: bytes, row: InvocationRow) -> bytes:
 
 
 def on_set_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
-    command = pb.SetStateCommand.FromString(raw)
-    ctx.txn.put(_state_prefix(invocation_id, row) + command.key, command.value.content)
+    parts = split_set_state(raw) if len(raw) > LARGE_BYTES else None
+    if parts is not None:
+        ctx.txn.put(_state_prefix(invocation_id, row) + parts[0], bytes(parts[1]))
+    else:
+        command = pb.SetStateCommand.FromString(raw)
+        ctx.txn.put(_state_prefix(invocation_id, row) + command.key, command.value.content)
     return append_command(ctx, invocation_id, row, MessageType.SET_STATE, raw)
 
 

@@ -64,6 +64,7 @@ _SERVICES = {
             "add": HandlerKind.OBJECT_EXCLUSIVE,
             "add_lazily": HandlerKind.OBJECT_EXCLUSIVE,
             "forget": HandlerKind.OBJECT_EXCLUSIVE,
+            "fill": HandlerKind.OBJECT_EXCLUSIVE,
             "get": HandlerKind.OBJECT_SHARED,
         },
     ),

@@ -123,6 +123,17 @@ async def add_lazily(ctx: restate.ObjectContext, amount: int) -> int:
 
 
 @counter.handler()
+async def fill(ctx: restate.ObjectContext, size: int) -> list[int]:
+    """Write a text of this size; fails behind that, the first time. -> sizes of the one before it, and of it."""
+    before = len(await ctx.get("text", type_hint=str) or "")
+    ctx.set("text", "x" * size)
+    await ctx.sleep(timedelta(milliseconds=1))  # What is before it is stored.
+    if trace(f"fill-{ctx.key()}-{size}") == 0:
+        raise RuntimeError("once is never")
+    return [before, len(await ctx.get("text", type_hint=str) or "")]
+
+
+@counter.handler()
 async def forget(ctx: restate.ObjectContext) -> list[str]:
     names = await ctx.state_keys()
     ctx.clear_all()

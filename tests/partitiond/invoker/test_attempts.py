@@ -525,6 +525,39 @@ def test_state_is_sent_eagerly_lazily_or_in_part() -> None:
     play(scene)
 
 
+@pytest.mark.parametrize("bidi", [True, False])
+def test_a_large_value_is_sent_when_it_is_asked_for_where_that_costs_no_attempt(bidi: bool) -> None:
+    large = b"1" * 70_000
+    read = pb.GetLazyStateCommand(key=b"large", result_completion_id=1).SerializeToString()
+
+    async def scene(stage: Stage) -> None:
+        call, stream = await stage.start("Counter/c/add", 1)
+        writes = [
+            (T.SET_STATE, pb.SetStateCommand(key=key, value=pb.Value(content=content)).SerializeToString())
+            for key, content in ((b"large", large), (b"small", b"2"))
+        ]
+        stream.answer().say(*writes, OUTPUT, END).end()
+        await stage.ended(call)
+        call, stream = await stage.start("Counter/c/add", 1)
+        start = pb.Start.FromString(stream.messages[0][1])
+        assert start.partial_state is bidi
+        if bidi:
+            assert [(entry.key, entry.value) for entry in start.state_map] == [(b"small", b"2")]
+            reads, stage.host.read_entry = stage.host.read_entry, None  # type: ignore[method-assign, assignment]
+            stream.answer().say((T.GET_LAZY_STATE, read))
+            await until(lambda: len(stream.messages) == 3)
+            stage.host.read_entry = reads  # type: ignore[method-assign]
+            answer = pb.Notification.FromString(stream.messages[2][1])
+            assert (answer.completion_id, answer.value.content) == (1, large), "and not read from the store again"
+        else:
+            assert [(entry.key, entry.value) for entry in start.state_map] == [(b"large", large), (b"small", b"2")]
+            stream.answer()
+        stream.say(OUTPUT, END).end()
+        await stage.ended(call)
+
+    play(scene, known=None if bidi else catalog(deployment(**REQUEST_RESPONSE), retry=FAST))
+
+
 def test_state_over_the_limit_is_partial() -> None:
     async def scene(stage: Stage) -> None:
         call, stream = await stage.start("Counter/c/add", 1)

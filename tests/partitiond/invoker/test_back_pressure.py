@@ -88,7 +88,7 @@ def test_large_states_wait_for_memory_and_not_in_vain() -> None:
         paths = [f"Counter/k{number}/add" for number in range(3)]
         for path in paths:
             call, stream = await stage.start(path)
-            stream.answer().say(_set(b"big", b"s" * 400_000), OUTPUT, END).end()
+            stream.answer().say(*(_set(b"%d" % n, b"s" * 50_000) for n in range(8)), OUTPUT, END).end()
             await stage.ended(call)
         stage.endpoint.full = True
         calls = [invoke(path) for path in paths]
@@ -108,7 +108,7 @@ def test_large_states_wait_for_memory_and_not_in_vain() -> None:
             (kind, raw), *_ = stream.messages
             assert kind == T.START
             start = pb.Start.FromString(raw)
-            assert [len(entry.value) for entry in start.state_map] == [400_000]
+            assert [len(entry.value) for entry in start.state_map] == [50_000] * 8
             assert not start.partial_state
             stream.answer().say(OUTPUT, END).end()
         for call in calls:
@@ -120,7 +120,7 @@ def test_large_states_wait_for_memory_and_not_in_vain() -> None:
 def test_who_waits_for_memory_can_be_killed() -> None:
     async def scene(stage: Stage) -> None:
         call, stream = await stage.start("Counter/k/add")
-        stream.answer().say(_set(b"big", b"s" * 400_000), OUTPUT, END).end()
+        stream.answer().say(*(_set(b"%d" % n, b"s" * 50_000) for n in range(8)), OUTPUT, END).end()
         await stage.ended(call)
         stage.endpoint.full = True
         hog = invoke("Counter/k/get")

@@ -183,6 +183,23 @@ def test_calls(sdk: SdkServer, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_a_value_that_is_small_at_one_attempt_and_large_at_the_next(sdk: SdkServer, mode: str) -> None:
+    """A read that the start of the attempt answered is replayed where the value is left for lazy reads, and back."""
+
+    async def scene(runtime: Runtime) -> None:
+        before, kinds = 0, []
+        for size in (10, 200_000, 300_000, 5, 6):
+            call = invoke(f"Counter/fill-{mode}/fill", size)
+            runtime.host.invoke(call)
+            assert await runtime.result(call) == value([before, size])
+            before = size
+            kinds.append(T.GET_LAZY_STATE in [entry for entry, _ in runtime.host.journal(call.id)])
+        assert kinds == [False, False, mode == "bidi", mode == "bidi", False]
+
+    run(sdk, mode, scene)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_state_eager_and_lazy(sdk: SdkServer, mode: str) -> None:
     async def scene(runtime: Runtime) -> None:
         assert await runtime.call("Counter/c/add", 1) == 1

@@ -71,20 +71,30 @@ def test_key(key: str) -> None:
 
 def test_state_is_sent_up_to_the_limit() -> None:
     entries = [(b"a", b"1" * 10), (b"b", b"2" * 200), (b"c", b"")]
-    parts, size, partial = encode_state(entries, bytes_limit=1000)
-    assert size == sum(map(len, parts))
-    start = _start(state=b"".join(parts), partial_state=partial)
+    state = encode_state(entries, bytes_limit=1000, value_bytes_limit=1000)
+    assert state.size == sum(map(len, state.parts))
+    start = _start(state=b"".join(state.parts), partial_state=state.partial)
     assert [(entry.key, entry.value) for entry in start.state_map] == entries
     assert not start.partial_state
-    parts, _, partial = encode_state(entries, bytes_limit=100)
-    start = _start(state=b"".join(parts), partial_state=partial)
+    state = encode_state(entries, bytes_limit=100, value_bytes_limit=1000)
+    start = _start(state=b"".join(state.parts), partial_state=state.partial)
     assert [(entry.key, entry.value) for entry in start.state_map] == entries[:1]
+    assert start.partial_state
+    assert state.cut
+
+
+def test_large_values_are_left_for_lazy_reads_and_smaller_ones_behind_them_are_sent() -> None:
+    entries = [(b"a", b"1" * 10), (b"b", b"2" * 200), (b"c", b"3" * 100)]
+    state = encode_state(entries, bytes_limit=1000, value_bytes_limit=100)
+    assert (state.cut, state.partial) == (False, True)
+    start = _start(state=b"".join(state.parts), partial_state=state.partial)
+    assert [(entry.key, entry.value) for entry in start.state_map] == [entries[0], entries[2]]
     assert start.partial_state
 
 
 def test_large_state_follows_the_start_in_pieces() -> None:
     entries = [(b"%d" % number, b"v" * size) for number, size in enumerate((10, 5000, 0, 200_000))]
-    parts, size, _ = encode_state(entries, bytes_limit=1 << 20)
+    parts, size, _, _ = encode_state(entries, bytes_limit=1 << 20, value_bytes_limit=1 << 20)
     assert max(map(len, parts)) == 200_000, "a large value is not copied"
     start = encode_start(
         invocation_id=_ID, debug_id=encode_invocation_id(_ID), known_entries=1, state=b"", partial_state=False, key="k",
