@@ -215,7 +215,9 @@ class Worker:
             lambda lsn: self._log.trim(group, lsn),
             interval_s=self._settings.checkpoint_interval_s,
             log_bytes=self._settings.checkpoint_log_bytes,
-            keeper=Keeper(self._folder(partition.id) / "store", checkpoints_folder(self._settings.data_path, partition.id)),
+            keeper=Keeper(
+                self._folder(partition.id) / "store", checkpoints_folder(self._settings.data_path, partition.id)
+            ),
         )
         processor = Processor(group, store, meta, leader, checkpointer)
         self._processors[partition.id] = processor

@@ -19,9 +19,7 @@ from scripts.node.ports import check_ports
 from scripts.node.procfs import command_line
 from scripts.node.programs import Program
 from scripts.node.readiness import fetch_health, program_answers
-from shared.api.partition import REPLAYS
 from shared.config import Settings, write_settings
-from shared.disk import node_guard
 from shared.errors import ConfigError, EverlogError, UnavailableError
 from shared.transport.outbound import Outbound
 
@@ -142,6 +140,9 @@ def wait_ready(node: Node, reporter: StartReporter, *, within_s: float) -> bool:
             tell_at = now + _TELL_EVERY_S
             reporter.still_waiting(_missing(node, waiting))
         if now > deadline:
+            # Late, as all that a good start has no need of.
+            from shared.api.partition import REPLAYS
+
             missing = _missing(node, waiting)
             if REPLAYS in missing and missing != progress:
                 progress, deadline = missing, now + within_s
@@ -176,6 +177,8 @@ def _raise_if_failing(node: Node) -> None:
 
 def _missing(node: Node, waiting: Sequence[Program]) -> str:
     if waiting:
+        from shared.disk import node_guard
+
         trouble = node_guard(node.settings, tell=False).look()
         return f"{', '.join(program.name for program in waiting)} does not answer{f'; {trouble}' if trouble else ''}"
     status, body = fetch_health(node.settings)
