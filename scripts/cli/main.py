@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from scripts.cli.deeds import COMPLETING, VerbParser
-from scripts.node.ahead import begin
+from scripts.node.ahead import begin, give_up
 from scripts.node.programs import PROGRAMS, Program
 from shared.errors import EverlogError
 
@@ -90,7 +90,10 @@ def _start_quickly(words: Sequence[str], programs: Sequence[Program]) -> NoRetur
     gc.disable()
     if not {"-h", "--help"} & {*words}:
         begin()
-    status = _run(words, programs)
+    try:
+        status = _run(words, programs)
+    finally:
+        give_up()
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -14,7 +14,7 @@ from typing import Any
 
 from scripts.node.forked import Ahead, Forked, fork, fork_ahead
 
-__all__ = ["begin", "fork_supervisord"]
+__all__ = ["begin", "fork_supervisord", "give_up"]
 
 #: The lock's descriptor in supervisord and the programs: over supervisord's `minfds`, up to which it closes all.
 _LOCK_DESCRIPTOR_MIN = 100
@@ -26,6 +26,12 @@ def begin() -> None:
     """Whoever calls is about to start a node. It begins no thread before that."""
     if not _begun:
         _begun.append(fork_ahead(_prepare))
+
+
+def give_up() -> None:
+    """No node is started: nothing is left running. Does nothing once one is."""
+    while _begun:
+        _begun.pop().end()
 
 
 def fork_supervisord(conf: Path, lock: int, *, alone: list[str], log: Path, parent: int | None) -> Forked:

@@ -91,6 +91,12 @@ class Ahead:
         forked.wait()
         return None
 
+    def end(self) -> None:
+        """It is not needed. It has nothing to lose."""
+        with self._orders:
+            os.kill(self._pid, signal.SIGKILL)
+            Forked(self._pid).wait()
+
 
 def fork_ahead(prepare: Callable[[], Callable[[Any, int], None]]) -> Ahead:
     """Fork now, and say later what the fork is to be: `prepare` imports, and gives its main function."""

@@ -78,6 +78,9 @@ os.close(its_end)
 if sys.argv[1] == "0":
     select.select([kept], [], [])
     print(ahead.become("it", log=Path(os.devnull), keep=kept, own_session=False))
+elif sys.argv[1] == "2":
+    ahead.end()
+    print(select.select([kept], [], [], 0)[0] == [kept])
 """
 
 
@@ -122,7 +125,11 @@ def test_its_end_is_told_as_the_interpreter_would(tmp_path: Path, how: str, stat
     assert text in said
 
 
-@pytest.mark.parametrize(("divisor", "told"), [("0", "None\n"), ("1", "")], ids=["cannot", "not needed"])
+@pytest.mark.parametrize(
+    ("divisor", "told"),
+    [("0", "None\n"), ("1", ""), ("2", "True\n")],
+    ids=["cannot be prepared", "starter ends", "is ended"],
+)
 def test_a_fork_ahead_ends_with_what_made_it_or_before(divisor: str, told: str) -> None:
     kept, its_end = os.pipe()
     done = subprocess.run(
