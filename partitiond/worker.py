@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -26,7 +27,8 @@ from partitiond.log.link import LogLink
 from partitiond.machine.apply import initial_meta
 from partitiond.peers import Peers
 from partitiond.processor import Processor
-from partitiond.store.rebuild import open_store
+from partitiond.store.rebuild import open_store, partitions_on_disk
+from partitiond.store.rocksdb import RocksStore
 from shared.api.log import partition_group
 from shared.api.partition import (
     CheckpointReply,
@@ -78,6 +80,8 @@ class Worker:
         self._invoker = Invoker(catalog=self._catalog, settings=settings, clock=self._clock, gate=self._shares)
         self._peers = Peers(settings)
         self._processors: dict[int, Processor] = {}
+        #: Stores that were opened before it was known which partitions there are.
+        self._ahead: dict[int, RocksStore] = {}
         #: Partitions whose store cannot be opened now, and why.
         self._troubles: dict[int, str] = {}
         self._guards: dict[int, DiskGuard] = {}
@@ -94,6 +98,7 @@ class Worker:
         self._log.start()
         self._catalog.on_change(self._catalog_changed)
         self._catalog.start()
+        await self._open_ahead()
         await stopping.wait()
         if self._opening is not None:
             self._opening.cancel()
@@ -106,11 +111,33 @@ class Worker:
         await self._log.close()
         for processor in self._processors.values():
             await processor.close()
+        self._close_ahead()
         await self._invoker.close()
         if self._shares is not None:
             self._shares.close()
         await self._peers.close()
         await self._server.close()
+
+    async def _open_ahead(self) -> None:
+        """Open the stores that there are, or will be at a first start, while metad is still coming up."""
+        expected = partitions_on_disk(self._settings.data_path)
+        if expected is None:
+            expected = list(range(self._settings.partition_count))
+        mine = [number for number in expected if self._settings.worker_of(number) == self._index]
+        self._stores = max(1, len(mine))
+        for number in mine:
+            # The loop has its turn: it may have heard of the catalog meanwhile.
+            await asyncio.sleep(0)
+            if self._catalog.catalog is not None:
+                return
+            # What is wrong with a store is told once it is known that it is needed.
+            with contextlib.suppress(StoreError, ConfigError):
+                if self._guard(number).look() is None:
+                    self._ahead[number] = self._open_store(number)
+
+    def _close_ahead(self) -> None:
+        while self._ahead:
+            self._ahead.popitem()[1].close()
 
     def _catalog_changed(self) -> None:
         for processor in self._processors.values():
@@ -126,6 +153,7 @@ class Worker:
         for partition in mine:
             if partition.id not in self._processors:
                 self._try_open(partition)
+        self._close_ahead()
         if self._troubles and self._opening is None:
             self._opening = asyncio.get_running_loop().call_later(_OPEN_AGAIN_S, self._open_again)
 
@@ -135,11 +163,7 @@ class Worker:
 
     def _try_open(self, partition: Partition) -> None:
         """A disk that is full or cannot be written costs the partitions on it, for so long; others are served."""
-        guard = self._guards.get(partition.id)
-        if guard is None:
-            path = self._settings.data_path / "partitions" / str(partition.id)
-            guard = self._guards[partition.id] = store_guard(self._settings, path)
-        trouble = guard.look()
+        trouble = None if partition.id in self._ahead else self._guard(partition.id).look()
         if trouble is None:
             try:
                 self._open(partition)
@@ -153,10 +177,24 @@ class Worker:
         elif before is not None:
             _log.info("partition=%d is open", partition.id)
 
+    def _folder(self, partition_id: int) -> Path:
+        return self._settings.data_path / "partitions" / str(partition_id)
+
+    def _guard(self, partition_id: int) -> DiskGuard:
+        guard = self._guards.get(partition_id)
+        if guard is None:
+            guard = self._guards[partition_id] = store_guard(self._settings, self._folder(partition_id))
+        return guard
+
+    def _open_store(self, partition_id: int) -> RocksStore:
+        folder = self._folder(partition_id)
+        return open_store(folder, partition_id=partition_id, files_max=store_files_max(self._stores))
+
     def _open(self, partition: Partition) -> None:
         group = partition_group(partition.id)
-        folder = self._settings.data_path / "partitions" / str(partition.id)
-        store = open_store(folder, partition_id=partition.id, files_max=store_files_max(self._stores))
+        store = self._ahead.pop(partition.id, None)
+        if store is None:
+            store = self._open_store(partition.id)
         meta = store.meta() or initial_meta(partition.id, partition.start_key, partition.end_key)
         leader = Leader(
             partition,
@@ -177,7 +215,9 @@ class Worker:
             lambda lsn: self._log.trim(group, lsn),
             interval_s=self._settings.checkpoint_interval_s,
             log_bytes=self._settings.checkpoint_log_bytes,
-            keeper=Keeper(folder / "store", checkpoints_folder(self._settings.data_path, partition.id)),
+            keeper=Keeper(
+                self._folder(partition.id) / "store", checkpoints_folder(self._settings.data_path, partition.id)
+            ),
         )
         processor = Processor(group, store, meta, leader, checkpointer)
         self._processors[partition.id] = processor

@@ -98,5 +98,7 @@ ensure_venv() {
     _pip install --no-deps -e "$root"
     # So that the first start need not: every program imports its own modules.
     (cd "$root" && "$python" -m compileall -q logd partitiond metad sqld shared scripts) || true
+    # What pip installs by a setup.py of its own is not compiled where PYTHONDONTWRITEBYTECODE is set.
+    "$python" -m compileall -q "$venv"/lib/python3*/site-packages/pysyncobj || true
     _stamp_of "$lock" >"$venv/everlog-$lock.stamp"
 }

@@ -18,7 +18,7 @@ from shared.snapshots.checkpoint_file import checkpoint_name
 from shared.snapshots.checkpoints import copy_checkpoint, kept_lsns, read_checkpoint, verify_files
 from shared.wal_guard import sync_folders
 
-__all__ = ["open_store"]
+__all__ = ["open_store", "partitions_on_disk"]
 
 _log = logging.getLogger(__name__)
 _MAKING = "store.making"
@@ -50,6 +50,14 @@ def open_store(folder: Path, *, partition_id: int, files_max: int = -1) -> Rocks
         _log.warning("partition=%d: no kept checkpoint can be used, its store is made from the log alone", partition_id)
         store = RocksStore(path, files_max=files_max)
     return store
+
+
+def partitions_on_disk(data_path: Path) -> list[int] | None:
+    """The numbers of the partitions that have a folder, None before the first one was made."""
+    folder = data_path / "partitions"
+    if not folder.is_dir():
+        return None
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal())
 
 
 def _open_whole(path: Path, checkpoints: Path, partition_id: int, files_max: int) -> RocksStore | None:

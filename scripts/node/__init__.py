@@ -7,6 +7,7 @@ Modules, in the order of a start:
     conf        the supervisord configuration
     launch      start, wait until ready, stop
     forked      a fork of this process, for whoever started it
+    ahead       that fork made before it is known for which node, so that it imports meanwhile
     supervisor  what is forked: supervisord with quick restarts, no giving up, and restart counts
     warm        programs in a fork of supervisord, which has imported their modules
     control     calls to the running supervisord

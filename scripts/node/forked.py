@@ -6,18 +6,24 @@ An interpreter that is started anew imports again what this one has: a tenth of 
 from __future__ import annotations
 
 import contextlib
+import gc
+import json
 import os
 import signal
+import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from shared.signals import ENDING, signals_wait
 
-__all__ = ["Forked", "fork"]
+__all__ = ["Ahead", "Forked", "fork", "fork_ahead"]
+
+#: What a fork that was made ahead is told, as JSON: paths and names.
+_ORDER_BYTES_MAX = 64 * 1024
 
 
 class Forked:
@@ -62,6 +68,74 @@ def fork(main: Callable[[], None], *, log: Path, keep: int, own_session: bool) -
         if pid == 0:
             _run(main, log, keep, own_session=own_session)
     return Forked(pid)
+
+
+class Ahead:
+    """A fork that was made before it is known what for. It imports meanwhile, and ends when its starter does."""
+
+    def __init__(self, pid: int, orders: socket.socket) -> None:
+        self._pid = pid
+        self._orders = orders
+
+    def become(self, what: Any, *, log: Path, keep: int, own_session: bool) -> Forked | None:
+        """What `fork` makes of a main function that is given `what`, a JSON value, and the descriptor it keeps.
+
+        None: it has ended, as something could not be imported. A fork will say what.
+        """
+        order = json.dumps({"what": what, "log": str(log), "own_session": own_session}).encode()
+        assert len(order) <= _ORDER_BYTES_MAX
+        forked = Forked(self._pid)
+        with self._orders, contextlib.suppress(OSError):
+            socket.send_fds(self._orders, [order], [keep])
+            return forked
+        forked.wait()
+        return None
+
+    def end(self) -> None:
+        """It is not needed. It has nothing to lose."""
+        with self._orders:
+            os.kill(self._pid, signal.SIGKILL)
+            Forked(self._pid).wait()
+
+
+def fork_ahead(prepare: Callable[[], Callable[[Any, int], None]]) -> Ahead:
+    """Fork now, and say later what the fork is to be: `prepare` imports, and gives its main function."""
+    assert threading.active_count() == 1, "a lock that another thread holds would never be free in the fork"
+    sys.stdout.flush()
+    sys.stderr.flush()
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with signals_wait():
+        pid = os.fork()
+        if pid == 0:
+            ours.close()
+            _wait_for_order(prepare, its)
+    its.close()
+    return Ahead(pid, ours)
+
+
+def _wait_for_order(prepare: Callable[[], Callable[[Any, int], None]], orders: socket.socket) -> NoReturn:
+    """In the fork."""
+    try:
+        # Still of the starter's group: Ctrl-C is for that one, at whose end this ends. Nothing is said meanwhile: who
+        # reads what the starter says waits for all who could say more.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for target in range(3):
+            os.dup2(nothing, target)
+        # Nothing of what imports make is garbage.
+        gc.disable()
+        main = prepare()
+        gc.enable()
+        text, descriptors, _, _ = socket.recv_fds(orders, _ORDER_BYTES_MAX, 1)
+        if not descriptors:
+            os._exit(0)
+        order = json.loads(text)
+    except BaseException:
+        os._exit(1)
+    keep = descriptors[0]
+    _run(lambda: main(order["what"], keep), Path(order["log"]), keep, own_session=order["own_session"])
 
 
 def _run(main: Callable[[], None], log: Path, keep: int, *, own_session: bool) -> NoReturn:

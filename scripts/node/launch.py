@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 import time
@@ -11,24 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from scripts.node.ahead import fork_supervisord
 from scripts.node.conf import SOCKET, supervisord_conf
-from scripts.node.forked import Forked, fork
+from scripts.node.forked import Forked
 from scripts.node.layout import NodeLock, lock_holder, open_data_dir, raise_format
 from scripts.node.logfiles import tail
 from scripts.node.ports import check_ports
 from scripts.node.procfs import command_line
 from scripts.node.programs import Program
 from scripts.node.readiness import fetch_health, program_answers
-from shared.api.partition import REPLAYS
 from shared.config import Settings, write_settings
-from shared.disk import node_guard
 from shared.errors import ConfigError, EverlogError, UnavailableError
 from shared.transport.outbound import Outbound
 
 __all__ = ["DamagedError", "Node", "StartError", "StartReporter", "start_node", "stop_node", "stop_pid", "wait_ready"]
 
-#: The lock's descriptor in supervisord and the programs: over supervisord's `minfds`, up to which it closes all.
-_LOCK_DESCRIPTOR_MIN = 100
 _POLL_S = 0.01
 #: A program that dies so often in a row before the node is ready will not come up by itself.
 _FAILED_STARTS_MAX = 3
@@ -94,19 +90,13 @@ def start_node(settings: Settings, programs: Sequence[Program], *, detach: bool)
 def _fork_supervisord(
     settings: Settings, programs: Sequence[Program], conf: Path, lock: NodeLock, *, detach: bool
 ) -> Forked:
-    descriptor = fcntl.fcntl(lock.descriptor, fcntl.F_DUPFD, _LOCK_DESCRIPTOR_MIN)
-    alone = [program.module for program in programs if program.alone]
-    parent = None if detach else os.getpid()
-
-    def run() -> None:
-        # Late: what starts the node has no need of it.
-        from scripts.node import supervisor
-
-        supervisor.main(conf, NodeLock(descriptor), alone=alone, parent=parent)
-
-    process = fork(run, log=settings.data_path / "logs" / "supervisord.log", keep=descriptor, own_session=detach)
-    os.close(descriptor)
-    return process
+    return fork_supervisord(
+        conf,
+        lock.descriptor,
+        alone=[program.module for program in programs if program.alone],
+        log=settings.data_path / "logs" / "supervisord.log",
+        parent=None if detach else os.getpid(),
+    )
 
 
 class StartReporter(Protocol):
@@ -150,6 +140,9 @@ def wait_ready(node: Node, reporter: StartReporter, *, within_s: float) -> bool:
             tell_at = now + _TELL_EVERY_S
             reporter.still_waiting(_missing(node, waiting))
         if now > deadline:
+            # Late, as all that a good start has no need of.
+            from shared.api.partition import REPLAYS
+
             missing = _missing(node, waiting)
             if REPLAYS in missing and missing != progress:
                 progress, deadline = missing, now + within_s
@@ -184,6 +177,8 @@ def _raise_if_failing(node: Node) -> None:
 
 def _missing(node: Node, waiting: Sequence[Program]) -> str:
     if waiting:
+        from shared.disk import node_guard
+
         trouble = node_guard(node.settings, tell=False).look()
         return f"{', '.join(program.name for program in waiting)} does not answer{f'; {trouble}' if trouble else ''}"
     status, body = fetch_health(node.settings)

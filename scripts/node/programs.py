@@ -44,11 +44,12 @@ class Program:
 
 
 #: In starting order: each is forked when its modules are there. Nobody waits for anybody: each copes with the others
-#: being away. metad comes early since it has the most to import, and does so while supervisord imports for the others.
+#: being away. metad is the first since it has the most to import, and does so while supervisord imports for the others.
+#: Then come the partitions, whose stores take longer to open than the log.
 PROGRAMS: tuple[Program, ...] = (
-    Program("logd", ("-m", "logd"), module="logd", socket="logd"),
     Program("metad", ("-m", "metad"), module="metad", alone=True, socket="metad"),
     Program("partitiond", ("-m", "partitiond"), module="partitiond", socket="partitiond-{worker}"),
+    Program("logd", ("-m", "logd"), module="logd", socket="logd"),
     Program("ingress", ("-m", "partitiond.ingress"), module="partitiond.ingress", socket="ingress"),
     Program("sqld", ("-m", "sqld"), module="sqld", socket="sqld"),
 )

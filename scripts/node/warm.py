@@ -15,6 +15,7 @@ Forked is only what runs no thread and has no event loop: supervisord has neithe
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import importlib
 import importlib.util
@@ -25,7 +26,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -70,7 +71,7 @@ class Warm:
         # Nothing of what imports make is garbage, and to look for some takes a quarter of their time.
         gc.disable()
         try:
-            with no_authorities():
+            with no_authorities(), _without("cryptography"):
                 importlib.import_module(f"{module}.__main__")
         except Exception:
             traceback.print_exc()
@@ -103,6 +104,22 @@ class Warm:
             traceback.print_exc()
         finally:
             _leave(status)
+
+
+@contextlib.contextmanager
+def _without(library: str) -> Iterator[None]:
+    """Within, it cannot be imported, unless it was before.
+
+    pysyncobj would take cryptography along, if it is there, for what we do not use. Ours import it when they need it.
+    """
+    if library in sys.modules:
+        yield
+        return
+    sys.modules[library] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[library]
 
 
 def _installed(module: str) -> object:

@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from partitiond import worker as worker_module
-from partitiond.store.rocksdb import note_damage
+from partitiond.store.rocksdb import RocksStore, note_damage
 from partitiond.worker import Worker
 from shared.api.partition import (
     CheckpointReply,
@@ -52,8 +52,8 @@ HALF = 1 << 63
 class Bench:
     """A worker, what it talks to, and a client of its socket."""
 
-    def __init__(self, path: Path, *, workers: int = 1) -> None:
-        self.settings = Settings(data_dir=str(path), workers=workers, checkpoint_interval_s=0.05)
+    def __init__(self, path: Path, *, workers: int = 1, partitions: int = 0) -> None:
+        self.settings = Settings(data_dir=str(path), workers=workers, partitions=partitions, checkpoint_interval_s=0.05)
         self.settings.run_path.mkdir(exist_ok=True)
         self.log = MemoryLog()
         self.logd = FakeLogServer(self.settings.socket("logd"), self.log)
@@ -205,6 +205,45 @@ def test_states_of_many_invocations_come_in_several_frames(tmp_path: Path) -> No
         assert {state.id for reply in replies for state in reply.states} == set(ids)
 
     run(tmp_path, scenario)
+
+
+def test_stores_are_open_before_metad_speaks_and_closed_when_there_is_no_such_partition(tmp_path: Path) -> None:
+    """Opened one after the other once the catalog was there, they held up a node's start."""
+
+    async def main() -> None:
+        bench = Bench(tmp_path, partitions=3)
+        await bench.logd.start()
+        bench.start()
+        bench.client.start()
+        try:
+            await soon(lambda: set(bench.worker._ahead) == {0, 1, 2})
+            assert (await bench.status()).partitions == []
+            ahead = dict(bench.worker._ahead)
+            await bench.metad.start()
+            await bench.ready(2)
+            stores = {number: each._store for number, each in bench.worker._processors.items()}
+            assert stores == {0: ahead[0], 1: ahead[1]}
+            # Its lock is free.
+            RocksStore(tmp_path / "partitions" / "2" / "store").close()
+        finally:
+            await bench.stop()
+            await bench.client.close()
+            await bench.metad.close()
+            await bench.logd.close()
+        assert bench.failures == []
+
+    uvloop.run(main())
+
+
+def test_a_worker_that_ends_before_metad_speaks_closes_its_stores(tmp_path: Path) -> None:
+    async def main() -> None:
+        bench = Bench(tmp_path)
+        bench.start()
+        await soon(lambda: len(bench.worker._ahead) == 2)
+        await bench.stop()
+        RocksStore(tmp_path / "partitions" / "0" / "store").close()
+
+    uvloop.run(main())
 
 
 def test_a_partition_of_another_worker_is_not_opened_and_requests_for_it_are_moved(tmp_path: Path) -> None:
@@ -361,8 +400,6 @@ def test_sigterm_under_load_answers_who_waits_and_fails_in_nothing(tmp_path: Pat
 
 
 def test_a_store_of_a_newer_format_is_not_opened(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from partitiond.store.rocksdb import RocksStore
-
     store = RocksStore(tmp_path / "partitions" / "0" / "store")
     store.commit({b"\x30": encode(PartitionMeta(STORE_FORMAT + 1, 0, 0, HALF - 1, 5, 0, 0, b"", 0, 0))})
     store.close()

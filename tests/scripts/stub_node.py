@@ -85,4 +85,5 @@ def _table(modes: dict[str, str]) -> list[Program]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[2:], _table(json.loads(sys.argv[1]))))
+    # As the process that it is: with `argv`, `main` would be called by another program.
+    sys.exit(main(programs=_table(json.loads(sys.argv.pop(1)))))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -11,14 +13,16 @@ import pytest
 
 pytestmark = pytest.mark.processes
 
+_ENVIRONMENT = {"PYTHONPATH": str(Path(__file__).parents[2])}
+
 #: Forks with handlers, output that waits, and descriptors that are open; tells how it ended.
 _FORKS = """
 import json, os, signal, sys
 from pathlib import Path
 
-from scripts.node.forked import fork
+from scripts.node.forked import fork, fork_ahead
 
-how, log = sys.argv[1], Path(sys.argv[2])
+how, log, ahead = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 heard = []
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: heard.append(1))
@@ -26,7 +30,8 @@ kept, _ = os.pipe()
 os.set_inheritable(os.open(log.parent, os.O_RDONLY), True)
 print("before the fork", end=" ")
 
-def main():
+def main(what, kept):
+    assert what == ["of", {"many": 1}]
     if how == "ends":
         print(json.dumps({
             "descriptors": sorted(set(map(int, os.listdir("/proc/self/fd"))) - {kept})[:3],
@@ -47,7 +52,11 @@ def main():
         sys.exit(78)
 
 try:
-    child = fork(main, log=log, keep=kept, own_session=how != "fails")
+    what, rest = ["of", {"many": 1}], dict(log=log, keep=kept, own_session=how != "fails")
+    if ahead:
+        child = fork_ahead(lambda: main).become(what, **rest)
+    else:
+        child = fork(lambda: main(what, kept), **rest)
 finally:
     print("after it")
 status = child.wait()
@@ -56,12 +65,31 @@ print(status, child.poll(), len(heard))
 """
 
 
-def _run(folder: Path, how: str) -> tuple[str, str]:
+#: Forks ahead what cannot be prepared, and one that is not needed.
+_AHEAD = """
+import os, select, sys, time
+from pathlib import Path
+
+from scripts.node.forked import fork_ahead
+
+kept, its_end = os.pipe()
+ahead = fork_ahead(lambda: 1 // int(sys.argv[1]))
+os.close(its_end)
+if sys.argv[1] == "0":
+    select.select([kept], [], [])
+    print(ahead.become("it", log=Path(os.devnull), keep=kept, own_session=False))
+elif sys.argv[1] == "2":
+    ahead.end()
+    print(select.select([kept], [], [], 0)[0] == [kept])
+"""
+
+
+def _run(folder: Path, how: str, ahead: str) -> tuple[str, str]:
     """-> what the starter printed, what the fork said."""
     log = folder / "log"
     done = subprocess.run(
-        [sys.executable, "-c", _FORKS, how, str(log)],
-        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        [sys.executable, "-c", _FORKS, how, str(log), ahead],
+        env=_ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=20,
@@ -71,8 +99,9 @@ def _run(folder: Path, how: str) -> tuple[str, str]:
     return done.stdout, log.read_text()
 
 
-def test_a_fork_has_nothing_of_whoever_forked_it(tmp_path: Path) -> None:
-    told, said = _run(tmp_path, "ends")
+@pytest.mark.parametrize("ahead", ["", "ahead"])
+def test_a_fork_has_nothing_of_whoever_forked_it(tmp_path: Path, ahead: str) -> None:
+    told, said = _run(tmp_path, "ends", ahead)
     assert told == "before the fork after it\n0 0 0\n", "each line once, and a signal to what has ended is none"
     assert json.loads(said) == {
         "descriptors": [0, 1, 2],
@@ -89,7 +118,30 @@ def test_a_fork_has_nothing_of_whoever_forked_it(tmp_path: Path) -> None:
     ("how", "status", "text"),
     [("text", 1, "cannot go on"), ("fails", 1, "ValueError: of the program"), ("killed", -15, ""), ("status", 78, "")],
 )
-def test_its_end_is_told_as_the_interpreter_would(tmp_path: Path, how: str, status: int, text: str) -> None:
-    told, said = _run(tmp_path, how)
+@pytest.mark.parametrize("ahead", ["", "ahead"])
+def test_its_end_is_told_as_the_interpreter_would(tmp_path: Path, how: str, status: int, text: str, ahead: str) -> None:
+    told, said = _run(tmp_path, how, ahead)
     assert told.splitlines()[1] == f"{status} {status} 0"
     assert text in said
+
+
+@pytest.mark.parametrize(
+    ("divisor", "told"),
+    [("0", "None\n"), ("1", ""), ("2", "True\n")],
+    ids=["cannot be prepared", "starter ends", "is ended"],
+)
+def test_a_fork_ahead_ends_with_what_made_it_or_before(divisor: str, told: str) -> None:
+    kept, its_end = os.pipe()
+    done = subprocess.run(
+        [sys.executable, "-c", _AHEAD, divisor],
+        env=_ENVIRONMENT,
+        pass_fds=[its_end],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == (told, "")
+    os.close(its_end)
+    assert select.select([kept], [], [], 10.0)[0], "the fork has the pipe's other end as long as it lives"
+    os.close(kept)

@@ -41,7 +41,7 @@ def test_detached_node_is_ready_when_up_returns(node: StubNode) -> None:
     report = node.status()
     assert report["running"]
     assert report["ready"]
-    assert [row["name"] for row in report["programs"]] == ["logd", "metad", "partitiond", "ingress", "sqld"]
+    assert [row["name"] for row in report["programs"]] == ["metad", "partitiond", "logd", "ingress", "sqld"]
     assert all(row["ready"] and row["pid"] and row["restarts"] == 0 for row in report["programs"])
     assert [worker["ready"] for worker in report["workers"]] == [True, True]
     assert report["addresses"]["admin"] == f"http://127.0.0.1:{node.ports['--admin-port']}"
@@ -202,7 +202,7 @@ def test_restart_of_one_program(node: StubNode) -> None:
     assert {name for name in before if before[name] != after[name]} == {"ingress"}
     wrong = node.run("restart", "ingres")
     assert wrong.returncode == 1
-    assert "there is no program 'ingres'; there are logd, metad" in wrong.stderr
+    assert "there is no program 'ingres'; there are metad, partitiond" in wrong.stderr
 
 
 def test_program_that_cannot_start_is_named_with_its_log(make_node: NodeMaker) -> None:
