@@ -91,6 +91,10 @@ class Http1Connection:
         if self._lingering is None:
             self._silent_ticks = 0
         elif self._lingering.complete:
+            if not self._lingering.keep_alive and self._transport is not None:
+                # So it says at its very end, in a trailer.
+                self._transport.close()
+                return
             self._lingering = None
         elif self._lingering.broken is not None:
             self.close()

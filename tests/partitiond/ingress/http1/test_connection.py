@@ -202,6 +202,15 @@ async def test_the_rest_of_an_answered_request_may_be_wrong() -> None:
     assert client.transport.end == "aborted"
 
 
+@in_loop
+async def test_the_rest_of_an_answered_request_may_end_the_connection() -> None:
+    """The answer has not said so. A connection that stayed open would take the next request, and never answer it."""
+    client = Client()
+    told = client.send(_post("/early", b"Transfer-Encoding: chunked\r\n\r\n"))
+    assert client.send(b"0\r\nConnection: close\r\n\r\n") == told
+    assert client.transport.end == "closed"
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /a HT", _GET])
 @in_loop
 async def test_a_silent_client_does_not_stay(sent: bytes) -> None:
