@@ -74,6 +74,11 @@ class Reader:
         if self._barren > _HEAD_BYTES_MAX and not self._is_over():
             self._break(_too_long())
 
+    def end(self) -> None:
+        """The client sends no more, though the last request's body is not whole."""
+        if not self._is_over():
+            self._break(bad_request(400, "the client sends no more of it"))
+
     def close(self) -> None:
         """Nothing comes any more. The parser and this are a cycle, which would wait for the collector."""
         self._ended = True

@@ -260,6 +260,25 @@ async def test_request_of_a_client_that_goes_away_is_cancelled(request_: bytes) 
 
 
 @in_loop
+async def test_client_that_ends_in_the_midst_of_a_body_is_told() -> None:
+    """It may have closed its side only, and wait for an answer. One whose request is whole is taken to be gone."""
+    client = Client()
+    client.send(_post("/a", b"Content-Length: 3\r\n\r\nab"))
+    assert client.connection.eof_received(), "there is something to say"
+    told = await client.settled()
+    assert told.startswith(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\nbad request: its body breaks off:")
+    assert client.transport.end == "closed"
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /a HT", _GET, _get("/wait"), _post("/early", b"Content-Length: 3\r\n\r\n")])
+@in_loop
+async def test_client_that_ends_elsewhere_is_gone(sent: bytes) -> None:
+    client = Client()
+    client.send(sent)
+    assert not client.connection.eof_received(), "the transport closes"
+
+
+@in_loop
 async def test_client_goes_away_as_its_request_is_woken() -> None:
     """What it waited for is there, and its turn comes after the end: it is cancelled, and nobody is answered."""
     client = Client()
