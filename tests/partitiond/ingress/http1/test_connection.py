@@ -270,7 +270,9 @@ async def test_client_that_ends_in_the_midst_of_a_body_is_told() -> None:
     assert client.transport.end == "closed"
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /a HT", _GET, _get("/wait"), _post("/early", b"Content-Length: 3\r\n\r\n")])
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /a HT", _GET, _get("/wait"), _post("/early", b"Content-Length: 3\r\n\r\n")]
+)
 @in_loop
 async def test_client_that_ends_elsewhere_is_gone(sent: bytes) -> None:
     client = Client()
