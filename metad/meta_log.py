@@ -210,7 +210,7 @@ class MetaLog:
                     break
                 await self._applied_up_to(reply.batches[-1][0])
                 continue
-            _log.warning("group meta cannot be read (%s), trying again", reply)
+            _log.warning("group meta cannot be read (%s), trying again", reply or "logd is away")
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _BACKOFF_MAX_S)
         if not self._caught_up.is_set():

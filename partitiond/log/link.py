@@ -37,6 +37,8 @@ _log = logging.getLogger(__name__)
 #: still answers how far it is, and a partition that has caught up serves.
 _PORTION = 128
 _TURN_S = 0.02
+#: Codes of refusals that a planned restart, or another leader, brings: nobody has to look into them.
+_PASSING = ("not_leader", "stopping")
 
 
 class GroupFollower(Protocol):
@@ -182,7 +184,8 @@ class LogLink:
                 self._asked.pop(message.request_id, None)
             case LogError():
                 group = self._asked.pop(message.request_id, None)
-                _log.error("group=%s logd refused a request: %s: %s", group, message.code, message.message)
+                level = logging.WARNING if message.code in _PASSING else logging.ERROR
+                _log.log(level, "group=%s logd refused a request: %s: %s", group, message.code, message.message)
                 if group is not None:
                     self._followers[group].on_append_failed(message)
             case _:

@@ -199,19 +199,21 @@ def stop_node(node: Node) -> None:
 
 
 def stop_pid(pid: int, data_path: Path) -> None:
-    """End the node of this supervisord: ask, and kill when it does not end. Returns when no process of it is left."""
+    """End the node of this supervisord: ask, and kill when it does not end. Returns when no process of it is left.
+
+    Of a node that just starts, the lock may name the supervisord before: the new one is asked once it is named.
+    """
     for number, within_s in ((signal.SIGTERM, STOP_WITHIN_S), (signal.SIGKILL, 5.0)):
-        if "scripts.node" in command_line(pid):
-            os.kill(pid, number)
-        if _wait_unlocked(data_path, within_s):
+        deadline = time.monotonic() + within_s
+        asked = None
+        while (holder := lock_holder(data_path))[0]:
+            named = holder[1] or pid
+            if named != asked and "scripts.node" in command_line(named):
+                os.kill(named, number)
+                asked = named
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        else:
             return
     raise UnavailableError(f"the node with pid {pid} does not end")
-
-
-def _wait_unlocked(data_path: Path, within_s: float) -> bool:
-    deadline = time.monotonic() + within_s
-    while lock_holder(data_path)[0]:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

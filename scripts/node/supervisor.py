@@ -37,8 +37,9 @@ from scripts.node.conf import checkout_path
 from scripts.node.layout import NodeLock
 from scripts.node.warm import Warm, module_of
 from shared.descriptors import allow_many
+from shared.signals import ENDING, signals_wait
 
-__all__ = ["main", "make_rpc_interface"]
+__all__ = ["begin_program", "main", "make_rpc_interface"]
 
 _RETRY_FIRST_S = 0.1
 _RETRY_MAX_S = 5.0
@@ -77,6 +78,8 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
     """A program that is never given up."""
 
     wakeup: _Wakeup
+    #: Our pid, to the forks too.
+    supervisord: int
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
@@ -89,7 +92,8 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
         module = module_of(shlex.split(self.config.command))
         if module is not None:
             self.config.options.warm.prepare(module)
-        return super().spawn()
+        with signals_wait():
+            return super().spawn()
 
     def change_state(self, new_state: int, expected: bool = True) -> Any:
         changed = super().change_state(new_state, expected)
@@ -124,7 +128,7 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
 
     def _prepare_child_fds(self) -> None:
         super()._prepare_child_fds()
-        _end_with_parent()
+        begin_program(self.supervisord)
 
 
 class _Options(ServerOptions):  # type: ignore[misc]
@@ -222,9 +226,22 @@ def _keep_logging() -> None:
     RotatingFileHandler.emit = emit_if_possible
 
 
-def _end_with_parent() -> None:
-    """The kernel sends SIGTERM to this process when its parent dies."""
+def begin_program(supervisord: int) -> None:
+    """In the fork, before it is a program: it ends with supervisord, and when it is told to.
+
+    Signals wait since before the fork, see `signals_wait`: supervisord's handlers are still here, and would take them.
+    """
+    for number in ENDING:
+        signal.signal(number, signal.SIG_DFL)
+    _end_with_parent(supervisord)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def _end_with_parent(parent: int) -> None:
+    """The kernel sends SIGTERM to this process when its parent dies. Exits if it has died before."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        sys.exit("the process that started this one is gone")
 
 
 def main(conf: Path, lock: NodeLock, *, alone: Iterable[str], parent: int | None) -> None:
@@ -237,9 +254,7 @@ def main(conf: Path, lock: NodeLock, *, alone: Iterable[str], parent: int | None
     # After the title: who is named is who it says.
     lock.name_holder(os.getpid())
     if parent is not None:
-        _end_with_parent()
-        if os.getppid() != parent:
-            sys.exit("the process that started this one is gone")
+        _end_with_parent(parent)
     os.set_inheritable(lock.descriptor, True)
     _set_path()
     # RocksDB and the sockets of many clients need more than the usual 1024.
@@ -250,6 +265,7 @@ def main(conf: Path, lock: NodeLock, *, alone: Iterable[str], parent: int | None
     options.realize(["-c", str(conf), "-n"])
     options.first = True
     options.test = False
+    _Program.supervisord = os.getpid()
     _Program.wakeup = _Wakeup()
     _Program.wakeup.wake()
     with contextlib.suppress(asyncore_25.ExitNow):

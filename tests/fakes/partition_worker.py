@@ -90,7 +90,7 @@ def canned_result(result: Result | Callable[[Invoke], Result] = b'"done"') -> An
             if request.invocation_id not in started:
                 return ResultReply(0, None, found=False)
             invoke = started[request.invocation_id]
-            if invoke.start_at_ms:
+            if invoke.start_at_ms and not request.wait:
                 return ResultReply(0, None, ready=False)
             return ResultReply(0, result_of(invoke), EXPIRES_AT_MS, target=invoke.target)
         if isinstance(request, AwakeableRequest):

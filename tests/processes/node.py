@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scripts.node.procfs import process_age_s
 from tests import twice
 from tests.conftest import eventually, free_ports
 
@@ -101,7 +102,8 @@ class Node:
             with contextlib.suppress(OSError):
                 children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
                 found += [int(child) for child in children if int(child) not in found]
-        return sorted(found)
+        # By age, for pids begin anew: a supervisord that lives on starts again what is killed before it.
+        return sorted(found, key=lambda pid: (-(process_age_s(pid) or 0.0), pid))
 
     def logs(self, program: str) -> str:
         """All that a program has said."""

@@ -76,6 +76,8 @@ class Http1Connection:
         #: The client does not read.
         self._write_paused = False
         self._read_paused = False
+        #: The client sends no more.
+        self._eof = False
         #: The last answer is written: what comes is dropped.
         self._ended = False
         self._silent_ticks = 0
@@ -91,6 +93,10 @@ class Http1Connection:
         if self._lingering is None:
             self._silent_ticks = 0
         elif self._lingering.complete:
+            if not self._lingering.keep_alive and self._transport is not None:
+                # So it says at its very end, in a trailer.
+                self._transport.close()
+                return
             self._lingering = None
         elif self._lingering.broken is not None:
             self.close()
@@ -104,8 +110,18 @@ class Http1Connection:
         elif self._requests or not current.complete:
             self._hold()
 
-    def eof_received(self) -> None:
-        """The client sends no more: it is gone, as far as we can tell. The transport closes."""
+    def eof_received(self) -> bool:
+        """The client sends no more: it is gone, as far as we can tell, and the transport closes.
+
+        Who is in the midst of a body hears what is wrong, if it still listens.
+        """
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return False
+        self._eof = True
+        self._reader.end()
+        waiter.set_result(None)
+        return True
 
     def pause_writing(self) -> None:
         self._write_paused = True
@@ -221,7 +237,7 @@ class Http1Connection:
             encode(answered, minor=request.minor, keep_alive=keep_alive, head_only=request.method == "HEAD")
         )
         if not keep_alive:
-            self._end(transport, in_time=request.complete)
+            self._end(transport, in_time=request.complete or self._eof)
             return
         if not request.complete:
             request.unread = True
@@ -254,6 +270,8 @@ class Http1Connection:
         current = self._current
         if self._ended:
             hold = False
+        elif self._eof:
+            return
         elif self._write_paused or self._requests:
             hold = True
         else:

@@ -51,6 +51,8 @@ class Reader:
         self._open: Request | None = None
         #: The parser would leave HTTP behind this head.
         self._upgrades = False
+        #: Its body had trailers, which the parser takes for headers: one may end the connection.
+        self._trailed = False
         #: Bytes since anything came of them.
         self._barren = 0
         self._target = b""
@@ -72,6 +74,11 @@ class Reader:
         if self._barren > _HEAD_BYTES_MAX and not self._is_over():
             self._break(_too_long())
 
+    def end(self) -> None:
+        """The client sends no more, though the last request's body is not whole."""
+        if not self._is_over():
+            self._break(bad_request(400, "the client sends no more of it"))
+
     def close(self) -> None:
         """Nothing comes any more. The parser and this are a cycle, which would wait for the collector."""
         self._ended = True
@@ -88,6 +95,7 @@ class Reader:
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._open is not None:
             # A trailer, which nobody has asked for.
+            self._trailed = True
             return
         self._header_count += 1
         self._header_bytes += len(name) + len(value)
@@ -175,6 +183,11 @@ class Reader:
         request.complete = True
         self._open = None
         self._barren = 0
+        if self._trailed:
+            self._trailed = False
+            # The parser reads nothing more behind a trailer `connection: close`. It is in its right to, so that the
+            # client is told.
+            request.keep_alive = self._parser.should_keep_alive()
         if not request.keep_alive:
             # What follows is not looked at (RFC 9112 section 9.6).
             self._ended = True

@@ -20,6 +20,13 @@ _MASKS = (
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)? \+00:00"), "<time>"),
     (re.compile(r"\b\w{3} \d\d \w{3} \d{4} \d\d:\d\d:\d\d \+00:00"), "<time>"),
     (re.compile(rf"(in )?\b{_LENGTH}( ago)?|\b(just )?now\b( ago)?"), "<while>"),
+    # Told once a key is held for 5 s.
+    (
+        re.compile(
+            r"\(<while>\.\s+The\s+key\s+will\s+not\s+be\s+released\s+until\s+this\s+invocation\s+is\s+complete\)"
+        ),
+        "(<while>)",
+    ),
     (re.compile(r"took \d+(\.\d+)?(ns|µs|ms|s)"), "took <while>"),
     (re.compile(r"restate-sdk-python/[\w.+-]+"), "<sdk>"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "<trace>"),

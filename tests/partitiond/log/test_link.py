@@ -196,7 +196,7 @@ def test_an_append_that_is_lost_with_the_connection_has_an_unknown_outcome(tmp_p
     run(tmp_path, scenario)
 
 
-def test_a_refused_append_is_told_to_its_own_group(tmp_path: Path) -> None:
+def test_a_refused_append_is_told_to_its_own_group(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(bench: Bench) -> None:
         left, right = Follower("p-0"), Follower("p-1")
         bench.link.follow(left)
@@ -209,6 +209,7 @@ def test_a_refused_append_is_told_to_its_own_group(tmp_path: Path) -> None:
         assert [error.code for error in right.errors] == ["not_leader"]
         assert not left.errors
         assert not right.batches
+        assert {record.levelname for record in caplog.records} <= {"WARNING"}, "it is part of each planned restart"
 
     run(tmp_path, scenario)
 

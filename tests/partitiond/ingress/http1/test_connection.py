@@ -202,6 +202,15 @@ async def test_the_rest_of_an_answered_request_may_be_wrong() -> None:
     assert client.transport.end == "aborted"
 
 
+@in_loop
+async def test_the_rest_of_an_answered_request_may_end_the_connection() -> None:
+    """The answer has not said so. A connection that stayed open would take the next request, and never answer it."""
+    client = Client()
+    told = client.send(_post("/early", b"Transfer-Encoding: chunked\r\n\r\n"))
+    assert client.send(b"0\r\nConnection: close\r\n\r\n") == told
+    assert client.transport.end == "closed"
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /a HT", _GET])
 @in_loop
 async def test_a_silent_client_does_not_stay(sent: bytes) -> None:
@@ -248,6 +257,27 @@ async def test_request_of_a_client_that_goes_away_is_cancelled(request_: bytes) 
     assert client.answers.cancelled == client.answers.seen
     assert client.lost == 1
     assert client.told() == b""
+
+
+@in_loop
+async def test_client_that_ends_in_the_midst_of_a_body_is_told() -> None:
+    """It may have closed its side only, and wait for an answer. One whose request is whole is taken to be gone."""
+    client = Client()
+    client.send(_post("/a", b"Content-Length: 3\r\n\r\nab"))
+    assert client.connection.eof_received(), "there is something to say"
+    told = await client.settled()
+    assert told.startswith(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\nbad request: its body breaks off:")
+    assert client.transport.end == "closed"
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /a HT", _GET, _get("/wait"), _post("/early", b"Content-Length: 3\r\n\r\n")]
+)
+@in_loop
+async def test_client_that_ends_elsewhere_is_gone(sent: bytes) -> None:
+    client = Client()
+    client.send(sent)
+    assert not client.connection.eof_received(), "the transport closes"
 
 
 @in_loop

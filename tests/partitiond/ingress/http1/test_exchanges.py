@@ -39,6 +39,16 @@ _EXCHANGES = {
     "chunks": (_CHUNKED + b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n" + _GET, _POSTED + _GOT, ""),
     "chunks with extensions": (_CHUNKED + b'3;a;b=c;d="e"\r\nabc\r\n0;f\r\n\r\n', _POSTED, ""),
     "chunks with trailers": (_CHUNKED + b"3\r\nabc\r\n0\r\nHost: z\r\nHost: y\r\n\r\n" + _GET, _POSTED + _GOT, ""),
+    "chunks with trailers that speak of the connection": (
+        _CHUNKED + b"3\r\nabc\r\n0\r\nConnection: upgrade, keep-alive\r\nUpgrade: h2c\r\n\r\n" + _GET,
+        _POSTED + _GOT,
+        "",
+    ),
+    "chunks with a trailer that ends the connection": (
+        _CHUNKED + b"3\r\nabc\r\n0\r\nConnection: close\r\n\r\n" + _GET,
+        _answer(b"POST /a abc", end=_CLOSE),
+        "closed",
+    ),
     "chunks that hold a request": (
         _CHUNKED + b"%x\r\n%b\r\n0\r\n\r\n" % (len(_GET), _GET),
         _answer(b"POST /a " + _GET),
