@@ -48,8 +48,10 @@ _CACHE_BYTES = 32 * 1024 * 1024
 #: Of a key: one in a hundred that are not there is read in vain.
 _FILTER_BITS = 10
 #: Rows of invocations that were written last, kept in memory too: those that run are read with each thing that they do,
-#: and a look into a full memtable costs more than all else that is done with the row.
+#: and a look into a full memtable costs more than all else that is done with the row. Not those that hold much, such as
+#: a result.
 _RECENT_MAX = 2048
+_RECENT_BYTES_MAX = 2048
 #: Of one store: tables of 64 MB, so that up to 16 GB nothing is opened twice.
 _OPEN_FILES_MAX = 256
 
@@ -194,7 +196,10 @@ class RocksStore:
             else:
                 put(key, value)
                 if key.startswith(keys.INVOCATION):
-                    recent[key] = value
+                    if len(value) <= _RECENT_BYTES_MAX:
+                        recent[key] = value
+                    else:
+                        recent.pop(key, None)
         try:
             self._db.write(batch, self._write_options)
         except Exception as error:

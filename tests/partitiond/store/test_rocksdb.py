@@ -160,7 +160,8 @@ def test_rows_kept_in_memory_are_what_the_disk_has(tmp_path: Path) -> None:
     for turn in range(300):
         writes: dict[bytes, bytes | None] = {}
         for key in chance.sample(ids, 40):
-            writes[key] = None if chance.random() < 0.3 else b"%d" % turn
+            # Some too large to be kept.
+            writes[key] = None if chance.random() < 0.3 else b"%d" % turn * chance.choice((1, 1000))
         store.commit(writes)
         model.update(writes)
         for key in chance.sample(ids, 40) + list(writes):
@@ -169,6 +170,14 @@ def test_rows_kept_in_memory_are_what_the_disk_has(tmp_path: Path) -> None:
     again = RocksStore(tmp_path)
     assert {key: again.get(key) for key in model} == model
     again.close()
+
+
+def test_large_rows_are_not_kept_in_memory(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path)
+    for number in range(100):
+        store.commit({keys.invocation_key(number.to_bytes(24, "big")): bytes(100_000)})
+    assert not store._recent
+    store.close()
 
 
 def test_a_commit_that_fails_leaves_nothing_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
