@@ -14,14 +14,13 @@ from pathlib import Path
 from rocksdict import AccessType, Options, Rdict
 
 from shared import bounded_scan
-from shared.errors import CorruptionError, EverlogError, UnavailableError
+from shared.errors import CorruptionError
 
 __all__ = ["Secondary"]
 
 
 class Secondary:
-    """The database at `path`. Raises CorruptionError, with RocksDB's reason, for what cannot be opened or read, and
-    UnavailableError for what its owner deleted meanwhile."""
+    """The database at `path`. Raises CorruptionError, with RocksDB's reason, for what cannot be opened or read."""
 
     def __init__(self, path: Path, scratch: Path) -> None:
         self.path = path
@@ -32,7 +31,7 @@ class Secondary:
         try:
             value: bytes | None = self._db.get(key)
         except Exception as error:
-            raise self._failed(error) from error
+            raise CorruptionError(f"{self.path} cannot be read: {error}") from error
         return value
 
     def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -47,13 +46,7 @@ class Secondary:
         except AssertionError:
             raise
         except Exception as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: Exception) -> EverlogError:
-        if "No such file" in str(error) and ".blob" in str(error):
-            # Its owner deletes a blob file once all in it is trimmed, and none is opened before it is read.
-            return UnavailableError(f"{self.path}: what was to be read is gone, or was trimmed meanwhile: {error}")
-        return CorruptionError(f"{self.path} cannot be read: {error}")
+            raise CorruptionError(f"{self.path} cannot be read: {error}") from error
 
     def catch_up(self) -> None:
         """See what the owner wrote up to now."""

@@ -36,9 +36,7 @@ _PLACES = int(os.environ.get("EVERLOG_TEST_DAMAGES", "2"))
 _SEED = int(os.environ.get("EVERLOG_TEST_SEED", "4"))
 _BATCHES = 120
 #: What an error names: a file, or what of the log it is about.
-_NAMED = re.compile(
-    r"group=|\.log|FORMAT|settings|MANIFEST|CURRENT|\.sst|\.blob|/log|/store|store knows more than the log"
-)
+_NAMED = re.compile(r"group=|\.log|FORMAT|settings|MANIFEST|CURRENT|\.sst|/log|/store|store knows more than the log")
 [_PARTITION] = even_partitions(1)
 
 
@@ -56,9 +54,7 @@ def batches() -> Iterator[bytes]:
 
     yield batch(0, 0, AnnounceLeader(b"u", "node-1", _PARTITION.start_key, _PARTITION.end_key))
     for seq in range(1, _BATCHES):
-        # Some are large enough for a blob file of the log.
-        size = 40_000 if seq % 25 == 7 else 700
-        yield batch(2, seq, invoke(new_id(), payload=random.Random(seq).randbytes(size)))
+        yield batch(2, seq, invoke(new_id(), payload=random.Random(seq).randbytes(700)))
 
 
 @pytest.fixture(scope="module")
@@ -176,9 +172,8 @@ def test_a_flipped_bit_or_a_cut_in_any_file_is_healed_or_named(stopped: Stopped,
     names = files(stopped.data)
     assert sum(name.endswith(".sst") for name in names) >= 5, names
     assert sum(name.endswith(".log") for name in names) >= 2, names
-    assert sum(name.endswith(".blob") for name in names) >= 1, names
     for name in names:
-        places = _PLACES * (5 if name.endswith((".log", ".sst", ".blob")) or "MANIFEST" in name else 1)
+        places = _PLACES * (5 if name.endswith((".log", ".sst")) or "MANIFEST" in name else 1)
         if Path(name).name.startswith(("LOG", "OPTIONS", "IDENTITY")):
             places = 1  # RocksDB's own notes, which nobody reads.
         for number in range(places):
