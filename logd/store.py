@@ -28,12 +28,6 @@ __all__ = ["STORE_FORMAT", "RocksStore", "Store", "StoreError"]
 STORE_FORMAT = 1
 _FORMAT_FILE = "FORMAT"
 _WRITE_BUFFER_BYTES = 16 * 1024 * 1024
-#: A value over this is written once, behind the tables, and not again with each compaction of them.
-_BLOB_BYTES_MIN = 32 * 1024
-#: Of the blob files, the oldest so many are emptied of what a silent group still has in them; and that is done for its
-#: own sake, when so much of them is of trimmed entries. Without it one such entry would keep a file for ever.
-_BLOB_AGE_CUTOFF = 0.25
-_BLOB_GARBAGE_MAX = 0.5
 
 
 class Store(Protocol):
@@ -193,14 +187,6 @@ def _options() -> Any:
     options.set_stats_dump_period_sec(0)
     # The list of what happened to its tables; begun anew when it is longer, by default at 1 GB.
     options.set_max_manifest_file_size(4 * 1024 * 1024)
-    # Large entries: 2.5 bytes written for each byte that cannot be compressed, 3.9 without, and a tenth less CPU. A
-    # build from before this reads them as well.
-    options.set_enable_blob_files(True)
-    options.set_min_blob_size(_BLOB_BYTES_MIN)
-    options.set_blob_compression_type(DBCompressionType.lz4())
-    options.set_enable_blob_gc(True)
-    options.set_blob_gc_age_cutoff(_BLOB_AGE_CUTOFF)
-    options.set_blob_gc_force_threshold(_BLOB_GARBAGE_MAX)
     return options
 
 

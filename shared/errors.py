@@ -83,8 +83,7 @@ def store_error(what: str, error: Exception) -> EverlogError:
     if isinstance(error, EverlogError):
         return error
     text = str(error)
-    # RocksDB looks for its tables when it opens, and for blob files when it reads.
-    if text.startswith("Corruption") or ("No such file" in text and ".blob" in text):
+    if text.startswith("Corruption"):
         return CorruptionError(f"{what}: {text}")
     remedy = next((f"; {remedy}" for mark, remedy in _REMEDIES.items() if mark in text), "")
     return StoreError(f"{what}: {text}{remedy}")

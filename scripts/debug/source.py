@@ -75,7 +75,7 @@ def partition_of_group(group: str) -> int | None:
 
 
 def copy_store(path: Path, into: Path, *, wal: bool = True) -> None:
-    """A store of its own at `into`, of one that nobody writes: links where a file never changes, the rest copied.
+    """A store of its own at `into`, of one that nobody writes: tables as links (they never change), the rest copied.
 
     `wal` False: without what was written since the last flush.
     """
@@ -86,7 +86,7 @@ def copy_store(path: Path, into: Path, *, wal: bool = True) -> None:
         if file.suffix == ".log" and not wal:
             continue
         target = into / file.name
-        if file.suffix in (".sst", ".blob"):
+        if file.suffix == ".sst":
             try:
                 target.hardlink_to(file)
                 continue

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
-from rocksdict import Options, Rdict
 
 from logd.registry import GroupRegistry, valid_name
 from logd.store import RocksStore, StoreError
@@ -94,79 +92,6 @@ def test_damage_in_a_table_file_is_corruption(tmp_path: Path) -> None:
     store = RocksStore(path)
     with pytest.raises(CorruptionError):
         list(store.scan(b"0", b"9"))
-    store.close()
-
-
-def large(number: int, size: int = 50_000) -> bytes:
-    return random.Random(number).randbytes(size)
-
-
-def blobs_of(path: Path) -> list[Path]:
-    return sorted(path.glob("*.blob"))
-
-
-def flushed(path: Path, count: int) -> None:
-    """A log with so many large values, none of them only in the write-ahead log."""
-    store = RocksStore(path)
-    for number in range(count):
-        store.put(b"%04d" % number, large(number))
-    store.close()
-
-
-@pytest.mark.parametrize("damage", ["lost", "cut", "flipped"])
-def test_damage_in_a_blob_file_is_corruption(tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "log"
-    flushed(path, 20)
-    [blob] = blobs_of(path)
-    data = bytearray(blob.read_bytes())
-    data[len(data) // 2] ^= 1
-    if damage == "lost":
-        blob.unlink()
-    else:
-        blob.write_bytes(data[: len(data) // 2] if damage == "cut" else data)
-    store = RocksStore(path)
-    with pytest.raises(CorruptionError):
-        list(store.scan(b"0", b"9"))
-    with pytest.raises(CorruptionError):
-        [store.get(b"%04d" % number) for number in range(20)]
-    store.close()
-
-
-def test_a_build_that_makes_no_blob_files_reads_and_compacts_them(tmp_path: Path) -> None:
-    """What a downgrade meets: RocksDB's own format is the same."""
-    path = tmp_path / "log"
-    flushed(path, 20)
-    assert blobs_of(path)
-    db = Rdict(str(path), Options(raw_mode=True))
-    db.put(b"0000", b"new")
-    db.compact_range(None, None)
-    assert [db.get(b"%04d" % number) for number in range(20)] == [b"new", *(large(number) for number in range(1, 20))]
-    db.close()
-
-
-@pytest.mark.slow
-def test_what_is_trimmed_of_large_values_leaves_the_disk_though_silent_groups_have_some_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("logd.store._WRITE_BUFFER_BYTES", 2 * 1024 * 1024)
-    path = tmp_path / "log"
-    store = RocksStore(path)
-    value = large(0, 128 * 1024)
-    largest = 0
-    for number in range(160):
-        store.put(b"a%04d" % number, value)
-        if number % 16 == 0:
-            store.put(b"b%04d" % number, large(number))  # Of a group that is never trimmed.
-        store.stage()
-        if number % 16 == 15:
-            store.sync()
-            store.delete_range(b"a", b"a%04d" % (number - 16))
-            store.stage()
-            store.reclaim(b"a", b"a%04d" % (number - 16))
-            largest = max(largest, sum(file.stat().st_size for file in blobs_of(path)))
-    # Of 17 to 32 entries that are not trimmed, and of what waits to be collected.
-    assert largest < 80 * len(value)
-    assert [store.get(b"b%04d" % number) for number in range(0, 160, 16)] == [large(n) for n in range(0, 160, 16)]
     store.close()
 
 
