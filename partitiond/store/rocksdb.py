@@ -47,9 +47,8 @@ _MEMTABLE_BYTES = 16 * 1024 * 1024
 _CACHE_BYTES = 32 * 1024 * 1024
 #: Of a key: one in a hundred that are not there is read in vain.
 _FILTER_BITS = 10
-#: Rows of invocations that were written last, kept in memory too: those that run are read with each thing that they do,
-#: and a look into a full memtable costs more than all else that is done with the row. Not those that hold much, such as
-#: a result.
+#: Rows of invocations that run, and were written last, are kept in memory too: they are read with each thing that the
+#: invocation does, and a look into a full memtable costs more than all else that is done with a row. Not large ones.
 _RECENT_MAX = 2048
 _RECENT_BYTES_MAX = 2048
 #: Of one store: tables of 64 MB, so that up to 16 GB nothing is opened twice.
@@ -196,7 +195,7 @@ class RocksStore:
             else:
                 put(key, value)
                 if key.startswith(keys.INVOCATION):
-                    if len(value) <= _RECENT_BYTES_MAX:
+                    if len(value) <= _RECENT_BYTES_MAX and values.is_invoked(value):
                         recent[key] = value
                     else:
                         recent.pop(key, None)

@@ -46,6 +46,7 @@ __all__ = [
     "decode_queue",
     "decode_rules",
     "encode",
+    "is_invoked",
     "may_run",
 ]
 
@@ -311,7 +312,10 @@ class PartitionMeta(msgspec.Struct, array_like=True):
     fresh: list[bytes] | None = None
 
 
+#: An InvocationRow has 16 fields or more, so its msgpack begins with this and a count of 2 bytes; then the status.
+_ARRAY = 0xDC
 _STATUS_AT = 3
+_INVOKED = int(Status.INVOKED)
 
 encode = msgspec.msgpack.Encoder().encode
 decode_invocation = msgspec.msgpack.Decoder(InvocationRow).decode
@@ -332,9 +336,13 @@ decode_meta = msgspec.msgpack.Decoder(PartitionMeta).decode
 
 def may_run(value: bytes) -> bool:
     """Of a stored InvocationRow, see there. Others than those INVOKED are not decoded."""
-    # It has 16 or more fields, so its msgpack begins with 0xdc and a 2-byte count; then the status.
-    assert value[0] == 0xDC
-    return value[_STATUS_AT] == Status.INVOKED and decode_invocation(value).may_run
+    assert value[0] == _ARRAY
+    return is_invoked(value) and decode_invocation(value).may_run
+
+
+def is_invoked(value: bytes) -> bool:
+    """Of a stored InvocationRow, read off its bytes."""
+    return len(value) > _STATUS_AT and value[0] == _ARRAY and value[_STATUS_AT] == _INVOKED
 
 
 def decode_inbox(value: bytes) -> bytes | None:

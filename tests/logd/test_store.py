@@ -8,6 +8,7 @@ import pytest
 
 from logd.registry import GroupRegistry, valid_name
 from logd.store import RocksStore, StoreError
+from scripts.debug.secondary import Secondary
 from shared.errors import ConfigError, CorruptionError, FormatError
 from tests.logd.fakes import MemoryStore
 
@@ -92,6 +93,18 @@ def test_damage_in_a_table_file_is_corruption(tmp_path: Path) -> None:
     store = RocksStore(path)
     with pytest.raises(CorruptionError):
         list(store.scan(b"0", b"9"))
+    store.close()
+
+
+def test_a_secondary_reads_large_values_that_were_flushed(tmp_path: Path) -> None:
+    """sqld and the debug tools read so. In blob files such values would crash the process that iterates."""
+    store = RocksStore(tmp_path / "log")
+    for number in range(20):
+        store.put_durable(b"k%02d" % number, bytes(100_000))
+    store._db.flush(True)
+    secondary = Secondary(tmp_path / "log", tmp_path / "scratch")
+    assert [len(value) for _, value in secondary.scan(b"k", b"l")] == [100_000] * 20
+    secondary.close()
     store.close()
 
 

@@ -1,6 +1,6 @@
 """The table of misbehaviours: what a service does at its first attempt, and what is to be read about it.
 
-`SHARED` ones break no more than their stream: all of them run on one connection. `ALONE` ones break the connection,
+`SHARED` ones break no more than their stream: all of them share connections. `ALONE` ones break the connection,
 so each has one of its own, with neighbours on it. `HTTP1` ones have connections of their own by nature.
 """
 

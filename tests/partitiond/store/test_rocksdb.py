@@ -13,7 +13,8 @@ import pytest
 from partitiond.store.rocksdb import RocksStore
 from shared.errors import ConfigError, CorruptionError, EverlogError
 from shared.storage import keys
-from shared.storage.values import STORE_FORMAT, PartitionMeta, encode
+from shared.storage.values import STORE_FORMAT, InvocationRow, PartitionMeta, Status, encode
+from shared.wal.commands import HandlerKind, Target
 from tests.partitiond.store.writer import row_key, write
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -160,8 +161,9 @@ def test_rows_kept_in_memory_are_what_the_disk_has(tmp_path: Path) -> None:
     for turn in range(300):
         writes: dict[bytes, bytes | None] = {}
         for key in chance.sample(ids, 40):
+            status = chance.choice((Status.INVOKED, Status.INVOKED, Status.SUSPENDED))
             # Some too large to be kept.
-            writes[key] = None if chance.random() < 0.3 else b"%d" % turn * chance.choice((1, 1000))
+            writes[key] = None if chance.random() < 0.3 else _row(status, turn, chance.choice((0, 5000)))
         store.commit(writes)
         model.update(writes)
         for key in chance.sample(ids, 40) + list(writes):
@@ -172,18 +174,31 @@ def test_rows_kept_in_memory_are_what_the_disk_has(tmp_path: Path) -> None:
     again.close()
 
 
-def test_large_rows_are_not_kept_in_memory(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("status", "size"), [(Status.INVOKED, 100_000), (Status.SUSPENDED, 0), (Status.COMPLETED, 0)])
+def test_rows_that_are_large_or_of_no_more_use_are_not_kept_in_memory(
+    tmp_path: Path, status: Status, size: int
+) -> None:
     store = RocksStore(tmp_path)
-    for number in range(100):
-        store.commit({keys.invocation_key(number.to_bytes(24, "big")): bytes(100_000)})
+    ids = [keys.invocation_key(number.to_bytes(24, "big")) for number in range(100)]
+    for key in ids:
+        store.commit({key: _row(Status.INVOKED, 1, 0)})
+    assert len(store._recent) == 100
+    for key in ids:
+        store.commit({key: _row(status, 2, size)})
     assert not store._recent
     store.close()
+
+
+def _row(status: Status, turn: int, size: int) -> bytes:
+    target = Target("Greeter", "greet", None, HandlerKind.SERVICE)
+    return encode(InvocationRow(status, target, turn, 0, 0, 0, 0, 0, 0, idempotency_key="x" * size))
 
 
 def test_a_commit_that_fails_leaves_nothing_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = RocksStore(tmp_path)
     key = keys.invocation_key(bytes(24))
-    store.commit({key: b"old"})
+    old, new = _row(Status.INVOKED, 1, 0), _row(Status.INVOKED, 2, 0)
+    store.commit({key: old})
 
     class Broken:
         def __getattr__(self, name: str) -> object:
@@ -195,7 +210,7 @@ def test_a_commit_that_fails_leaves_nothing_in_memory(tmp_path: Path, monkeypatc
     store_db = store._db
     monkeypatch.setattr(store, "_db", Broken())
     with pytest.raises(EverlogError):
-        store.commit({key: b"new"})
-    assert store.get(key) == b"old"
+        store.commit({key: new})
+    assert store.get(key) == old
     monkeypatch.undo()
     store.close()
