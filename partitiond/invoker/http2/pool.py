@@ -130,11 +130,11 @@ class Pool:
             self._try_grow()
 
     def _try_grow(self) -> None:
-        """Unless one is being made, or failed just now."""
+        """Unless one is being made, or failed just now while others work: those have events that lead here again."""
         if self._connecting is not None or self._closed:
             return
         loop = asyncio.get_running_loop()
-        if loop.time() >= self._grow_not_before:
+        if not self._ready or loop.time() >= self._grow_not_before:
             self._connecting = loop.create_task(self._grow(), name=f"connect {self.origin}")
 
     async def _grow(self) -> None:

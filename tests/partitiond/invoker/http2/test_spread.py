@@ -67,3 +67,31 @@ def test_where_no_further_connection_is_to_be_had_the_first_serves_all(run: Run)
             assert (pool.connections, len(mute)) == (1, 1)
 
     run(main)
+
+
+def test_who_comes_when_the_last_connection_is_lost_is_served_though_another_was_refused_just_now(run: Run) -> None:
+    """A service that is killed and started again refuses, or loses, connections in any order."""
+
+    async def main() -> None:
+        peers: list[Peer] = []
+        refused: list[Script] = []
+
+        def accept() -> asyncio.Protocol:
+            if peers and not refused:
+                refused.append(Script(b"no HTTP/2", (b"PRI", b""), close=True))
+                return refused[-1]
+            return Peer(peers, silent, {})
+
+        async with listening(accept) as port, pool_for(port, spread_streams=1, spread_connections=2) as pool:
+            for count in (1, 2):
+                pool.request(HEAD, Recorder())
+                await heard(peers, RequestReceived, count=count)
+            await eventually(lambda: refused and refused[0].transport.is_closing())
+            peers[0].transport.abort()
+            await eventually(lambda: pool.connections == 0)
+            pool.request(HEAD, Recorder())
+            async with asyncio.timeout(0.5):
+                await eventually(lambda: len(peers) == 2)
+            await heard(peers, RequestReceived, count=3)
+
+    run(main)
