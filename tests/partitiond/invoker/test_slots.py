@@ -162,14 +162,15 @@ def test_deadlines_tick_only_while_something_is_watched() -> None:
         deadlines = Deadlines(0.001)
         watched = _Ticked(deadlines)
         deadlines.add(watched, 60.0)
-        await until(lambda: watched.ticks == 3)
+        await until(lambda: watched.ticks >= 3)
         await asyncio.sleep(0.02)
         assert watched.ticks == 3
         deadlines.add(watched, 60.0)
         deadlines.add(watched, 60.0)
-        await until(lambda: watched.ticks == 4)
+        await until(lambda: watched.ticks >= 4)
         deadlines.close()
+        ticks = watched.ticks
         await asyncio.sleep(0.02)
-        assert watched.ticks in (4, 5)
+        assert watched.ticks == ticks
 
     uvloop.run(scene())
