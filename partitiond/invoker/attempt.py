@@ -48,8 +48,8 @@ _QUEUED_MAX = 100_000
 class AttemptOwner(Protocol):
     """Who started the attempt."""
 
-    def on_effects(self, effects: list[Effect], *, alone: bool = False) -> None:
-        """Report these, in order; `alone`: not in one record with others."""
+    def on_effects(self, effects: list[Effect], *, alone: bool = False, quiet: bool = False) -> None:
+        """Report these, in order; `alone`: not in one record with others; `quiet`: a moment later would do, too."""
 
     def on_server(self, server: str) -> None:
         """What the service says it is (x-restate-server)."""
@@ -239,7 +239,7 @@ class Attempt:
                     for effect in effects:
                         self._owner.on_effects([effect])
                 else:
-                    self._owner.on_effects(effects)
+                    self._owner.on_effects(effects, quiet=conversation.quiet)
             if conversation.awaiting_on is not None:
                 self._owner.on_awaiting(conversation.awaiting_on)
                 conversation.awaiting_on = None

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from partitiond.invoker.attempt import Attempt
+from partitiond.invoker.coalescer import Coalescer
 from partitiond.invoker.deadlines import Deadlines
 from partitiond.invoker.endpoints import Endpoints
 from partitiond.invoker.failure import AttemptError, AttemptFailure
@@ -61,6 +62,8 @@ _EAGER_VALUE_BYTES = 64 * 1024
 YIELD_MS_MIN = 2000
 #: A retry that was put off and does not come so long after its time has a clock that was set back.
 _CLOCK_SET_BACK_S = 1.0
+#: Effects that are held until something follows that somebody waits for.
+_HELD_MAX = 32
 #: Effects that add nothing to the journal.
 _LAST_EFFECTS = (End, Suspend, SuspendOn)
 
@@ -75,6 +78,7 @@ class Surroundings:
     routes: Routes
     endpoints: Endpoints
     deadlines: Deadlines
+    coalescer: Coalescer
     slots: Slots
     #: None: requests are not signed.
     identity: Identity | None
@@ -95,8 +99,8 @@ class Chain:
     """Runs, waits for a slot, to retry, or for what becomes of its suspension. Implements Waiter and AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_claim", "_counter", "_known_entries", "_on_gone", "_pin", "_refused", "_reported", "_row",
-        "_shared", "_suspending", "_target", "_timer", "attempts", "awaiting_on", "debug_id", "deployment_id",
+        "_attempt", "_claim", "_counter", "_held", "_known_entries", "_on_gone", "_pin", "_refused", "_reported",
+        "_row", "_shared", "_suspending", "_target", "_timer", "attempts", "awaiting_on", "debug_id", "deployment_id",
         "failure", "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
     )  # fmt: skip
 
@@ -126,6 +130,8 @@ class Chain:
         self._timer: asyncio.TimerHandle | None = None
         #: The last failure was blameless, and nothing was stored since.
         self._refused = False
+        #: Effects of the attempt that are not reported yet. Invariant: none without an attempt.
+        self._held: list[Effect] = []
         #: A Suspend was proposed and its fate is not known.
         self._suspending = False
         #: The failure that was reported last.
@@ -191,6 +197,7 @@ class Chain:
         if self.gone:
             return
         self._leave()
+        self._held = []
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -234,9 +241,30 @@ class Chain:
 
     # AttemptOwner
 
-    def on_effects(self, effects: list[Effect], *, alone: bool = False) -> None:
+    def on_effects(self, effects: list[Effect], *, alone: bool = False, quiet: bool = False) -> None:
         assert not self.gone
         self.awaiting_on = None
+        held = self._held
+        if quiet and len(held) < _HELD_MAX:
+            if not held:
+                self._shared.coalescer.add(self)
+            held += effects
+            return
+        if held:
+            self._held = []
+            effects = held + effects
+        self._report(effects)
+        if alone:
+            self.host.flush()
+
+    def report_held(self) -> None:
+        """Holder: that was long enough."""
+        effects = self._held
+        if effects:
+            self._held = []
+            self._report(effects)
+
+    def _report(self, effects: list[Effect]) -> None:
         if type(effects[0]) not in _LAST_EFFECTS:
             self._refused = False
             self._counter.on_stored(self._shared.time())
@@ -248,8 +276,6 @@ class Chain:
             effects.insert(0, self._pin)
             self._pin = None
         self.host.propose(InvokerEffects(self.id, self.generation, effects))
-        if alone:
-            self.host.flush()
 
     def on_server(self, server: str) -> None:
         self.server = server
@@ -269,6 +295,7 @@ class Chain:
             self._leave()
 
     def when_applied(self, callback: Callable[[], None]) -> None:
+        self.report_held()
         self.host.when_applied(callback)
 
     def on_mishap(self, text: str, error: Exception | None = None) -> None:
@@ -432,6 +459,7 @@ class Chain:
 
     def _after_failure(self, failure: AttemptFailure) -> None:
         """The slot goes back."""
+        self.report_held()
         self._attempt = None
         self._shared.slots.release()
         self._plan(failure)

@@ -46,6 +46,20 @@ _READS = frozenset(
         MessageType.GET_INVOCATION_OUTPUT,
     }
 )
+#: Commands that nobody waits for: they ask for no answer, and concern nobody else before the invocation goes on.
+_QUIET = frozenset(
+    {
+        MessageType.OUTPUT,
+        MessageType.RUN,
+        MessageType.GET_EAGER_STATE,
+        MessageType.GET_EAGER_STATE_KEYS,
+        MessageType.SET_STATE,
+        MessageType.CLEAR_STATE,
+        MessageType.CLEAR_ALL_STATE,
+    }
+)
+#: Larger ones are not worth the memory.
+_QUIET_BYTES_MAX = 4096
 _BEHAVIORS = {pb.Error.PAUSE: Behavior.PAUSE, pb.Error.FAIL: Behavior.FAIL}
 #: Of an error's text and of its stack trace: each failed attempt logs it, and SQL is told it of all that wait to retry.
 _ERROR_CHARS_MAX = 16 * 1024
@@ -77,6 +91,7 @@ class Conversation:
         "bulky",
         "failure",
         "over",
+        "quiet",
         "reads",
         "refused",
         "trailing",
@@ -121,6 +136,8 @@ class Conversation:
         self.failure: AttemptFailure | None = None
         #: The effects just returned are large together: report them one by one.
         self.bulky = False
+        #: The effects just returned are small, and nobody waits for any of them.
+        self.quiet = False
         #: So many of the effects just returned ask for stored values.
         self.reads = 0
         #: It is over because of a message that we do not take; the service may still go on talking.
@@ -132,6 +149,7 @@ class Conversation:
         """Effects of all messages that are whole now."""
         effects: list[Effect] = []
         self.reads = 0
+        self.quiet = True
         self.bulky = self._frames.pending_bytes + len(data) > _BULKY_BYTES
         if self.over:
             self.trailing = True
@@ -147,11 +165,14 @@ class Conversation:
                     read(raw)
                     effects.append(Entry(message_type, raw, flags >= ACK_FLAG))
                     self._command_index += 1
+                    if message_type not in _QUIET or flags >= ACK_FLAG or len(raw) > _QUIET_BYTES_MAX:
+                        self.quiet = False
                     if message_type == MessageType.OUTPUT:
                         self._has_output = True
                     elif message_type in _READS:
                         self.reads += 1
                 else:
+                    self.quiet = False
                     self._read_other(message_type, flags, raw, effects)
             except DecodeError:
                 self._fail(message_type, None, BAD_MESSAGE, f"message {message_type:#06x} is no readable protobuf")

@@ -33,7 +33,7 @@ async def until(condition: Callable[[], object], *, seconds: float = 10.0) -> No
 class Stage:
     """An invoker between a host in memory and services that the test plays."""
 
-    def __init__(self, known: Catalog | None, settings: Settings, tick_s: float) -> None:
+    def __init__(self, known: Catalog | None, settings: Settings, tick_s: float, hold_s: float) -> None:
         self.catalog = MemoryCatalog(known)
         self.endpoint = FakeEndpoint()
         self.host = MemoryHost()
@@ -43,6 +43,7 @@ class Stage:
             clock=SystemClock(),
             make_endpoint=lambda key: self.endpoint,
             tick_s=tick_s,
+            hold_s=hold_s,
             random_float=lambda: 0.0,
         )
         self.host.invoker = self.invoker
@@ -74,10 +75,11 @@ def play(
     *,
     known: Catalog | None = None,
     tick_s: float = 0.005,
+    hold_s: float = 0.001,
     **settings: Any,
 ) -> None:
     async def run() -> None:
-        stage = Stage(known or catalog(retry=FAST), Settings(workers=1, **settings), tick_s)
+        stage = Stage(known or catalog(retry=FAST), Settings(workers=1, **settings), tick_s, hold_s)
         try:
             await scene(stage)
         finally:

@@ -39,6 +39,7 @@ from tests.partitiond.invoker.builders import END, OUTPUT, catalog, deployment, 
 from tests.partitiond.invoker.stage import FAST, Stage, play, until
 
 RUN = (int(T.RUN), pb.RunCommand(result_completion_id=1, name="r").SerializeToString())
+PROPOSAL = pb.ProposeRunCompletion(result_completion_id=1, value=b"7").SerializeToString()
 BOOM = (int(T.ERROR), pb.Error(code=500, message="boom").SerializeToString())
 REQUEST_RESPONSE = {"protocol_mode": ProtocolMode.REQUEST_RESPONSE}
 
@@ -68,10 +69,10 @@ def test_pin_goes_with_the_first_effects_only() -> None:
         stream.answer()
         await stage.settle()
         assert stage.host.proposed == []
-        stream.say(RUN)
+        stream.say(RUN, (int(T.PROPOSE_RUN_COMPLETION), PROPOSAL))
         await stage.settle()
         stream.say(OUTPUT).say(END).end()
-        assert [len(effects.effects) for effects in stage.host.proposed] == [2, 1, 1]
+        assert [len(effects.effects) for effects in stage.host.proposed] == [3, 2]
 
     play(scene)
 

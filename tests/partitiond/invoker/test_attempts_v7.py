@@ -32,6 +32,7 @@ def test_a_proposal_is_acknowledged_in_the_order_that_a_replay_shows() -> None:
     async def scene(stage: Stage) -> None:
         call, stream = await stage.start()
         stream.answer().say(RUN)
+        await until(lambda: stage.host.proposed != [])
         stage.host.submit(CompleteAwakeable(call.id, 17, b"1"))
         await stage.settle()
         stream.data(ask_ack(join(PROPOSAL)))
