@@ -7,7 +7,7 @@ reads bounded chunks of the log for it, as fast as it takes them, until it is li
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -23,6 +23,7 @@ __all__ = ["CHUNK_BYTES", "Follower", "FollowerSource", "Followers", "is_batch"]
 CHUNK_BYTES = 256 * 1024
 
 _COMMAND: int = COMMAND
+_NOBODY: tuple[Connection | None, int] = (None, 0)
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -92,18 +93,27 @@ class Followers:
         if follower is not None and follower.task is not None:
             follower.task.cancel()
 
-    def publish(self, entries: list[Entry]) -> None:
-        """Newly committed entries; the source's tail is moved already."""
+    def publish(self, entries: list[Entry], kept: Mapping[int, tuple[Connection, int]]) -> None:
+        """Newly committed entries; the source's tail is moved already. `kept`: whose own append one is, of which
+        number, if the payload is there still."""
         live = [follower for follower in self._by_connection.values() if follower.live]
         if not live:
             return
         for command, index, _ in entries:
             if not is_batch(command):
                 continue
-            frame = self._frame(index, command)
+            keeper, request_id = kept.get(index, _NOBODY) if kept else _NOBODY
+            frame: bytes | None = None
             for follower in live:
-                if index >= follower.next_index:
-                    follower.connection.send_encoded(frame)
+                if index < follower.next_index:
+                    continue
+                if follower.connection is keeper:
+                    source = self._source
+                    keeper.send(Committed(source.name, index, source.tail_lsn, b"", request_id))
+                    continue
+                if frame is None:
+                    frame = self._frame(index, command)
+                follower.connection.send_encoded(frame)
         last = entries[-1][1]
         for follower in live:
             follower.next_index = max(follower.next_index, last + 1)

@@ -46,6 +46,7 @@ class _Proposal(NamedTuple):
     payload: bytes
     connection: Connection
     request_id: int
+    kept: bool
 
 
 class _Waiter(NamedTuple):
@@ -55,6 +56,8 @@ class _Waiter(NamedTuple):
     term: int
     connection: Connection
     request_id: int
+    #: Who sent it has the payload still.
+    kept: bool
 
 
 class Group:
@@ -136,9 +139,9 @@ class Group:
     def leadership(self) -> Leadership:
         return self._leadership
 
-    def propose(self, connection: Connection, request_id: int, payload: bytes) -> None:
+    def propose(self, connection: Connection, request_id: int, payload: bytes, *, kept: bool = False) -> None:
         """Order a batch; the leader only. The caller sees to a tick."""
-        self._proposals.append(_Proposal(payload, connection, request_id))
+        self._proposals.append(_Proposal(payload, connection, request_id, kept))
         self._proposed_bytes += len(payload)
         if self._proposed_bytes > _QUEUE_BYTES and connection not in self._held:
             self._held.add(connection)
@@ -192,7 +195,7 @@ class Group:
         while self._proposals and size < _TAKE_BYTES:
             proposal = self._proposals.popleft()
             size += len(proposal.payload)
-            self._waiters.append(_Waiter(index, term, proposal.connection, proposal.request_id))
+            self._waiters.append(_Waiter(index, term, proposal.connection, proposal.request_id, proposal.kept))
             index += 1
             yield _COMMAND_PREFIX + proposal.payload
         self._taken(size)
@@ -230,8 +233,19 @@ class Group:
                 raise CorruptionError(f"log entry group={self.name} index={index} is of unknown kind {command[0]}")
             if not self.first_lsn and is_batch(command):
                 self.first_lsn = index
-        self.followers.publish(entries)
+        self.followers.publish(entries, self._kept(entries))
         self._answer(entries)
+
+    def _kept(self, entries: list[Entry]) -> dict[int, tuple[Connection, int]]:
+        """LSN -> connection and number of the append, of those whose sender keeps the payload."""
+        first, last = entries[0][1], entries[-1][1]
+        kept: dict[int, tuple[Connection, int]] = {}
+        for waiter in self._waiters:
+            if waiter.lsn > last:
+                break
+            if waiter.kept and waiter.lsn >= first and entries[waiter.lsn - first][2] == waiter.term:
+                kept[waiter.lsn] = (waiter.connection, waiter.request_id)
+        return kept
 
     def _answer(self, entries: list[Entry]) -> None:
         waiters = self._waiters

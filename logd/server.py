@@ -108,7 +108,7 @@ class LogServer:
         elif not group.engine.is_leader:
             connection.send(group.not_leader(request.request_id))
         else:
-            group.propose(connection, request.request_id, request.payload)
+            group.propose(connection, request.request_id, request.payload, kept=request.kept)
             self._touch(group)
 
     def _on_request(self, connection: Connection, request: LogRequest) -> None:

@@ -26,6 +26,7 @@ from shared.api.log import (
     LogReply,
     Trim,
     Trimmed,
+    encode_kept_append,
 )
 from shared.rpc.client import RpcClient
 from shared.rpc.connection import Connection
@@ -37,6 +38,8 @@ _log = logging.getLogger(__name__)
 #: still answers how far it is, and a partition that has caught up serves.
 _PORTION = 128
 _TURN_S = 0.02
+#: A batch over this is kept until it is committed, and so it is not sent back.
+_KEPT_BYTES = 32 * 1024
 #: Codes of refusals that a planned restart, or another leader, brings: nobody has to look into them.
 _PASSING = ("not_leader", "stopping")
 
@@ -76,6 +79,8 @@ class LogLink:
         self._client = RpcClient(path, decode, self, name="logd")
         self._followers: dict[str, GroupFollower] = {}
         self._asked: dict[int, str] = {}
+        #: Payloads of large appends on their way.
+        self._kept: dict[int, bytes] = {}
         self._next_id = 1
         self._loop: asyncio.AbstractEventLoop
         #: Messages that came and are not handed over. Invariant: not empty only while the connection is held.
@@ -97,8 +102,15 @@ class LogLink:
 
     def append(self, group: str, payload: bytes) -> None:
         """Order a batch. It comes back as committed, or `on_append_failed` or `on_log_lost` is called."""
-        if self._client.connection is not None:
-            self._client.connection.send(Append(self._ask(group), group, payload))
+        connection = self._client.connection
+        if connection is None:
+            return
+        request_id = self._ask(group)
+        if len(payload) < _KEPT_BYTES:
+            connection.send(Append(request_id, group, payload))
+        else:
+            self._kept[request_id] = payload
+            connection.send_pieces(encode_kept_append(request_id, group, payload))
 
     def trim(self, group: str, lsn: int) -> None:
         """Nothing up to this LSN is needed any more."""
@@ -122,6 +134,7 @@ class LogLink:
     def on_closed(self, connection: Connection) -> None:
         self._on_paused(False)
         self._asked.clear()
+        self._kept.clear()
         self._waiting.clear()
         for follower in self._followers.values():
             follower.on_log_lost()
@@ -159,9 +172,13 @@ class LogLink:
         committed: dict[str, list[Committed]] = {}
         for message in messages:
             if type(message) is Committed:
+                if message.request_id:
+                    message.payload = self._kept.pop(message.request_id)
                 committed.setdefault(message.group, []).append(message)
             elif type(message) is Appended:
                 self._asked.pop(message.request_id, None)
+                if self._kept:
+                    self._kept.pop(message.request_id, None)
             else:
                 # Keep the order between batches and what is told about their group.
                 self._flush(committed)
@@ -184,6 +201,7 @@ class LogLink:
                 self._asked.pop(message.request_id, None)
             case LogError():
                 group = self._asked.pop(message.request_id, None)
+                self._kept.pop(message.request_id, None)
                 level = logging.WARNING if message.code in _PASSING else logging.ERROR
                 _log.log(level, "group=%s logd refused a request: %s: %s", group, message.code, message.message)
                 if group is not None:

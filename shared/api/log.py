@@ -25,10 +25,12 @@ __all__ = [
     "ReadReply",
     "Trim",
     "Trimmed",
+    "encode_kept_append",
     "partition_group",
 ]
 
 META_GROUP = "meta"
+_encode = msgspec.msgpack.Encoder().encode
 
 
 def partition_group(partition_id: int) -> str:
@@ -50,6 +52,14 @@ class Append(_Message, tag=1):
     request_id: int
     group: str
     payload: bytes
+    #: The sender follows the group on this connection and keeps the payload: `Committed` need not bring it again.
+    kept: bool = False
+
+
+def encode_kept_append(request_id: int, group: str, payload: bytes) -> tuple[bytes, bytes, bytes]:
+    """An `Append` that is kept, in the pieces of one message: a large payload is not copied into it."""
+    whole = _encode(Append(request_id, group, b"", True))
+    return whole[:-3] + b"\xc6" + len(payload).to_bytes(4, "big"), payload, whole[-1:]
 
 
 class Follow(_Message, tag=2):
@@ -124,6 +134,8 @@ class Committed(_Message, tag=68):
     lsn: int
     tail_lsn: int
     payload: bytes
+    #: Not 0: the payload is empty here, it is that of the receiver's own append of this number.
+    request_id: int = 0
 
 
 class ReadReply(_Message, tag=69):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
 
 import msgspec
@@ -99,7 +99,19 @@ class Connection(asyncio.Protocol):
             return
         self._out.append(len(payload).to_bytes(4, "big"))
         self._out.append(payload)
-        self._out_bytes += len(payload)
+        self._queued(len(payload))
+
+    def send_pieces(self, pieces: Sequence[bytes]) -> None:
+        """Queue a message that is encoded already, and not joined, for it is large."""
+        if self._closed:
+            return
+        size = sum(map(len, pieces))
+        self._out.append(size.to_bytes(4, "big"))
+        self._out += pieces
+        self._queued(size)
+
+    def _queued(self, size: int) -> None:
+        self._out_bytes += size
         if self._out_bytes >= _EAGER_BYTES:
             self._write_out()
         elif not self._flush_scheduled:

@@ -176,9 +176,12 @@ class FakeLogServer:
         if self.forget_replies:
             self.forget_replies -= 1
             connection.close()
+            self._push(request.group, self._committed(request.group, lsn))
         else:
+            self._push(
+                request.group, self._committed(request.group, lsn), connection if request.kept else None, request
+            )
             connection.send(Appended(request.request_id, lsn))
-        self._push(request.group, self._committed(request.group, lsn))
         if self.repeat_commits:
             self.repeat_commits -= 1
             self.commit(request.group, request.payload)
@@ -211,9 +214,15 @@ class FakeLogServer:
         group = self.log.group(name)
         return Committed(name, lsn, group.tail_lsn, group.batches[lsn])
 
-    def _push(self, name: str, message: Committed | Leadership) -> None:
+    def _push(
+        self, name: str, message: Committed | Leadership, keeper: Connection | None = None, own: Append | None = None
+    ) -> None:
+        """`keeper` has the payload of its `own` append still."""
         for connection in self._followers.get(name, []):
-            connection.send(message)
+            if connection is keeper and isinstance(message, Committed) and own is not None:
+                connection.send(Committed(name, message.lsn, message.tail_lsn, b"", own.request_id))
+            else:
+                connection.send(message)
 
 
 def _status(group: MemoryGroup) -> GroupStatus:

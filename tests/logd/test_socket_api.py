@@ -93,6 +93,40 @@ def test_appends_of_one_connection_keep_their_order_in_each_group(settings: Sett
     run(settings, scenario)
 
 
+def test_who_keeps_a_payload_is_not_sent_it_again(settings: Settings) -> None:
+    async def scenario(client: LogClient) -> None:
+        other = await LogClient.connect(settings)
+        await client.follow("p-1")
+        await other.follow("p-1")
+        large = b"x" * 1_000_000
+        sent = [Append(0, "p-1", b"a"), Append(0, "p-1", large, True), Append(0, "p-1", b"b")]
+        replies = await asyncio.gather(*[client.send(request) for request in sent])
+        await client.until(lambda: len(client.payloads("p-1")) == 3)
+        await other.until(lambda: len(other.payloads("p-1")) == 3)
+        assert client.payloads("p-1") == [b"a", b"", b"b"]
+        assert [batch.request_id for batch in client.committed["p-1"]] == [0, sent[1].request_id, 0]
+        assert [batch.lsn for batch in client.committed["p-1"]] == [reply.lsn for reply in replies]
+        kinds = [type(reply) for reply in client.replies if isinstance(reply, Committed | Appended)]
+        assert kinds.index(Committed) < kinds.index(Appended), "it still has it when it is told"
+        assert other.payloads("p-1") == [b"a", large, b"b"]
+        assert all(not batch.request_id for batch in other.committed["p-1"])
+        # Who does not follow is told of its append only, whatever it says.
+        stranger = await LogClient.connect(settings)
+        await stranger.call(Append(0, "p-1", large, True))
+        await client.until(lambda: len(client.payloads("p-1")) == 4)
+        assert client.payloads("p-1")[3] == large
+        assert "p-1" not in stranger.committed
+        # From the beginning again: as anybody.
+        client.committed.clear()
+        await client.follow("p-1")
+        await client.until(lambda: len(client.payloads("p-1")) == 4)
+        assert client.payloads("p-1")[1] == large
+        await other.close()
+        await stranger.close()
+
+    run(settings, scenario)
+
+
 def test_appends_of_one_turn_share_a_sync(settings: Settings) -> None:
     async def scenario(client: LogClient) -> None:
         for group in ("p-1", "p-2", "meta"):

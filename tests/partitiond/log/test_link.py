@@ -256,6 +256,48 @@ def test_nothing_is_kept_of_requests_that_were_answered(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_a_large_batch_comes_back_without_its_payload_and_is_whole(tmp_path: Path) -> None:
+    """By the real logd: `tests/logd/test_socket_api.py`."""
+
+    async def scenario(bench: Bench) -> None:
+        left, right = Follower("p-0"), Follower("p-1")
+        bench.link.follow(left)
+        bench.link.follow(right)
+        await soon(lambda: len(left.told) == len(right.told) == 2)
+        large, other = b"x" * 100_000, b"y" * 3_000_000
+        for payload in (b"a", large, b"b", other):
+            bench.link.append("p-0", payload)
+        bench.link.append("p-1", large)
+        assert sum(map(len, bench.link._kept.values())) == 3_200_000
+        await soon(lambda: left.applied_lsn == 5 and right.applied_lsn == 2)
+        assert [payload for _, payload in left.batches] == [b"a", large, b"b", other]
+        assert [payload for _, payload in right.batches] == [large]
+        await soon(lambda: not bench.link._asked)
+        assert not bench.link._kept
+
+    run(tmp_path, scenario)
+
+
+def test_the_payload_of_a_large_batch_is_forgotten_when_it_is_refused_or_lost(tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        follower = Follower("p-0")
+        bench.link.follow(follower)
+        await soon(lambda: len(follower.told) == 2)
+        bench.server.set_leader("p-0", is_leader=False, leader="node-2")
+        bench.link.append("p-0", b"x" * 100_000)
+        await soon(lambda: follower.errors)
+        assert not bench.link._kept
+        bench.server.set_leader("p-0", is_leader=True, leader="node-1")
+        await soon(lambda: follower.told[-1].startswith("leads"))
+        bench.server.forget_replies = 1
+        bench.link.append("p-0", b"y" * 100_000)
+        await soon(lambda: follower.batches)
+        assert follower.batches[0][1] == b"y" * 100_000, "it was committed, and came by the next connection"
+        assert not bench.link._kept
+
+    run(tmp_path, scenario)
+
+
 class SlowFollower(Follower):
     """A commit of it takes a while; between two of them it looks whether others had their turn."""
 
