@@ -74,7 +74,7 @@ class ProgramAttempt(ScriptedAttempt):
         self.next_completion = 1
         self.next_signal = 17
         self.effects: list[Effect] = []
-        self.state = {} if self._target.key is None else dict(self.host.read_state(self._target))
+        self.state = self._read_state()
         self._waits: Wait | None = None
         self._body = self._make_body()
         self._go_on()
