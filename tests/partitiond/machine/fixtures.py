@@ -125,6 +125,10 @@ class Machine:
     def journal_types(self, invocation_id: bytes) -> list[MessageType]:
         return [MessageType(entry.entry_type) for entry in self.journal(invocation_id)]
 
+    def last_notification_of(self, invocation_id: bytes, entry_type: MessageType) -> pb.Notification:
+        raws = [entry.raw for entry in self.journal(invocation_id) if entry.entry_type == entry_type]
+        return pb.Notification.FromString(raws[-1])
+
     def last_notification(self, invocation_id: bytes) -> pb.Notification:
         return pb.Notification.FromString(self.journal(invocation_id)[-1].raw)
 
