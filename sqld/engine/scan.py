@@ -124,8 +124,9 @@ class _StoreScan:
                 yield from self._rows_of(opened, snapshot, passes, self._row_of(snapshot, columns))
 
     def _row_of(self, snapshot: StoreSnapshot, columns: set[str]) -> Callable[[bytes, bytes], Any]:
-        source = self._source
-        if isinstance(source, StoreTable) and source.row_with is not None:
+        source, meta = self._source, snapshot.meta
+        # Where there never was a large value, none is looked for beside each row that is empty.
+        if isinstance(source, StoreTable) and source.row_with is not None and meta is not None and meta.large_number:
             return source.row_with(snapshot.get, columns)
         return self._row
 

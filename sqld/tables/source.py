@@ -54,7 +54,7 @@ class StoreTable(msgspec.Struct, frozen=True):
     `row_under`, where there is one, gives the `row` that shows what the catalog says of it as well. `row_of_key`, where
     there is one, makes a row for those columns that the key alone tells (`key_columns`): no value is read for them.
     `peeks`: columns whose value is read off a stored value for less than a row costs. `row_with`, where there is one,
-    makes the row for these columns of what else it takes out of the store (`shared.storage.large`).
+    makes rows for these columns in a partition with large values, which it takes out of the store besides.
     """
 
     ranges: Callable[[Constraints], list[KeyRange]]

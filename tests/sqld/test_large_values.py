@@ -55,6 +55,7 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EngineOn
     for name, rows in (("parts", dict(machine.store.scan(b"\x00", keys.META))), ("whole", _whole(machine))):
         data: Path = tmp_path_factory.mktemp(name)
         engine = EngineOn(data, partitions=1)
+        engine.partitions[0].large_number = machine.meta.large_number if name == "parts" else 0
         engine.write(rows)
         found.append(engine)
     # What is in tables is read otherwise than what is in the log.
