@@ -49,8 +49,9 @@ class Keeper:
 
     def keep(self) -> Kept:
         """Keep what is flushed. Blocks: call it in a thread, one at a time. Raises KeepError."""
-        command = [sys.executable, "-P", "-m", "partitiond.keeper", str(self._store), str(self._folder)]
-        path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+        # Without `site`, whose search for packages is a fifth of what the process costs: they are where ours are.
+        command = [sys.executable, "-P", "-S", "-m", "partitiond.keeper", str(self._store), str(self._folder)]
+        path = os.pathsep.join(filter(None, (str(_ROOT), *sys.path)))
         try:
             answer, complaint, status = self._run(command, path)
         except OSError as error:

@@ -417,15 +417,15 @@ class Chain:
         # Where a lazy read would cost an attempt, all goes along.
         value_limit = _EAGER_VALUE_BYTES if route.bidi else limit
         if self._claim is None:
-            read = encode_state(self.host.read_state(target), bytes_limit=free, value_bytes_limit=value_limit)
+            state = self.host.read_state(target, value_bytes_limit=value_limit)
+            read = encode_state(state, bytes_limit=free, value_bytes_limit=value_limit)
             if not read.cut or free == limit:
                 return read
             self._claim = shared.memory.claim(self.host, limit, self._on_memory)
         if not self._claim.granted:
             return None
-        read = encode_state(
-            self.host.read_state(target), bytes_limit=min(limit, self._claim.size), value_bytes_limit=value_limit
-        )
+        state = self.host.read_state(target, value_bytes_limit=value_limit)
+        read = encode_state(state, bytes_limit=min(limit, self._claim.size), value_bytes_limit=value_limit)
         self._claim.shrink(read.size)
         return read
 

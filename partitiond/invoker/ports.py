@@ -23,7 +23,7 @@ class InvokerHost(Protocol):
     def read_entry(self, invocation_id: bytes, index: int) -> tuple[int, bytes]:
         """(message type, protobuf) of an entry that the journal has; entry 0 is Input."""
 
-    def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
+    def read_state(self, target: Target, *, value_bytes_limit: int) -> Iterable[tuple[bytes, bytes | None]]:
         """(name, value) of the keyed target's state."""
 
     def propose(self, effects: InvokerEffects | ResumeInvocation) -> None:

@@ -33,6 +33,13 @@ def carry_out(leader: Leader, actions: list[Action]) -> None:
     leader.invoker.write_now()
 
 
+def _forward(leader: Leader, action: ForwardNotification) -> None:
+    raw = action.raw if action.large is None else leader.read_whole(action.id, action.raw, action.large)
+    # None: a later batch of the same commit has ended the invocation, and with it its attempt.
+    if raw is not None:
+        leader.invoker.notify(leader, action.id, action.generation, action.index, action.entry_type, raw)
+
+
 def _carry_out(leader: Leader, action: Action) -> None:
     match action:
         case StartInvocation():
@@ -44,7 +51,7 @@ def _carry_out(leader: Leader, action: Action) -> None:
         case InvocationStored():
             leader.replies.stored(action.id, action.request_uid, created=action.created, start_at_ms=action.start_at_ms)
         case ForwardNotification():
-            leader.invoker.notify(leader, action.id, action.generation, action.index, action.entry_type, action.raw)
+            _forward(leader, action)
         case AckCommand():
             leader.invoker.ack(leader, action.id, action.generation, action.command_index)
         case AckRun():

@@ -26,9 +26,10 @@ from partitiond.machine.tables import Tables
 from shared.catalog.catalog import Catalog
 from shared.catalog.partitions import Partition
 from shared.clock import Clock
-from shared.ids import target_partition_key
+from shared.ids import partition_key_of, target_partition_key
 from shared.storage import keys, values
-from shared.storage.values import InvocationRow, PartitionMeta
+from shared.storage.large import content_of, joined, large_state_of, whole_raw
+from shared.storage.values import InvocationRow, LargePart, PartitionMeta
 from shared.wal.batch import Batch
 from shared.wal.commands import (
     AnnounceLeader,
@@ -228,12 +229,23 @@ class Leader:
         stored = self._tables.get(keys.journal_key(invocation_id, index))
         assert stored is not None, f"journal entry {index} of {invocation_id.hex()} is missing"
         entry = values.decode_journal(stored)
-        return entry.entry_type, entry.raw
+        return entry.entry_type, whole_raw(self._tables.get, invocation_id, entry.raw, entry.large)
 
-    def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
-        """(name, value) of the object's or workflow's state, by name."""
+    def read_whole(self, invocation_id: bytes, raw: bytes, large: LargePart) -> bytes | None:
+        """The message of an entry with its content; None: no journal has it any more."""
+        content = self._tables.get(keys.large_key(partition_key_of(invocation_id), large.number))
+        return None if content is None else joined(raw, large, content)
+
+    def read_state(self, target: Target, *, value_bytes_limit: int) -> Iterable[tuple[bytes, bytes | None]]:
+        """(name, value) of the object's or workflow's state, by name. None: it is larger, and may not be read."""
         assert target.key is not None
         place = target_partition_key(target.scope, target.key)
         prefix = keys.object_prefix(keys.STATE, place, target.service, target.key, target.scope)
+        get = self._tables.get
         for key, value in self._tables.scan(prefix, keys.prefix_end(prefix)):
-            yield key[len(prefix) :], value
+            large = large_state_of(get, key, value)
+            if large is None:
+                yield key[len(prefix) :], value
+            else:
+                fits = large.size <= value_bytes_limit
+                yield key[len(prefix) :], content_of(get, place, large.number) if fits else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from shared.storage.values import InvocationRow, OutboxRow
+from shared.storage.values import InvocationRow, LargePart, OutboxRow
 from shared.wal.commands import Result, Target
 
 __all__ = [
@@ -37,13 +37,14 @@ class StartInvocation(msgspec.Struct, gc=False):
 
 
 class ForwardNotification(msgspec.Struct, gc=False):
-    """A notification was stored as entry `index`: tell the running attempt."""
+    """A notification was stored as entry `index`: tell the running attempt. `large`: what `raw` is without."""
 
     id: bytes
     generation: int
     entry_type: int
     raw: bytes
     index: int
+    large: LargePart | None = None
 
 
 class AckCommand(msgspec.Struct, gc=False):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import chain
 
+from partitiond.machine.large_invariants import check_large_values
 from partitiond.machine.limiter_invariants import check_limits
 from partitiond.machine.running import check_running
 from partitiond.machine.tables import Tables
@@ -28,6 +29,7 @@ def check(tables: Tables) -> list[str]:
         *_check_timers(tables),
         *check_limits(tables),
         *check_running(tables),
+        *check_large_values(tables),
     ]
 
 

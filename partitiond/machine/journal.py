@@ -12,10 +12,11 @@ from partitiond.machine.chains import resume
 from partitiond.machine.context import Context
 from partitiond.machine.events import drop_events
 from partitiond.machine.futures import advance
+from partitiond.machine.large_values import release_all, use_in_journal
 from partitiond.machine.messages import notification_raw, signal_raw
 from shared.protocol.message_types import MessageType
 from shared.storage import keys, values
-from shared.storage.values import InvocationRow, JournalRow, Status
+from shared.storage.values import InvocationRow, JournalRow, LargePart, Status
 from shared.wal.commands import Failure, Result, Target
 from shared.wal.futures import Leaf, comes_again, signal_leaf
 
@@ -43,14 +44,17 @@ def append_command(
     *,
     callee_id: bytes | None = None,
     callee_target: Target | None = None,
+    large: LargePart | None = None,
 ) -> int:
     """Store a command as the next entry; returns its index among the commands (Input has 0)."""
-    _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms, callee_id, callee_target))
+    _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms, callee_id, callee_target, large))
     row.command_count += 1
     return row.command_count - 1
 
 
 def _append(ctx: Context, invocation_id: bytes, row: InvocationRow, entry: JournalRow) -> None:
+    if entry.large is not None:
+        use_in_journal(ctx.txn, invocation_id, row, entry.large.number)
     ctx.txn.put(keys.journal_key(invocation_id, row.journal_length), values.encode(entry))
     row.journal_length += 1
     ctx.txn.changed(invocation_id)
@@ -67,6 +71,7 @@ def append_notification(
     is_signal: bool = False,
     failed: bool = False,
     ack: bool = False,
+    large: LargePart | None = None,
 ) -> None:
     """Store a notification and bring it to the handler: forwarded if it runs, waking it if it waits for this.
 
@@ -87,13 +92,14 @@ def append_notification(
     ctx.txn.put(key, row.journal_length.to_bytes(4, "big") + mark)
     if open_run is not None:
         row.open_runs.remove(open_run)
-    _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms))
+    _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms, large=large))
     if row.status is Status.INVOKED:
         if ack:
             assert isinstance(notification, int)
             ctx.act(AckRun(invocation_id, row.generation, notification))
         else:
-            ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw, row.journal_length - 1))
+            index = row.journal_length - 1
+            ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw, index, large))
     elif row.status is Status.SUSPENDED and _wakes(row, leaf, failed):
         resume(ctx, invocation_id, row)
 
@@ -142,5 +148,7 @@ def drop_journal(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None
     row.command_count = 0
     row.output_index = -1
     row.open_runs = []
+    if row.large_values:
+        release_all(txn, invocation_id, row)
     drop_events(ctx, invocation_id, row)
     txn.changed(invocation_id)

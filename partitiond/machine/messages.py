@@ -20,6 +20,7 @@ __all__ = [
     "notification_raw",
     "signal_raw",
     "state_keys_raw",
+    "value_head",
 ]
 
 CANCELED = Failure(409, "canceled")
@@ -58,12 +59,17 @@ def notification_raw(completion_id: int, result: Result | None) -> bytes:
     """A completion with a value, a failure, or (None) void."""
     # Values by hand, as protobuf would write them, and copied once: each step of a handler has one.
     if isinstance(result, bytes):
-        number, length = varint(completion_id), varint(len(result))
-        if not result:
-            return b"".join((b"\x08", number, b"\x2a\x00"))
-        size = varint(1 + len(length) + len(result))
-        return b"".join((b"\x08", number, b"\x2a", size, b"\x0a", length, result))
+        return value_head(completion_id, len(result)) + result
     return _fill(pb.Notification(completion_id=completion_id), result)
+
+
+def value_head(completion_id: int, size: int) -> bytes:
+    """A completion with a value, up to its content of `size` bytes, which ends it."""
+    number = varint(completion_id)
+    if not size:
+        return b"".join((b"\x08", number, b"\x2a\x00"))
+    length = varint(size)
+    return b"".join((b"\x08", number, b"\x2a", varint(1 + len(length) + size), b"\x0a", length))
 
 
 def signal_raw(signal: int | str, result: Result | None) -> bytes:

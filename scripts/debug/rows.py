@@ -148,6 +148,11 @@ def _mutation_value(value: bytes) -> Json:
     return {"version": row.version, "state": {text_of(name): text_of(content) for name, content in row.state}}
 
 
+def _large(key: bytes) -> dict[str, Json]:
+    _expect(key, 17)
+    return {"at": f"0x{key[1:9].hex()}", "number": int.from_bytes(key[9:], "big")}
+
+
 def _timer_value(value: bytes) -> Json:
     return {"born_lsn": int.from_bytes(value, "big")} if value else {"starts": True}
 
@@ -193,6 +198,10 @@ _TABLES: dict[bytes, _Table] = {
     keys.SCOPED_INBOX: _Table("inbox", _object(_placed), _inbox_value),
     keys.SCOPED_PROMISE: _Table("promise", _object(_named), _promise_value),
     keys.SCOPED_MUTATION: _Table("mutation", _object(_placed), _mutation_value),
+    keys.LARGE: _Table("large", _large, text_of),
+    keys.LARGE_USES: _Table("large_uses", _large, _number),
+    keys.LARGE_STATE: _Table("large_state", _object(_named), _struct(values.decode_large_state)),
+    keys.SCOPED_LARGE_STATE: _Table("large_state", _object(_named), _struct(values.decode_large_state)),
     keys.COUNTER: _Table("counter", _counter, _struct(values.decode_counter)),
     keys.RING: _Table("ring", _ring, text_of),
     keys.QUEUE: _Table("queue", _queue, _struct(values.decode_queue)),

@@ -17,10 +17,10 @@ _NAME = 0x62
 _CONTENT = 0x0A
 
 
-def split_set_state(raw: bytes) -> tuple[bytes, memoryview] | None:
-    """(key, content) of a SetStateCommand, the content not copied. None: protobuf is to read it."""
+def split_set_state(raw: bytes) -> tuple[bytes, int, int] | None:
+    """(key, where the content begins, its size) of a SetStateCommand. None: protobuf is to read it."""
     key: bytes | None = None
-    content: memoryview | None = None
+    content: tuple[int, int] | None = None
     named = False
     at = 0
     while at < len(raw):
@@ -38,13 +38,13 @@ def split_set_state(raw: bytes) -> tuple[bytes, memoryview] | None:
             inner = _length(raw, start + 1)
             if not size or raw[start] != _CONTENT or inner is None or inner[0] + inner[1] != end:
                 return None
-            content = memoryview(raw)[inner[0] : end]
+            content = inner
         elif tag == _NAME and not named and raw[start:end].isascii():
             named = True
         else:
             return None
         at = end
-    return None if key is None or content is None else (key, content)
+    return None if key is None or content is None else (key, content[0], content[1])
 
 
 def _length(raw: bytes, at: int) -> tuple[int, int] | None:

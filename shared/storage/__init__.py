@@ -3,5 +3,6 @@
 Modules:
     keys        key kinds and key codec
     values      value structs, versioned
+    large       values that are stored once, and put together with what names them
     digest      one number for all rows of a store
 """

@@ -22,6 +22,9 @@ __all__ = [
     "INBOX",
     "INVOCATION",
     "JOURNAL",
+    "LARGE",
+    "LARGE_STATE",
+    "LARGE_USES",
     "LOCK",
     "META",
     "META_KEY",
@@ -36,6 +39,7 @@ __all__ = [
     "RUNNING",
     "SCOPED",
     "SCOPED_INBOX",
+    "SCOPED_LARGE_STATE",
     "SCOPED_LOCK",
     "SCOPED_MUTATION",
     "SCOPED_PROMISE",
@@ -56,6 +60,9 @@ __all__ = [
     "is_retry_timer",
     "journal_key",
     "journal_prefix",
+    "large_key",
+    "large_state_key",
+    "large_uses_key",
     "leaf_key",
     "lock_key",
     "mutation_key",
@@ -86,6 +93,10 @@ PROMISE = b"\x07"
 EVENT = b"\x08"
 #: Since 0.4.
 MUTATION = b"\x09"
+#: Large values, see `shared.storage.large`. Since 0.4.
+LARGE = b"\x0a"
+LARGE_USES = b"\x0b"
+LARGE_STATE = b"\x0c"
 #: Rows of objects and workflows of a scope: kinds of their own, so that who looks for a key without a scope finds it
 #: by its place alone. Since 0.3.
 SCOPED_STATE = b"\x14"
@@ -102,6 +113,7 @@ DROPPED = b"\x1c"
 #: Since 0.4.
 RUNNING = b"\x1d"
 SCOPED_MUTATION = b"\x1e"
+SCOPED_LARGE_STATE = b"\x1f"
 TIMER = b"\x20"
 OUTBOX = b"\x21"
 DEDUP = b"\x22"
@@ -121,6 +133,7 @@ SCOPED = {
     INBOX: SCOPED_INBOX,
     PROMISE: SCOPED_PROMISE,
     MUTATION: SCOPED_MUTATION,
+    LARGE_STATE: SCOPED_LARGE_STATE,
 }
 _RETRY_TIMER_BYTES = 38
 _SCOPED_KINDS = frozenset(kind[0] for kind in SCOPED.values())
@@ -208,6 +221,22 @@ def decode_object(key: bytes) -> tuple[int, str | None, str, str, bytes]:
 def state_key(partition_key: int, service: str, key: str, name: bytes, scope: str | None = None) -> bytes:
     """One value of an object's state."""
     return object_prefix(STATE, partition_key, service, key, scope) + name
+
+
+def large_state_key(state_key: bytes) -> bytes:
+    """Beside the empty row of a value of state that is large: which one it is."""
+    kind = SCOPED_LARGE_STATE if state_key.startswith(SCOPED_STATE) else LARGE_STATE
+    return kind + state_key[1:]
+
+
+def large_key(partition_key: int, number: int) -> bytes:
+    """kind, partition key, number (8 bytes): the content of a large value, as it is."""
+    return LARGE + partition_key.to_bytes(8, "big") + number.to_bytes(8, "big")
+
+
+def large_uses_key(partition_key: int, number: int) -> bytes:
+    """The same with another kind: how many use it (4 bytes), so that to count does not write the content again."""
+    return LARGE_USES + partition_key.to_bytes(8, "big") + number.to_bytes(8, "big")
 
 
 def lock_key(partition_key: int, service: str, key: str, scope: str | None = None) -> bytes:

@@ -1,7 +1,8 @@
 """Value structs of a partition's store. Pure: no I/O.
 
 Rows are positional msgpack: fields are only ever added, at the end, with a default. The format of the whole
-store is `PartitionMeta.format`; a newer one is refused. Values of STATE rows are the user's bytes as they are.
+store is `PartitionMeta.format`; a newer one is refused. Values of STATE and LARGE rows are the user's bytes as they
+are.
 Times are milliseconds since the epoch, 0 for never.
 """
 
@@ -22,6 +23,8 @@ __all__ = [
     "EventRow",
     "InvocationRow",
     "JournalRow",
+    "LargePart",
+    "LargeStateRow",
     "LockRow",
     "MutationRow",
     "OutboxRow",
@@ -38,6 +41,7 @@ __all__ = [
     "decode_invocation",
     "decode_invocation_head",
     "decode_journal",
+    "decode_large_state",
     "decode_lock",
     "decode_meta",
     "decode_mutation",
@@ -152,6 +156,8 @@ class InvocationRow(msgspec.Struct, array_like=True):
     retry_at_ms: int = 0
     #: Beside a `traceparent` (shared.transport.trace). Since 0.3.
     tracestate: str | None = None
+    #: Numbers of the large values that its journal has, each once: it is one use of each. Since 0.4.
+    large_values: list[int] = []
 
     @property
     def may_run(self) -> bool:
@@ -177,6 +183,21 @@ class InvocationHead(msgspec.Struct, array_like=True, gc=False):
     modified_at_ms: int
 
 
+class LargePart(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A part of a message that is a large value: `size` bytes that belong at `offset`. Since 0.4."""
+
+    number: int
+    offset: int
+    size: int
+
+
+class LargeStateRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A value of state that is a large value. Invariant: the STATE row of the same key is empty. Since 0.4."""
+
+    number: int
+    size: int
+
+
 class JournalRow(msgspec.Struct, array_like=True, gc=False):
     """One entry: its message type and bytes as on the wire. `callee_id`: for Call and OneWayCall."""
 
@@ -185,6 +206,8 @@ class JournalRow(msgspec.Struct, array_like=True, gc=False):
     at_ms: int
     callee_id: bytes | None = None
     callee_target: Target | None = None
+    #: What `raw` is without, see `shared.storage.large`. Since 0.4.
+    large: LargePart | None = None
 
 
 class EventKind(IntEnum):
@@ -310,6 +333,10 @@ class PartitionMeta(msgspec.Struct, array_like=True):
     #: The newest invocations that may run; those before them have RUNNING rows. None: written by a build that did not
     #: keep them. Since 0.4.
     fresh: list[bytes] | None = None
+    #: Number of the newest large value. Since 0.4.
+    large_number: int = 0
+    #: How many values of state are large. Since 0.4.
+    large_states: int = 0
 
 
 #: An InvocationRow has 16 fields or more, so its msgpack begins with this and a count of 2 bytes; then the status.
@@ -321,6 +348,7 @@ encode = msgspec.msgpack.Encoder().encode
 decode_invocation = msgspec.msgpack.Decoder(InvocationRow).decode
 decode_invocation_head = msgspec.msgpack.Decoder(InvocationHead).decode
 decode_journal = msgspec.msgpack.Decoder(JournalRow).decode
+decode_large_state = msgspec.msgpack.Decoder(LargeStateRow).decode
 decode_dropped = msgspec.msgpack.Decoder(DroppedRow).decode
 decode_event = msgspec.msgpack.Decoder(EventRow).decode
 decode_lock = msgspec.msgpack.Decoder(LockRow).decode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 from shared.api.partition import InvocationState
@@ -105,15 +106,40 @@ class _StoreScan:
         row_of_key = source.row_of_key if columns <= source.key_columns else None
         for opened in self._opened:
             if row_of_key is not None:
-                yield from ((row_of_key(key), 0) for key, _ in self._read(opened, values=False))
+                yield from ((row_of_key(key), 0) for key in self._keys(opened))
                 continue
-            rows = self._stored(opened, passes)
+            rows = self._stored(opened, passes, columns)
             yield from rows if isinstance(source, StoreTable) else self._joined(source, opened.partition_id, rows)
 
-    def _stored(self, opened: _Opened, passes: Callable[[bytes], bool] | None) -> Iterator[tuple[Any, int]]:
-        row_of = self._row
+    def _keys(self, opened: _Opened) -> Iterator[bytes]:
+        with self._taken(opened) as snapshot:
+            if snapshot is not None:
+                yield from (key for key, _ in snapshot.rows(opened.ranges, values=False))
+
+    def _stored(
+        self, opened: _Opened, passes: Callable[[bytes], bool] | None, columns: set[str]
+    ) -> Iterator[tuple[Any, int]]:
+        with self._taken(opened) as snapshot:
+            if snapshot is not None:
+                yield from self._rows_of(opened, snapshot, passes, self._row_of(snapshot, columns))
+
+    def _row_of(self, snapshot: StoreSnapshot, columns: set[str]) -> Callable[[bytes, bytes], Any]:
+        source, meta = self._source, snapshot.meta
+        # Where there never was a large value, none is looked for beside each row that is empty.
+        if isinstance(source, StoreTable) and source.row_with is not None and meta is not None and meta.large_number:
+            return source.row_with(snapshot.get, columns)
+        return self._row
+
+    def _rows_of(
+        self,
+        opened: _Opened,
+        snapshot: StoreSnapshot,
+        passes: Callable[[bytes], bool] | None,
+        row_of: Callable[[bytes, bytes], Any],
+    ) -> Iterator[tuple[Any, int]]:
         passed_over = 0
-        for key, value in self._read(opened, values=True):
+        got_bytes = snapshot.got_bytes
+        for key, value in snapshot.rows(opened.ranges, values=True):
             try:
                 if passes is not None and not passes(value):
                     passed_over += 1
@@ -124,7 +150,8 @@ class _StoreScan:
                 text = f"partition {opened.partition_id}: unreadable row {key.hex()}: {error}"
                 raise CorruptionError(text) from error
             if row is not None:
-                yield row, len(value)
+                before, got_bytes = got_bytes, snapshot.got_bytes
+                yield row, len(value) + got_bytes - before
             elif passed_over >= _LOOK_EVERY:
                 passed_over = self._passed_over(passed_over)
         self._passed_over(passed_over)
@@ -135,19 +162,18 @@ class _StoreScan:
         self._scope.check()
         return 0
 
-    def _read(self, opened: _Opened, *, values: bool) -> Iterator[tuple[bytes, bytes]]:
-        snapshot: StoreSnapshot | None = opened.snapshot
-        mine = not opened.taken
-        if not mine:
+    @contextmanager
+    def _taken(self, opened: _Opened) -> Iterator[StoreSnapshot | None]:
+        """A snapshot whose iterator is ours meanwhile."""
+        if opened.taken:
             # The same scan runs twice at once: each needs an iterator.
-            snapshot = self._scope.open(opened.partition_id)
+            yield self._scope.open(opened.partition_id)
+            return
         opened.taken = True
         try:
-            if snapshot is not None:
-                yield from snapshot.rows(opened.ranges, values=values)
+            yield opened.snapshot
         finally:
-            if mine:
-                opened.taken = False
+            opened.taken = False
 
     def _joined(
         self, source: JoinedTable, partition_id: int, stored: Iterator[tuple[Any, int]]

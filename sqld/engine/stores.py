@@ -153,6 +153,10 @@ class StoreSnapshot:
     def __init__(self, iterator: RdictIter, name: str) -> None:
         self._iterator = iterator
         self._name = name
+        #: `get` has left the place where `rows` is.
+        self._moved = False
+        #: How many bytes `get` has read.
+        self.got_bytes = 0
         self.meta: PartitionMeta | None = self._read_meta()
 
     def _read_meta(self) -> PartitionMeta | None:
@@ -162,6 +166,18 @@ class StoreSnapshot:
         meta = decode_meta(self._iterator.value())
         check_format(f"the store {self._name}", meta.format, newest=STORE_FORMAT)
         return meta
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of this key, None when there is none. Also while `rows` is read."""
+        iterator = self._iterator
+        self._moved = True
+        iterator.seek(key)
+        if iterator.valid() and iterator.key() == key:
+            value: bytes = iterator.value()
+            self.got_bytes += len(value)
+            return value
+        iterator.status()
+        return None
 
     def rows(self, ranges: list[KeyRange], *, values: bool) -> Iterator[tuple[bytes, bytes]]:
         """Keys and values of the ranges that are this partition's own, in key order within each range. Values that
@@ -181,6 +197,9 @@ class StoreSnapshot:
                 if key >= end:
                     break
                 yield key, value_of() if values else b""
+                if self._moved:
+                    self._moved = False
+                    iterator.seek(key)
                 step()
             # An iterator that met an error is only invalid: without this a damaged file would look like an end.
             iterator.status()

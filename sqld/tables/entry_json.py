@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from shared.ids import encode_invocation_id, idempotent_partition_key, target_partition_key
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType, command_name, is_command
+from shared.storage.large import filled
 from shared.storage.values import JournalRow
 from shared.wal.commands import HandlerKind, Target
 
@@ -39,20 +40,20 @@ _NO_SPAN = {
 
 
 def entry_json(row: JournalRow) -> str | None:
-    """The whole entry; None when its bytes are not the message that its type says."""
+    """The whole entry, whose content is there; None when its bytes are not the message that its type says."""
     return _to_json(row, lite=False)
 
 
 def entry_lite_json(row: JournalRow) -> str | None:
     """The entry without payloads."""
-    return _to_json(row, lite=True)
+    return _to_json(filled(row), lite=True)
 
 
 def command_label(row: JournalRow) -> str | None:
     """The name that the handler gave a command; None for notifications."""
     if not is_command(row.entry_type):
         return None
-    message = _parse(_COMMANDS[MessageType(row.entry_type)].message, row.raw)
+    message = _parse(_COMMANDS[MessageType(row.entry_type)].message, filled(row).raw)
     return None if message is None else _name(message)
 
 

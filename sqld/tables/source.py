@@ -7,12 +7,14 @@ query does not name costs nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 import msgspec
 
 from shared.api.partition import InvocationState
 from shared.catalog.catalog import Catalog
+from shared.storage.large import Get
 from sqld.tables.keyspace import Constraints, KeyRange
 from sqld.tables.node_facts import NodeFacts
 
@@ -51,7 +53,8 @@ class StoreTable(msgspec.Struct, frozen=True):
 
     `row_under`, where there is one, gives the `row` that shows what the catalog says of it as well. `row_of_key`, where
     there is one, makes a row for those columns that the key alone tells (`key_columns`): no value is read for them.
-    `peeks`: columns whose value is read off a stored value for less than a row costs.
+    `peeks`: columns whose value is read off a stored value for less than a row costs. `row_with`, where there is one,
+    makes rows for these columns in a partition with large values, which it takes out of the store besides.
     """
 
     ranges: Callable[[Constraints], list[KeyRange]]
@@ -61,6 +64,7 @@ class StoreTable(msgspec.Struct, frozen=True):
     key_columns: frozenset[str] = frozenset()
     row_under: Callable[[Catalog], Callable[[bytes, bytes], Any]] | None = None
     peeks: Mapping[str, Callable[[bytes], Any]] = {}
+    row_with: Callable[[Get, AbstractSet[str]], Callable[[bytes, bytes], Any]] | None = None
 
 
 class JoinedTable(msgspec.Struct, frozen=True):

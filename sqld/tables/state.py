@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Set
 from typing import NamedTuple
 
 from shared.storage.keys import STATE, decode_object
+from shared.storage.large import Get, content_of, large_state_of
 from sqld.tables.keyspace import ranges_by_object
 from sqld.tables.source import Columns, StoreTable, utf8_or_none
 
@@ -18,6 +20,7 @@ class _Row(NamedTuple):
     key: str
     name: bytes
     value: bytes
+    length: int
 
 
 _COLUMNS: Columns = {
@@ -29,14 +32,32 @@ _COLUMNS: Columns = {
     "key_length": lambda row: len(row.name),
     "value_utf8": lambda row: utf8_or_none(row.value),
     "value": lambda row: row.value,
-    "value_length": lambda row: len(row.value),
+    "value_length": lambda row: row.length,
 }
+
+_CONTENT = frozenset(("value", "value_utf8"))
+
+
+def _row_with(get: Get, columns: Set[str]) -> Callable[[bytes, bytes], _Row]:
+    """Contents that are large are read where they are asked for."""
+    wants_content = not columns.isdisjoint(_CONTENT)
+
+    def row(key: bytes, value: bytes) -> _Row:
+        large = large_state_of(get, key, value)
+        if large is None:
+            return _Row(*decode_object(key), value, len(value))
+        place = decode_object(key)
+        return _Row(*place, content_of(get, place[0], large.number) if wants_content else b"", large.size)
+
+    return row
+
 
 SOURCE = StoreTable(
     ranges=lambda constraints: ranges_by_object(STATE, constraints, name_column="key"),
-    row=lambda key, value: _Row(*decode_object(key), value),
+    row=lambda key, value: _Row(*decode_object(key), value, len(value)),
+    row_with=_row_with,
     columns=_COLUMNS,
     # Values may be large, and lists of names are asked for without them.
-    row_of_key=lambda key: _Row(*decode_object(key), b""),
+    row_of_key=lambda key: _Row(*decode_object(key), b"", 0),
     key_columns=frozenset(("partition_key", "scope", "service_name", "service_key", "key", "key_length")),
 )

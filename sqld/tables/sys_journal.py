@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Set
 from typing import Any, NamedTuple
 
 from shared.ids import encode_invocation_id, partition_key_of
 from shared.protocol.message_types import command_name, is_command
 from shared.storage.keys import JOURNAL
+from shared.storage.large import Get, whole_raw
 from shared.storage.values import decode_journal
 from sqld.tables.entry_json import command_label, entry_json, entry_lite_json
 from sqld.tables.keyspace import Bounds, Constraints, KeyRange, ranges_by_id
@@ -30,6 +32,13 @@ def _entry_type(row: _Row) -> str:
     return f"{role}: {command_name(row.entry.entry_type)}"
 
 
+def _raw_length(row: _Row) -> int:
+    # Without its content, where no column needs that.
+    large = row.entry.large
+    length: int = len(row.entry.raw)
+    return length if large is None else length + large.size
+
+
 _COLUMNS: Columns = {
     "partition_key": lambda row: partition_key_of(row.id),
     "id": lambda row: encode_invocation_id(row.id),
@@ -37,7 +46,7 @@ _COLUMNS: Columns = {
     "entry_type": _entry_type,
     "name": lambda row: command_label(row.entry),
     "raw": lambda row: row.entry.raw,
-    "raw_length": lambda row: len(row.entry.raw),
+    "raw_length": _raw_length,
     "version": lambda row: 2,
     "entry_json": lambda row: entry_json(row.entry),
     "entry_lite_json": lambda row: entry_lite_json(row.entry),
@@ -62,9 +71,27 @@ def _ranges(constraints: Constraints) -> list[KeyRange]:
     return [KeyRange(r.start + suffix, r.start + suffix + b"\0") for r in ranges for suffix in suffixes]
 
 
+#: These show what an entry holds; all others do with the message around it.
+_CONTENT = frozenset(("raw", "entry_json"))
+
+
+def _row_with(get: Get, columns: Set[str]) -> Callable[[bytes, bytes], _Row]:
+    """Contents that are stored as large values are read where they are asked for."""
+    wants_content = not columns.isdisjoint(_CONTENT)
+
+    def row(key: bytes, value: bytes) -> _Row:
+        invocation_id, entry = key[1:25], decode_journal(value)
+        if wants_content and entry.large is not None:
+            entry.raw, entry.large = whole_raw(get, invocation_id, entry.raw, entry.large), None
+        return _Row(invocation_id, int.from_bytes(key[25:29], "big"), entry)
+
+    return row
+
+
 SOURCE = StoreTable(
     ranges=_ranges,
     row=lambda key, value: _Row(key[1:25], int.from_bytes(key[25:29], "big"), decode_journal(value)),
+    row_with=_row_with,
     columns=_COLUMNS,
     row_of_key=lambda key: _Row(key[1:25], int.from_bytes(key[25:29], "big"), None),
     key_columns=frozenset(("partition_key", "id", "index")),

@@ -25,6 +25,7 @@ from shared.catalog.catalog import Catalog
 from shared.clock import SystemClock
 from shared.ids import target_partition_key
 from shared.storage import keys, values
+from shared.storage.large import state_value, whole_raw
 from shared.storage.values import InvocationRow, Status
 from shared.wal.batch import Batch
 from shared.wal.commands import (
@@ -94,14 +95,14 @@ class MemoryHost:
         stored = self._store.get(keys.journal_key(invocation_id, index))
         assert stored is not None
         row = values.decode_journal(stored)
-        return row.entry_type, row.raw
+        return row.entry_type, whole_raw(self._store.get, invocation_id, row.raw, row.large)
 
-    def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
+    def read_state(self, target: Target, *, value_bytes_limit: int) -> Iterable[tuple[bytes, bytes | None]]:
         assert target.key is not None
         place = target_partition_key(target.scope, target.key)
         prefix = keys.object_prefix(keys.STATE, place, target.service, target.key, target.scope)
         for key, value in self._store.scan(prefix, prefix + b"\xff" * 64):
-            yield key[len(prefix) :], value
+            yield key[len(prefix) :], state_value(self._store.get, key, value)
 
     def propose(self, effects: InvokerEffects | ResumeInvocation) -> None:
         if isinstance(effects, InvokerEffects):
@@ -165,7 +166,8 @@ class MemoryHost:
                 if invoker is not None:
                     invoker.start(self, action.id, action.row)
             case ForwardNotification() if invoker is not None:
-                invoker.notify(self, action.id, action.generation, action.index, action.entry_type, action.raw)
+                raw = whole_raw(self._store.get, action.id, action.raw, action.large)
+                invoker.notify(self, action.id, action.generation, action.index, action.entry_type, raw)
             case AckCommand() if invoker is not None:
                 invoker.ack(self, action.id, action.generation, action.command_index)
             case AckRun() if invoker is not None:

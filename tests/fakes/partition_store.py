@@ -41,6 +41,8 @@ class FakePartition:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.partition = partition
         self.applied_lsn = 0
+        #: For rows that a test brings.
+        self.large_number = 0
         self._db = Rdict(str(self.path), Options(raw_mode=True))
         self.write({})
 
@@ -61,6 +63,7 @@ class FakePartition:
             b"leader",
             self.applied_lsn,
             0,
+            large_number=self.large_number,
         )
         batch.put(keys.META_KEY, encode(meta))
         self._db.write(batch)

@@ -198,9 +198,13 @@ class ScriptedAttempt:
         """From the first step on, with what the journal holds."""
         self._at = 0
         self._total = 0
-        state = {} if self._target.key is None else dict(self.host.read_state(self._target))
-        self._n = int(state.get(b"n", b"0"))
+        self._n = int(self._read_state().get(b"n", b"0"))
         self._go_on()
+
+    def _read_state(self) -> dict[bytes, bytes]:
+        if self._target.key is None:
+            return {}
+        return dict(self.host.read_state(self._target, value_bytes_limit=1 << 30))
 
     def notify(self, entry_type: int, raw: bytes) -> None:
         if self._running:

@@ -14,6 +14,7 @@ from shared.protocol import service_pb2 as pb
 from shared.protocol.input import encode_input, input_payload
 from shared.protocol.message_types import MessageType as T
 from shared.storage import keys
+from shared.storage.large import LARGE_VALUE_BYTES, state_value
 from shared.storage.values import InvocationRow
 from shared.wal.commands import (
     CallEntry,
@@ -36,6 +37,8 @@ __all__ = ["ProgramAttempt", "ProgramInvoker", "ProgramWorld", "ServiceCrashErro
 
 _DO = Target("Prog", "do", None, HandlerKind.SERVICE)
 _CANCEL = 1
+#: Of the values of state so many are large, by their length: each time the same.
+_LARGE_ONE_IN = 16
 
 
 class ServiceCrashError(Exception):
@@ -74,7 +77,7 @@ class ProgramAttempt(ScriptedAttempt):
         self.next_completion = 1
         self.next_signal = 17
         self.effects: list[Effect] = []
-        self.state = {} if self._target.key is None else dict(self.host.read_state(self._target))
+        self.state = self._read_state()
         self._waits: Wait | None = None
         self._body = self._make_body()
         self._go_on()
@@ -333,6 +336,8 @@ class SimSteps:
 
     def set(self, name: str, value: Any) -> None:
         content = json.dumps(value).encode()
+        if len(content) % _LARGE_ONE_IN == 0:
+            content = content.ljust(LARGE_VALUE_BYTES + 1)
         self._attempt.command(T.SET_STATE, pb.SetStateCommand(key=name.encode(), value=pb.Value(content=content)))
         self._attempt.state[name.encode()] = content
 
@@ -411,6 +416,6 @@ class ProgramWorld(World):
         prefix = keys.object_prefix(keys.STATE, place, "ProgObject", key)
         store = self.stores[self.table.partition_of(place).id]
         return {
-            name[len(prefix) :].decode(): json.loads(value)
+            name[len(prefix) :].decode(): json.loads(state_value(store.get, name, value))
             for name, value in store.scan(prefix, keys.prefix_end(prefix))
         }

@@ -38,14 +38,17 @@ class EncodedState(NamedTuple):
     partial: bool
 
 
-def encode_state(entries: Iterable[tuple[bytes, bytes]], *, bytes_limit: int, value_bytes_limit: int) -> EncodedState:
-    """Entries up to the first that does not fit `bytes_limit`, without those of larger values than the other."""
+def encode_state(
+    entries: Iterable[tuple[bytes, bytes | None]], *, bytes_limit: int, value_bytes_limit: int
+) -> EncodedState:
+    """Entries up to the first that does not fit `bytes_limit`, without those of larger values than the other (which
+    may be None)."""
     parts: list[bytes] = []
     size = 0
     total = 0
     partial = False
     for key, value in entries:
-        if len(value) > value_bytes_limit:
+        if value is None or len(value) > value_bytes_limit:
             partial = True
             continue
         size += len(key) + len(value)

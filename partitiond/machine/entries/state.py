@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from partitiond.machine.context import Context
 from partitiond.machine.journal import append_command, append_notification, complete
-from partitiond.machine.messages import state_keys_raw
+from partitiond.machine.large_values import delete_state, large_state, put_state
+from partitiond.machine.messages import state_keys_raw, value_head
 from shared.ids import partition_key_of
 from shared.protocol import service_pb2 as pb
 from shared.protocol.large_values import LARGE_BYTES, split_set_state
 from shared.protocol.message_types import MessageType
 from shared.storage import keys
-from shared.storage.values import InvocationRow
+from shared.storage.values import InvocationRow, LargePart
 
 __all__ = [
     "on_clear_all_state",
@@ -34,31 +35,44 @@ def _state_prefix(invocation_id: bytes, row: InvocationRow) -> bytes:
 
 def on_set_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
     parts = split_set_state(raw) if len(raw) > LARGE_BYTES else None
-    if parts is not None:
-        ctx.txn.put(_state_prefix(invocation_id, row) + parts[0], bytes(parts[1]))
-    else:
+    if parts is None:
         command = pb.SetStateCommand.FromString(raw)
-        ctx.txn.put(_state_prefix(invocation_id, row) + command.key, command.value.content)
-    return append_command(ctx, invocation_id, row, MessageType.SET_STATE, raw)
+        put_state(ctx.txn, _state_prefix(invocation_id, row) + command.key, command.value.content)
+        return append_command(ctx, invocation_id, row, MessageType.SET_STATE, raw)
+    key, start, size = parts
+    end = start + size
+    number = put_state(ctx.txn, _state_prefix(invocation_id, row) + key, raw[start:end])
+    if number is None:
+        return append_command(ctx, invocation_id, row, MessageType.SET_STATE, raw)
+    large = LargePart(number, start, size)
+    return append_command(ctx, invocation_id, row, MessageType.SET_STATE, raw[:start] + raw[end:], large=large)
 
 
 def on_clear_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
     command = pb.ClearStateCommand.FromString(raw)
-    ctx.txn.delete(_state_prefix(invocation_id, row) + command.key)
+    delete_state(ctx.txn, _state_prefix(invocation_id, row) + command.key)
     return append_command(ctx, invocation_id, row, MessageType.CLEAR_STATE, raw)
 
 
 def on_clear_all_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
     for key in list(ctx.txn.scan_keys(_state_prefix(invocation_id, row))):
-        ctx.txn.delete(key)
+        delete_state(ctx.txn, key)
     return append_command(ctx, invocation_id, row, MessageType.CLEAR_ALL_STATE, raw)
 
 
 def on_get_lazy_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
     command = pb.GetLazyStateCommand.FromString(raw)
     index = append_command(ctx, invocation_id, row, MessageType.GET_LAZY_STATE, raw)
-    value = ctx.txn.get(_state_prefix(invocation_id, row) + command.key)
-    complete(ctx, invocation_id, row, MessageType.GET_LAZY_STATE_COMPLETION, command.result_completion_id, value)
+    key = _state_prefix(invocation_id, row) + command.key
+    value = ctx.txn.get(key)
+    stored = None if value is None else large_state(ctx.txn, key, value)
+    kind, completion_id = MessageType.GET_LAZY_STATE_COMPLETION, command.result_completion_id
+    if stored is None:
+        complete(ctx, invocation_id, row, kind, completion_id, value)
+    else:
+        head = value_head(completion_id, stored.size)
+        large = LargePart(stored.number, len(head), stored.size)
+        append_notification(ctx, invocation_id, row, kind, head, completion_id, large=large)
     return index
 
 

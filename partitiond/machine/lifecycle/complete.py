@@ -6,6 +6,7 @@ from partitiond.machine.actions import InvocationEnded
 from partitiond.machine.chains import release
 from partitiond.machine.context import Context
 from partitiond.machine.journal import drop_journal
+from partitiond.machine.large_values import delete_state
 from partitiond.machine.lifecycle.dropped import remember_dropped
 from partitiond.machine.lifecycle.inbox import leave_inbox, release_lock
 from partitiond.machine.messages import failure_from_pb
@@ -83,7 +84,7 @@ def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
         assert target.key is not None
         place = partition_key_of(invocation_id), target.service, target.key, target.scope
         for key in ctx.txn.scan_keys(keys.object_prefix(keys.STATE, *place)):
-            ctx.txn.delete(key)
+            delete_state(ctx.txn, key)
         for key, value in ctx.txn.scan_prefix(keys.object_prefix(keys.PROMISE, *place)):
             if not _is_awaited(ctx, value):
                 ctx.txn.delete(key)

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from partitiond.machine.context import Context
+from partitiond.machine.large_values import delete_state, put_state, state_values
 from shared.ids import target_partition_key
 from shared.state_version import state_version
 from shared.storage import keys
@@ -73,13 +74,13 @@ def _change_state(ctx: Context, place: Place, mutation: MutationRow) -> None:
     names = {name for name, _ in mutation.state}
     for key in ctx.txn.scan_keys(prefix):
         if key[len(prefix) :] not in names:
-            ctx.txn.delete(key)
+            delete_state(ctx.txn, key)
     for name, value in mutation.state:
-        ctx.txn.put(prefix + name, value)
+        put_state(ctx.txn, prefix + name, value)
 
 
 def _entries(ctx: Context, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-    for key, value in ctx.txn.scan_prefix(prefix):
+    for key, value in state_values(ctx.txn, prefix):
         yield key[len(prefix) :], value
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from partitiond.machine.actions import TerminateOutcome
 from partitiond.machine.context import Context
 from partitiond.machine.entries.completions import completion_ids
+from partitiond.machine.large_values import use_in_journal
 from partitiond.machine.lifecycle.invoke import begin
 from partitiond.machine.lifecycle.resume import refusal_of
 from shared.ids import partition_key_of
@@ -129,6 +130,8 @@ def _copy(ctx: Context, command: RestartAsNew, row: InvocationRow, indexes: list
         entry = _entry(ctx, command.invocation_id, index)
         entry.at_ms = ctx.now_ms
         at = row.journal_length
+        if entry.large is not None:
+            use_in_journal(ctx.txn, command.new_id, row, entry.large.number)
         ctx.txn.put(keys.journal_key(command.new_id, at), values.encode(entry))
         row.journal_length += 1
         if is_command(entry.entry_type):

@@ -15,10 +15,11 @@ from shared.wal.commands import KillMessage, Terminate, TerminateMode
 
 __all__ = ["kill", "on_terminate"]
 
-#: A JournalRow of all its fields ends with its callee's id and target, two nils in msgpack where there is none (an id
-#: never comes without its target). A long journal is not decoded for nothing.
-_FIVE_FIELDS = b"\x95"
-_NO_CALLEE = b"\xc0\xc0"
+#: A JournalRow of all its fields ends with its callee's id and target and a large value, nils in msgpack where there is
+#: none (an id never comes without its target, whose last two fields are not both nil). A long journal is not decoded
+#: for nothing.
+_SIX_FIELDS = b"\x96"
+_NO_CALLEE = b"\xc0\xc0\xc0"
 
 
 def on_terminate(ctx: Context, command: Terminate) -> None:
@@ -54,7 +55,7 @@ def kill(ctx: Context, invocation_id: bytes) -> None:
     for index in range(row.journal_length):
         stored = ctx.txn.get(keys.journal_key(invocation_id, index))
         assert stored is not None
-        if stored.startswith(_FIVE_FIELDS) and stored.endswith(_NO_CALLEE):
+        if stored.startswith(_SIX_FIELDS) and stored.endswith(_NO_CALLEE):
             continue
         callee_id = decode_journal(stored).callee_id
         if callee_id is not None:

@@ -46,7 +46,7 @@ class _Host:
     def read_entry(self, invocation_id: bytes, index: int) -> tuple[int, bytes]:
         return _INPUT[index]
 
-    def read_state(self, target: Target) -> Iterable[tuple[bytes, bytes]]:
+    def read_state(self, target: Target, *, value_bytes_limit: int) -> Iterable[tuple[bytes, bytes | None]]:
         return []
 
     def propose(self, effects: InvokerEffects | ResumeInvocation) -> None:

@@ -85,7 +85,8 @@ def test_state_is_sent_up_to_the_limit() -> None:
 
 def test_large_values_are_left_for_lazy_reads_and_smaller_ones_behind_them_are_sent() -> None:
     entries = [(b"a", b"1" * 10), (b"b", b"2" * 200), (b"c", b"3" * 100)]
-    state = encode_state(entries, bytes_limit=1000, value_bytes_limit=100)
+    # Last one that was not even read.
+    state = encode_state([*entries, (b"d", None)], bytes_limit=1000, value_bytes_limit=100)
     assert (state.cut, state.partial) == (False, True)
     start = _start(state=b"".join(state.parts), partial_state=state.partial)
     assert [(entry.key, entry.value) for entry in start.state_map] == [entries[0], entries[2]]

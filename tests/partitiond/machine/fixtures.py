@@ -14,6 +14,7 @@ from shared.protocol import service_pb2 as pb
 from shared.protocol.input import encode_input
 from shared.protocol.message_types import MessageType
 from shared.storage import keys, values
+from shared.storage.large import state_value, whole_raw
 from shared.storage.values import EventRow, InvocationRow, JournalRow
 from shared.wal.batch import Batch, decode_batch, encode_batch
 from shared.wal.commands import (
@@ -102,19 +103,20 @@ class Machine:
         return self.store.get(keys.invocation_key(invocation_id)) is not None
 
     def journal(self, invocation_id: bytes) -> list[JournalRow]:
-        return [
-            values.decode_journal(value)
-            for _, value in self.store.scan(
-                keys.journal_prefix(invocation_id), keys.journal_prefix(invocation_id) + b"\xff" * 5
-            )
-        ]
+        """With the contents that are stored as large values."""
+        prefix = keys.journal_prefix(invocation_id)
+        rows = [values.decode_journal(value) for _, value in self.store.scan(prefix, prefix + b"\xff" * 5)]
+        for row in rows:
+            row.raw = whole_raw(self.store.get, invocation_id, row.raw, row.large)
+        return rows
 
     def state(self, target: Target) -> dict[bytes, bytes]:
         """By name."""
         assert target.key is not None
         place = target_partition_key(target.scope, target.key)
         prefix = keys.object_prefix(keys.STATE, place, target.service, target.key, target.scope)
-        return {key[len(prefix) :]: value for key, value in self.store.scan(prefix, keys.prefix_end(prefix))}
+        stored = self.store.scan(prefix, keys.prefix_end(prefix))
+        return {key[len(prefix) :]: state_value(self.store.get, key, value) for key, value in stored}
 
     def events(self, invocation_id: bytes) -> list[EventRow]:
         prefix = keys.EVENT + invocation_id
@@ -122,6 +124,10 @@ class Machine:
 
     def journal_types(self, invocation_id: bytes) -> list[MessageType]:
         return [MessageType(entry.entry_type) for entry in self.journal(invocation_id)]
+
+    def last_notification_of(self, invocation_id: bytes, entry_type: MessageType) -> pb.Notification:
+        raws = [entry.raw for entry in self.journal(invocation_id) if entry.entry_type == entry_type]
+        return pb.Notification.FromString(raws[-1])
 
     def last_notification(self, invocation_id: bytes) -> pb.Notification:
         return pb.Notification.FromString(self.journal(invocation_id)[-1].raw)

@@ -45,7 +45,7 @@ def test_a_newer_format_is_refused_and_the_text_names_version_and_remedy(tmp_pat
 
 def test_fields_of_a_newer_build_do_not_hide_the_format(tmp_path: Path) -> None:
     store = RocksStore(tmp_path)
-    newer = [STORE_FORMAT + 1, 0, 0, 9, 5, 0, 0, b"", 0, 0, 0, b"", 0, None, "a new field", 7]
+    newer = [STORE_FORMAT + 1, 0, 0, 9, 5, 0, 0, b"", 0, 0, 0, b"", 0, None, 0, 0, "a new field", 7]
     store.commit({keys.META_KEY: encode(newer)})
     store.close()
     with pytest.raises(ConfigError, match="use the newer build"):

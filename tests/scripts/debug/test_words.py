@@ -28,11 +28,12 @@ from scripts.debug.differing import Difference, differences, row_changes
 from scripts.debug.logs import BATCH, NO_OP
 from scripts.debug.rows import TABLES, decode_row
 from shared.ids import encode_invocation_id
+from shared.protocol.message_types import MessageType
 from shared.storage import keys, values
-from shared.storage.values import OutboxRow
+from shared.storage.values import JournalRow, LargePart, OutboxRow
 from shared.wal.commands import CompletionMessage
-from sqld.tables.command_words import command_words
-from tests.partitiond.machine.fixtures import GREETER, Machine, invoke, new_id
+from sqld.tables.command_words import command_words, entry_words
+from tests.partitiond.machine.fixtures import GREETER, Machine, invoke, new_id, set_state
 from tests.shared.storage.examples import KEYS, VALUES
 from tests.shared.wal.examples import BATCHES
 
@@ -100,6 +101,7 @@ def test_every_stored_value_is_told_by_its_fields(name: str) -> None:
         "CounterRow": keys.counter_key(1, "a"),
         "QueueRow": keys.queue_key(1, "a", b"q"),
         "MutationRow": keys.mutation_key(1, "S", "k", 1),
+        "LargeStateRow": keys.large_state_key(keys.state_key(1, "S", "k", b"n")),
     }.get(type(value).__name__)
     if kind is None:
         pytest.skip("its bytes are no struct")
@@ -107,6 +109,15 @@ def test_every_stored_value_is_told_by_its_fields(name: str) -> None:
     assert row.error is None
     assert set(value.__struct_fields__) <= set(row.value)
     msgspec.json.encode(row.value)
+
+
+def test_an_entry_without_its_large_content_is_told_all_the_same() -> None:
+    raw = set_state(b"n", bytes(70_000)).raw
+    whole = JournalRow(MessageType.SET_STATE, raw, 0)
+    head = len(raw) - 70_000
+    cut = JournalRow(MessageType.SET_STATE, raw[:head], 0, large=LargePart(1, head, 70_000))
+    assert entry_words(cut) == entry_words(whole)
+    assert "cannot be read" not in entry_words(cut)
 
 
 @pytest.mark.parametrize("name", KEYS)

@@ -18,7 +18,8 @@ def test_a_set_state_is_split_as_protobuf_reads_it(size: int, name: str) -> None
     raw = pb.SetStateCommand(key=b"key", value=pb.Value(content=content), name=name).SerializeToString()
     found = split_set_state(raw)
     assert found is not None
-    assert (found[0], bytes(found[1])) == (b"key", content)
+    key, at, length = found
+    assert (key, raw[at : at + length]) == (b"key", content)
 
 
 @given(st.binary(max_size=60), st.booleans())
@@ -28,7 +29,8 @@ def test_what_is_split_is_what_protobuf_reads(data: bytes, prefixed: bool) -> No
     if found is None:
         return
     message = pb.SetStateCommand.FromString(raw)
-    assert (message.key, message.value.content) == (found[0], bytes(found[1]))
+    key, at, length = found
+    assert (message.key, message.value.content) == (key, raw[at : at + length])
     assert message.HasField("value")
 
 

@@ -14,6 +14,8 @@ from shared.storage.values import (
     EventRow,
     InvocationRow,
     JournalRow,
+    LargePart,
+    LargeStateRow,
     LockRow,
     MutationRow,
     OutboxRow,
@@ -65,6 +67,10 @@ KEYS: dict[str, bytes] = {
     "mutation": keys.mutation_key(PLACE, "Counter", "c1", 258),
     "scoped-mutation": keys.mutation_key(PLACE, "Counter", "c1", 258, scope="tenant-1"),
     "patched": keys.patched_key(UID),
+    "large": keys.large_key(PLACE, 258),
+    "large-uses": keys.large_uses_key(PLACE, 258),
+    "large-state": keys.large_state_key(keys.state_key(PLACE, "Counter", "c1", b"n")),
+    "scoped-large-state": keys.large_state_key(keys.state_key(PLACE, "Counter", "c1", b"n", scope="tenant-1")),
 }
 
 _INVOCATION = InvocationRow(
@@ -144,6 +150,24 @@ _ROWS: dict[str, msgspec.Struct] = {
     ),
     "mutation": MutationRow("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", [(b"a", b"1"), (b"b", b"")]),
     "mutation-any": MutationRow(None, []),
+    "invocation-large": msgspec.structs.replace(_INVOCATION, large_values=[258, 7]),
+    "journal-large": JournalRow(MessageType.SET_STATE, b"raw", T0, large=LargePart(258, 2, 70_000)),
+    "large_state": LargeStateRow(258, 70_000),
+    "meta-large": PartitionMeta(
+        STORE_FORMAT,
+        2,
+        0,
+        (1 << 64) - 1,
+        17,
+        T0,
+        12,
+        b"uid-of-16-bytes.",
+        34,
+        9,
+        fresh=[],
+        large_number=258,
+        large_states=3,
+    ),
 }
 
 VALUES: dict[str, tuple[msgspec.Struct, bytes]] = {name: (row, encode(row)) for name, row in _ROWS.items()}

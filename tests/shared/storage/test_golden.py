@@ -31,6 +31,7 @@ DECODERS: dict[str, Callable[[bytes], Any]] = {
     "counter": values.decode_counter,
     "queue": values.decode_queue,
     "mutation": values.decode_mutation,
+    "large_state": values.decode_large_state,
 }
 
 
@@ -71,7 +72,8 @@ def test_key_kinds_are_never_given_to_something_else() -> None:
         "DEDUP": b"\x22", "META": b"\x30", "SCOPED_STATE": b"\x14", "SCOPED_LOCK": b"\x15",
         "SCOPED_INBOX": b"\x16", "SCOPED_PROMISE": b"\x17", "COUNTER": b"\x18", "RING": b"\x19", "QUEUE": b"\x1a",
         "WAITER": b"\x1b", "DROPPED": b"\x1c", "RUNNING": b"\x1d", "RULES": b"\x31",
-        "MUTATION": b"\x09", "SCOPED_MUTATION": b"\x1e", "PATCHED": b"\x23",
+        "MUTATION": b"\x09", "SCOPED_MUTATION": b"\x1e", "PATCHED": b"\x23", "LARGE": b"\x0a", "LARGE_USES": b"\x0b",
+        "LARGE_STATE": b"\x0c", "SCOPED_LARGE_STATE": b"\x1f",
     }  # fmt: skip
     assert {status.name: status.value for status in Status} == {
         "SCHEDULED": 1, "INBOXED": 2, "INVOKED": 3, "SUSPENDED": 4, "PAUSED": 5, "COMPLETED": 6,
