@@ -64,7 +64,7 @@ async def _connect(path: Path, decode: Callable[[bytes], Any], name: str) -> Con
     conversation = Conversation(name)
     try:
         _, connection = await asyncio.get_running_loop().create_unix_connection(
-            lambda: _PausableConnection(decode, conversation, name=name), str(path)
+            lambda: Connection(decode, conversation, name=name), str(path)
         )
     except OSError as error:
         raise UnavailableError(f"{name} is away: {error}") from error
@@ -107,18 +107,6 @@ class Conversations:
         self._idle.clear()
 
 
-class _PausableConnection(Connection):
-    """A connection whose peer can be made to wait."""
-
-    def pause_reading(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
-
-
 class Conversation:
     """Messages of one peer, in order, a bounded number of them waiting."""
 
@@ -126,7 +114,7 @@ class Conversation:
         self._name = name
         self._waiting: asyncio.Queue[Any] = asyncio.Queue()
         self._paused = False
-        self.connection: _PausableConnection | None = None
+        self.connection: Connection | None = None
         #: Nothing more is to come: the connection can be used again.
         self.over = False
 
@@ -151,7 +139,7 @@ class Conversation:
             raise UnavailableError(f"{self._name} went away before it answered")
         if self._paused and self._waiting.qsize() < _WAITING_LIMIT // 2 and self.connection is not None:
             self._paused = False
-            self.connection.resume_reading()
+            self.connection.hold(on=False)
         return message
 
     def at_hand(self) -> Any:
@@ -167,9 +155,8 @@ class Conversation:
         for message in messages:
             self._waiting.put_nowait(message)
         if self._waiting.qsize() >= _WAITING_LIMIT and not self._paused:
-            assert isinstance(connection, _PausableConnection)
             self._paused = True
-            connection.pause_reading()
+            connection.hold(on=True)
 
     def on_closed(self, connection: Connection) -> None:
         self._waiting.put_nowait(None)

@@ -166,9 +166,9 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._handler.on_messages(self, messages)
-        except OSError as error:
+        except OSError as failure:
             # The loop would take it for a failure of this very socket: close it, and tell nobody.
-            raise RuntimeError(f"{self.name}: a message could not be handled: {error}") from error
+            raise RuntimeError(f"{self.name}: a message could not be handled: {failure}") from failure
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True
