@@ -27,7 +27,7 @@ __all__ = ["STORE_FORMAT", "RocksStore", "Store", "StoreError"]
 #: Layout of the directory as a whole. A newer one is refused untouched.
 STORE_FORMAT = 1
 _FORMAT_FILE = "FORMAT"
-_WRITE_BUFFER_BYTES = 16 * 1024 * 1024
+_WRITE_BUFFER_BYTES = 32 * 1024 * 1024
 
 
 class Store(Protocol):
@@ -175,8 +175,9 @@ def _options() -> Any:
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_write_buffer_size(_WRITE_BUFFER_BYTES)
-    # Most entries are trimmed before they reach a lower level: compressing them costs more than it saves.
-    options.set_compression_type(DBCompressionType.none())
+    # Large values are written again before they are trimmed: to compress them costs less than the kernel takes for
+    # their pages.
+    options.set_compression_type(DBCompressionType.lz4())
     # Each time it is reached, all that is in the next level is written again: of RocksDB's 4 times 16 MB little was
     # trimmed yet.
     options.set_level_zero_file_num_compaction_trigger(8)

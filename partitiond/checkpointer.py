@@ -18,6 +18,8 @@ from shared.snapshots.checkpoints import KeepError
 __all__ = ["Checkpointable", "Checkpointer", "Made"]
 
 _log = logging.getLogger(__name__)
+#: So long after a checkpoint the keeper rests: a node that writes much makes one a second.
+_REST_S = 5.0
 
 
 class Checkpointable(Protocol):
@@ -27,11 +29,14 @@ class Checkpointable(Protocol):
 
 
 class CheckpointKeeper(Protocol):
-    """Keeps checkpoints of a store that was flushed. `keep` blocks, and raises KeepError."""
+    """Keeps checkpoints of a store that was flushed. `keep` blocks, and raises KeepError. What it holds for the next
+    one it lets go by `rest`."""
 
     def keep(self) -> Kept: ...
 
     def kept_lsns(self) -> list[int]: ...
+
+    def rest(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -73,6 +78,7 @@ class Checkpointer:
         self._loop = asyncio.get_running_loop()
         self._bytes = 0
         self._alarm: asyncio.TimerHandle | None = None
+        self._rest_alarm: asyncio.TimerHandle | None = None
         self._running: asyncio.Task[Made] | None = None
         self._closed = False
         kept = keeper.kept_lsns() if keeper is not None else []
@@ -109,6 +115,9 @@ class Checkpointer:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+        if self._rest_alarm is not None:
+            self._rest_alarm.cancel()
+            self._rest_alarm = None
         self._bytes = 0
         self._running = self._loop.create_task(self.checkpoint(), name="checkpoint")
         self._running.add_done_callback(self._ended)
@@ -122,7 +131,11 @@ class Checkpointer:
             # The store is in doubt: the process ends, and the log heals it.
             _log.critical("checkpoint failed", exc_info=task.exception())
             raise SystemExit(1)
-        if self._bytes and not self._closed:
+        if self._closed:
+            return
+        if self._keeper is not None:
+            self._rest_alarm = self._loop.call_later(_REST_S, self._keeper.rest)
+        if self._bytes:
             self._plan()
 
     async def checkpoint(self) -> Made:
@@ -154,8 +167,9 @@ class Checkpointer:
     async def close(self) -> None:
         """Wait for a running flush; begin no other checkpoint."""
         self._closed = True
-        if self._alarm is not None:
-            self._alarm.cancel()
+        for alarm in (self._alarm, self._rest_alarm):
+            if alarm is not None:
+                alarm.cancel()
         if self._keeper is not None:
             self._keeper.close()
         if self._running is not None:

@@ -2,13 +2,14 @@
 
 RocksDB's own checkpoint, and opening a store, hold the interpreter for tens of milliseconds, in which nothing is
 applied or answered. So the worker only flushes; the files are linked, opened and read by `python -m
-partitiond.keeper STORE FOLDER`, at low priority. It ends with the worker, however that dies. With `--flush` in front
-it opens the store of a stopped node and flushes it first.
+partitiond.keeper STORE FOLDER`, at low priority: one checkpoint for each byte that it reads. It ends with the worker,
+however that dies. With `--flush` in front it opens the store of a stopped node, flushes it, and makes one.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -35,12 +36,17 @@ class Kept(NamedTuple):
 
 
 class Keeper:
-    """Makes the kept checkpoints of one store."""
+    """Makes the kept checkpoints of one store, by a process that stays until `rest` or `close`.
+
+    `keep` is called in a thread, one at a time; the others by the loop.
+    """
 
     def __init__(self, store: Path, folder: Path) -> None:
         self._store = store
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
+        #: `keep` has the process, and ends it if that is to be.
+        self._keeping = threading.Lock()
         self._closed = False
 
     def kept_lsns(self) -> list[int]:
@@ -48,49 +54,83 @@ class Keeper:
         return kept_lsns(self._folder)
 
     def keep(self) -> Kept:
-        """Keep what is flushed. Blocks: call it in a thread, one at a time. Raises KeepError."""
-        # Without `site`, whose search for packages is a fifth of what the process costs: they are where ours are.
-        command = [sys.executable, "-P", "-S", "-m", "partitiond.keeper", str(self._store), str(self._folder)]
-        path = os.pathsep.join(filter(None, (str(_ROOT), *sys.path)))
-        try:
-            answer, complaint, status = self._run(command, path)
-        except OSError as error:
-            raise KeepError(f"the keeper cannot be started: {error}") from error
-        if status != 0:
-            raise KeepError(complaint.decode(errors="replace").strip() or f"the keeper ended with status {status}")
-        newest = msgspec.json.decode(answer, type=CheckpointInfo)
-        return Kept(newest, self.kept_lsns()[0])
+        """Keep what is flushed. Blocks. Raises KeepError."""
+        with self._keeping:
+            known = self._process
+            answer = b"" if known is None else _ask(known)
+            if not answer:
+                # Somebody ended the one that rested, or there is none.
+                self._end()
+                try:
+                    self._process = self._start()
+                except OSError as error:
+                    raise KeepError(f"the keeper cannot be started: {error}") from error
+                answer = _ask(self._process)
+            if not answer:
+                raise KeepError(self._end())
+            report = msgspec.json.decode(answer, type=_Report)
+            if report.newest is None:
+                raise KeepError(report.complaint)
+            return Kept(report.newest, self.kept_lsns()[0])
 
-    def _run(self, command: list[str], path: str) -> tuple[bytes, bytes, int]:
-        """(stdout, stderr, exit status)."""
-        with subprocess.Popen(
-            command,
+    def rest(self) -> None:
+        """There may be nothing to keep for long: the next `keep` starts another process."""
+        if self._keeping.acquire(blocking=False):
+            try:
+                self._end()
+            finally:
+                self._keeping.release()
+
+    def close(self) -> None:
+        """End the process: what it is making is not taken for a checkpoint."""
+        self._closed = True
+        process = self._process
+        if process is not None:
+            process.kill()
+        self.rest()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # Without `site`, whose search for packages is a fifth of what the start costs: they are where ours are.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-S", "-m", "partitiond.keeper", str(self._store), str(self._folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
-        ) as process:
-            self._process = process
-            if self._closed:
-                process.kill()
-            # Its stdin stays open until it ends: when it closes, the worker is gone.
-            assert process.stdout is not None
-            assert process.stderr is not None
-            answer, complaint = process.stdout.read(), process.stderr.read()
-            status = process.wait()
-        self._process = None
-        return answer, complaint, status
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), *sys.path)))},
+        )
+        if self._closed:
+            process.kill()
+        return process
 
-    def close(self) -> None:
-        """End the process that is running: what it made so far is not taken for a checkpoint."""
-        self._closed = True
-        if self._process is not None:
-            self._process.kill()
+    def _end(self) -> str:
+        """Why it ended, if it did so by itself."""
+        process, self._process = self._process, None
+        if process is None:
+            return ""
+        if process.poll() is None:
+            process.kill()
+        _, complaint = process.communicate()
+        return complaint.decode(errors="replace").strip() or f"the keeper ended with status {process.returncode}"
 
 
-def _end_with_the_worker() -> None:
-    os.read(0, 1)
-    os._exit(1)
+class _Report(msgspec.Struct):
+    """What the process answers, on a line of its own. `newest` None: nothing was kept, for the reason `complaint`."""
+
+    newest: CheckpointInfo | None
+    complaint: str = ""
+
+
+def _ask(process: subprocess.Popen[bytes]) -> bytes:
+    """Its answer; empty if it has ended."""
+    # Its stdin stays open until it ends: when it closes, the worker is gone.
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        return b""
+    return process.stdout.readline()
 
 
 def _flush(path: Path) -> None:
@@ -102,19 +142,43 @@ def _flush(path: Path) -> None:
     store.close()
 
 
+def _keep(store: Path, folder: Path) -> _Report:
+    try:
+        return _Report(keep_checkpoint(store, folder))
+    except (EverlogError, OSError) as error:
+        return _Report(None, f"{type(error).__name__}: {error}")
+
+
+def _hear(asked: queue.SimpleQueue[None]) -> None:
+    """In a thread, for what is being made is for nobody when the worker has gone."""
+    while os.read(0, 1):
+        asked.put(None)
+    os._exit(1)
+
+
+def _serve(store: Path, folder: Path) -> None:
+    os.nice(_NICE)
+    asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+    threading.Thread(target=_hear, args=(asked,), daemon=True).start()
+    while True:
+        asked.get()
+        sys.stdout.buffer.write(msgspec.json.encode(_keep(store, folder)) + b"\n")
+        sys.stdout.buffer.flush()
+
+
 def main() -> None:
     """Entry of the process."""
-    *flags, store, folder = sys.argv[1:]
+    *flags, store, folder = (Path(argument) for argument in sys.argv[1:])
+    if not flags:
+        _serve(store, folder)
     try:
-        if flags == ["--flush"]:
-            _flush(Path(store))
-        else:
-            os.nice(_NICE)
-            threading.Thread(target=_end_with_the_worker, daemon=True).start()
-        info = keep_checkpoint(Path(store), Path(folder))
+        _flush(store)
     except (EverlogError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
-    sys.stdout.buffer.write(msgspec.json.encode(info))
+    report = _keep(store, folder)
+    if report.newest is None:
+        sys.exit(report.complaint)
+    sys.stdout.buffer.write(msgspec.json.encode(report.newest))
 
 
 if __name__ == "__main__":

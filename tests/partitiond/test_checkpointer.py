@@ -166,6 +166,7 @@ class KeeperBench(Bench):
     def __init__(self, *, log_bytes: int = 1000, kept: list[int] | None = None) -> None:
         self.kept = list(kept or [])
         self.keep_error: KeepError | None = None
+        self.rests = 0
         super().__init__(log_bytes=log_bytes)
         self.checkpointer = Checkpointer(
             self,
@@ -198,8 +199,30 @@ class KeeperBench(Bench):
     def kept_lsns(self) -> list[int]:
         return self.kept
 
+    def rest(self) -> None:
+        self.rests += 1
+
     def close(self) -> None:
         self.keep_error = KeepError("the keeper was ended")
+
+
+def test_the_keeper_rests_when_nothing_was_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("partitiond.checkpointer._REST_S", 0.05)
+
+    async def scenario() -> None:
+        bench = KeeperBench()
+        for at in range(1, 4):
+            bench.commit(1000)
+            await soon(lambda at=at: bench.checkpointer.durable_lsn == at and bench.checkpointer._running is None)  # type: ignore[misc]
+        assert bench.rests == 0
+        await soon(lambda: bench.rests)
+        bench.commit(1000)
+        await soon(lambda: bench.checkpointer.durable_lsn == 4 and bench.checkpointer._running is None)
+        await bench.checkpointer.close()
+        await asyncio.sleep(0.1)
+        assert bench.rests == 1
+
+    asyncio.run(scenario())
 
 
 def test_the_log_is_kept_from_the_older_kept_checkpoint_on() -> None:

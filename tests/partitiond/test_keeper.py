@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -32,11 +34,52 @@ def test_it_keeps_what_was_flushed_of_a_store_that_is_open(tmp_path: Path) -> No
         assert kept.newest.applied_lsn == lsn
         assert kept.oldest_lsn == max(1, lsn - 1)
     assert keeper.kept_lsns() == [3, 4]
+    keeper.close()
     for lsn in (3, 4):
         copy_checkpoint(tmp_path / "checkpoints" / checkpoint_name(lsn), tmp_path / str(lsn))
         copy = RocksStore(tmp_path / str(lsn))
         assert copy.digest() == digests[lsn]
         copy.close()
+    store.close()
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+def test_its_process_stays_until_it_rests_and_another_takes_the_place_of_one_that_was_killed(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path / "store")
+    keeper = Keeper(tmp_path / "store", tmp_path / "checkpoints")
+    lsn = 0
+
+    def keep() -> int:
+        nonlocal lsn
+        lsn += 1
+        write(store, lsn)
+        store.checkpoint()
+        assert keeper.keep().newest.applied_lsn == lsn
+        process = keeper._process
+        assert process is not None
+        assert process.poll() is None
+        return process.pid
+
+    first = keep()
+    assert keep() == first
+    os.kill(first, signal.SIGKILL)
+    second = keep()
+    assert second != first
+    keeper.rest()
+    keeper.rest()
+    for pid in (first, second):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    last = keep()
+    assert last != second
+    # As when the worker dies: nothing is left to end it but the end of its stdin.
+    process = keeper._process
+    assert process is not None
+    with process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(10) == 1
     store.close()
 
 
