@@ -61,6 +61,11 @@ class Outflow:
         """A callback failed."""
         raise NotImplementedError
 
+    @property
+    def held_back(self) -> bool:
+        """Bodies wait for the window of the connection."""
+        return bool(self.blocked) and self.window < self.frame_bytes
+
     def put(self, data: bytes) -> None:
         """Write whole frames, in order with all others."""
         self._parts.append(data)

@@ -52,6 +52,7 @@ class Pool:
         self._grow_not_before = 0.0
         self._closed = False
         self._spread_max = min(settings.spread_connections, settings.connections_max)
+        self._wide_max = min(settings.wide_connections, settings.connections_max)
 
     @property
     def waiting(self) -> int:
@@ -86,8 +87,7 @@ class Pool:
             else:
                 stream.ending = end
                 sender.open(stream, block)
-            if len(sender.streams) >= self._settings.spread_streams and len(self._ready) < self._spread_max:
-                self._try_grow()
+            self._maybe_spread(sender)
             return stream
         self._line.send(stream, body, end)
         self._line.join(stream, block)
@@ -127,6 +127,16 @@ class Pool:
     def _maybe_grow(self) -> None:
         """Make one more connection if requests wait and the limit allows it."""
         if self._line and len(self._ready) < self._settings.connections_max:
+            self._try_grow()
+
+    def _maybe_spread(self, sender: Sender) -> None:
+        """Make one more connection beside the emptiest one if that has much to do, or holds bodies back."""
+        most = 0
+        if sender.held_back:
+            most = self._wide_max
+        elif len(sender.streams) >= self._settings.spread_streams:
+            most = self._spread_max
+        if len(self._ready) < most:
             self._try_grow()
 
     def _try_grow(self) -> None:

@@ -41,6 +41,9 @@ class PoolSettings:
     #: off what it reads from one before it writes anything answers sooner in parts, and parts reach us while it works.
     spread_streams: int = 6
     spread_connections: int = 3
+    #: Up to so many where bodies wait for a connection's window: a service gives 64 KB to all streams of one together,
+    #: unless it says otherwise, and that much goes each time that both sides had their turn.
+    wide_connections: int = 8
     #: From the start of a connection attempt to the peer's first SETTINGS, TLS included.
     connect_timeout_s: float = 10.0
     #: While other connections work, how long to wait after a failed attempt to add one.

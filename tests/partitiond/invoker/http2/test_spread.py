@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from h2.events import RequestReceived
+from h2.events import Event, RequestReceived
 
 from partitiond.invoker.http2.stream import Stream
 
@@ -36,6 +36,47 @@ def test_many_requests_are_spread_over_some_connections_and_few_are_not(run: Run
                 await heard(peers[:1], RequestReceived, count=loads[0] + 1)
                 loads[0] += 1
                 told.reset()
+
+    run(main)
+
+
+def test_bodies_that_wait_for_a_connections_window_get_further_ones(run: Run) -> None:
+    """A peer that takes nothing: 64 KB are on their way, for all streams of a connection together."""
+
+    def deaf(peer: Peer, event: Event) -> None: ...
+
+    async def main() -> None:
+        async with serving(deaf) as (port, peers), pool_for(port, wide_connections=3, spread_streams=100) as pool:
+            first = pool.request(HEAD, Recorder())
+            await heard(peers, RequestReceived)
+            assert not first.send(bytes(1_000_000))
+            for count, connections in ((2, 2), (3, 2), (4, 3), (5, 3), (6, 3), (7, 3)):
+                stream = pool.request(HEAD, Recorder())
+                await heard(peers, RequestReceived, count=count)
+                await eventually(lambda wanted=connections: pool.connections == wanted)
+                assert pool._connecting is None
+                if count != 2:
+                    assert not stream.send(bytes(1_000_000)), "it is on a connection that had room, and now has none"
+
+    run(main)
+
+
+def test_a_body_that_waits_for_its_own_window_only_gets_no_further_connection(run: Run) -> None:
+    def wide(peer: Peer, event: Event) -> None:
+        if isinstance(event, RequestReceived) and event.stream_id == 1:
+            peer.h2.increment_flow_control_window(2**31 - 1 - 65_535)
+
+    async def main() -> None:
+        async with serving(wide) as (port, peers), pool_for(port, spread_streams=100) as pool:
+            first = pool.request(HEAD, Recorder())
+            await heard(peers, RequestReceived)
+            await eventually(lambda: pool._ready[0].sender.window > 1_000_000)
+            assert not first.send(bytes(1_000_000))
+            for count in (2, 3, 4):
+                pool.request(HEAD, Recorder())
+                await heard(peers, RequestReceived, count=count)
+            assert pool._connecting is None
+            assert pool.connections == 1
 
     run(main)
 
