@@ -37,8 +37,9 @@ _FAREWELL_S = 5.0
 _STALLED_S = 10.0
 #: So many bytes of a service are given back to its window together. Invariant: at most half the window.
 _RETURN_BYTES = 64 * 1024
-#: What a service that sends much may send beyond its first window before it is applied, as long as few do.
-_WIDE_BYTES = 768 * 1024
+#: What a service that sends much may send beyond its first window before it is applied, as long as few do: with that, a
+#: message around 1 MiB is on its way as a whole.
+_WIDE_BYTES = 1024 * 1024
 #: Reads of stored values that may be one record.
 _READS_MAX = 4
 #: Acknowledgements and notifications that wait for a service that does not read.
