@@ -62,6 +62,9 @@ _EAGER_VALUE_BYTES = 64 * 1024
 YIELD_MS_MIN = 2000
 #: A retry that was put off and does not come so long after its time has a clock that was set back.
 _CLOCK_SET_BACK_S = 1.0
+#: Blameless failures in a row after which a retry is at once: connections over which a service's streams are spread
+#: have served as many, and end together. One more waits, as any failure does: no hot loop.
+_REFUSALS_MAX = 3
 #: Effects that are held until something follows that somebody waits for.
 _HELD_MAX = 32
 #: Effects that add nothing to the journal.
@@ -99,7 +102,7 @@ class Chain:
     """Runs, waits for a slot, to retry, or for what becomes of its suspension. Implements Waiter and AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_claim", "_counter", "_held", "_known_entries", "_on_gone", "_pin", "_refused", "_reported",
+        "_attempt", "_claim", "_counter", "_held", "_known_entries", "_on_gone", "_pin", "_refusals", "_reported",
         "_row", "_shared", "_suspending", "_target", "_timer", "attempts", "awaiting_on", "debug_id", "deployment_id",
         "failure", "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
     )  # fmt: skip
@@ -128,8 +131,8 @@ class Chain:
         #: Entries of the journal that the last attempt began with, or would have.
         self._known_entries = 0
         self._timer: asyncio.TimerHandle | None = None
-        #: The last failure was blameless, and nothing was stored since.
-        self._refused = False
+        #: So many failures in a row were blameless, and nothing was stored since.
+        self._refusals = 0
         #: Effects of the attempt that are not reported yet. Invariant: none without an attempt.
         self._held: list[Effect] = []
         #: A Suspend was proposed and its fate is not known.
@@ -266,7 +269,7 @@ class Chain:
 
     def _report(self, effects: list[Effect]) -> None:
         if type(effects[0]) not in _LAST_EFFECTS:
-            self._refused = False
+            self._refusals = 0
             self._counter.on_stored(self._shared.time())
         last = effects[-1]
         self._suspending = isinstance(last, Suspend | SuspendOn)
@@ -466,12 +469,12 @@ class Chain:
 
     def _plan(self, failure: AttemptFailure) -> None:
         """The next attempt is planned, or the chain gives up."""
-        if failure.blameless and not self._refused:
-            # As when a server ends a connection after so many requests. A second time in a row waits: no hot loop.
-            self._refused = True
+        if failure.blameless and self._refusals < _REFUSALS_MAX:
+            # As when a server ends a connection after so many requests.
+            self._refusals += 1
             self._retry_due()
             return
-        self._refused = failure.blameless
+        self._refusals = _REFUSALS_MAX if failure.blameless else 0
         shared = self._shared
         self.failure = failure
         detail = failure.as_detail()

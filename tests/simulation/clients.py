@@ -31,6 +31,7 @@ from shared.ids import key_partition_key
 from shared.protocol.input import encode_input
 from shared.state_version import state_version
 from shared.storage import keys
+from shared.storage.large import state_value
 from shared.wal.commands import Failure, Invoke, PatchState, Result, TerminateMode
 from tests.simulation import checkers
 from tests.simulation.cluster import Cluster
@@ -451,8 +452,9 @@ class Clients:
     def _state(self, service: str, key: str, name: bytes) -> Any:
         place = key_partition_key(key)
         store = self.cluster.record.references[self.cluster.table.partition_of(place).id].store
-        stored = store.get(keys.state_key(place, service, key, name))
-        return None if stored is None else json.loads(stored)
+        state_key = keys.state_key(place, service, key, name)
+        stored = store.get(state_key)
+        return None if stored is None else json.loads(state_value(store.get, state_key, stored))
 
 
 def _place(invoke: Invoke) -> int:

@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tests.simulation.loop import ClusterLoop, Process, current_process
@@ -65,6 +65,9 @@ class SimTransport:
 
     def is_closing(self) -> bool:
         return self.closed
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.write(b"".join(pieces))
 
     def write(self, data: bytes) -> None:
         if self.closed or not data:

@@ -46,18 +46,9 @@ _READS = frozenset(
         MessageType.GET_INVOCATION_OUTPUT,
     }
 )
-#: Commands that nobody waits for: they ask for no answer, and concern nobody else before the invocation goes on.
-_QUIET = frozenset(
-    {
-        MessageType.OUTPUT,
-        MessageType.RUN,
-        MessageType.GET_EAGER_STATE,
-        MessageType.GET_EAGER_STATE_KEYS,
-        MessageType.SET_STATE,
-        MessageType.CLEAR_STATE,
-        MessageType.CLEAR_ALL_STATE,
-    }
-)
+#: Commands that nobody waits for: they ask for no answer, and concern nobody else before the invocation goes on. State
+#: does: others may read it.
+_QUIET = frozenset({MessageType.OUTPUT, MessageType.RUN, MessageType.GET_EAGER_STATE, MessageType.GET_EAGER_STATE_KEYS})
 #: Larger ones are not worth the memory.
 _QUIET_BYTES_MAX = 4096
 _BEHAVIORS = {pb.Error.PAUSE: Behavior.PAUSE, pb.Error.FAIL: Behavior.FAIL}

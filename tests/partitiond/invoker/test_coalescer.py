@@ -19,8 +19,8 @@ from tests.partitiond.invoker.stage import Stage, play, until
 _LONG_S = 3600.0
 
 
-def _run(number: int) -> tuple[int, bytes]:
-    return int(T.RUN), pb.RunCommand(result_completion_id=number, name=f"step {number}").SerializeToString()
+def _run(number: int, name: str = "step") -> tuple[int, bytes]:
+    return int(T.RUN), pb.RunCommand(result_completion_id=number, name=name).SerializeToString()
 
 
 def _proposal(number: int) -> tuple[int, bytes]:
@@ -72,22 +72,22 @@ def test_a_long_step_is_stored_while_it_runs() -> None:
 
 def test_what_is_held_is_stored_before_the_failure() -> None:
     async def scene(stage: Stage) -> None:
-        _, stream = await stage.start("Counter/a/add")
-        stream.answer().say(_set(b"1"))
-        stream.say(_run(1))
+        _, stream = await stage.start()
+        stream.answer().say(_run(1))
+        stream.say(_run(2))
         stream.end()
         await until(lambda: stage.invoker.states()[0].last_failure is not None)
         assert _kinds(stage) == [[Pin, Entry, Entry], [Failed]]
         again = await stage.stream()
-        assert [message_type for message_type, _ in again.messages[2:]] == [T.SET_STATE, T.RUN], "nothing is lost"
+        assert [message_type for message_type, _ in again.messages[2:]] == [T.RUN, T.RUN], "nothing is lost"
 
     play(scene, hold_s=_LONG_S)
 
 
 def test_what_is_held_is_stored_before_the_suspension() -> None:
     async def scene(stage: Stage) -> None:
-        call, stream = await stage.start("Counter/a/add")
-        stream.answer().say(_set(b"1"))
+        call, stream = await stage.start()
+        stream.answer().say(_run(1))
         stream.say(suspension(signals=[17])).end()
         await until(lambda: stage.host.status(call.id) == Status.SUSPENDED)
         assert _kinds(stage) == [[Pin, Entry, SuspendOn]]
@@ -107,12 +107,31 @@ def test_what_asks_for_an_answer_is_not_held() -> None:
 
 def test_large_and_many_are_not_held() -> None:
     async def scene(stage: Stage) -> None:
-        _, stream = await stage.start("Counter/a/add")
-        stream.answer().say(_set(b"x" * 5000))
+        _, stream = await stage.start()
+        stream.answer().say(_run(1, name="x" * 5000))
         assert _kinds(stage) == [[Pin, Entry]]
-        for number in range(33):
-            stream.say(_set(b"%d" % number))
+        for number in range(2, 35):
+            stream.say(_run(number))
         assert _kinds(stage)[1:] == [[Entry] * 33]
+
+
+def test_a_change_of_state_is_not_held() -> None:
+    """A workflow says how far it is, and its other handlers read that."""
+
+    async def scene(stage: Stage) -> None:
+        _, stream = await stage.start("Counter/a/add")
+        stream.answer().say(_set(b"1"))
+        assert _kinds(stage) == [[Pin, Entry]]
+
+    play(scene, hold_s=_LONG_S)
+
+
+def test_a_change_of_state_takes_along_what_is_held() -> None:
+    async def scene(stage: Stage) -> None:
+        _, stream = await stage.start("Counter/a/add")
+        stream.answer().say(_run(1))
+        stream.say(_set(b"1"))
+        assert _kinds(stage) == [[Pin, Entry, Entry]]
 
     play(scene, hold_s=_LONG_S)
 
