@@ -15,6 +15,7 @@ from logd.peers.handshake import Handshake
 from logd.peers.link import PeerLink
 from logd.peers.options import ClusterOptions
 from logd.peers.wire import RaftFrame, decode_raft, encode_raft
+from shared.rpc.connection import Connection
 
 __all__ = ["FabricListener", "PeerFabric"]
 
@@ -51,7 +52,7 @@ class PeerFabric:
         """Listen, and begin to dial."""
         loop = asyncio.get_running_loop()
         host, port = self._options.listen
-        self._server = await loop.create_server(lambda: self._make_link(None), host, port)
+        self._server = await loop.create_server(lambda: self._make_link(None).connection, host, port)
         dialled = [peer for peer in self._options.peers if peer > self._node]
         self._tasks = [loop.create_task(self._dial(peer), name=f"dial-{peer}") for peer in dialled]
         self._tasks.append(loop.create_task(self._pulse(), name="peer-pulse"))
@@ -64,7 +65,7 @@ class PeerFabric:
         if self._server is not None:
             self._server.close()
         for link in list(self._all_links):
-            link.close()
+            link.connection.close()
 
     def ready(self, peer: str) -> bool:
         """The peer takes messages."""
@@ -81,7 +82,7 @@ class PeerFabric:
     def on_link_up(self, link: PeerLink) -> None:
         older = self._links.get(link.peer)
         if older is not None:
-            older.abort()
+            older.connection.abort()
         else:
             _log.info("peer=%s is connected", link.peer)
         self._links[link.peer] = link
@@ -121,11 +122,17 @@ class PeerFabric:
 
     async def _dial(self, peer: str) -> None:
         loop = asyncio.get_running_loop()
+        made: list[PeerLink] = []
+
+        def make() -> Connection:
+            made.append(self._make_link(peer))
+            return made[-1].connection
+
         while True:
             if peer not in self._links:
                 with contextlib.suppress(OSError):
-                    _, link = await loop.create_connection(lambda: self._make_link(peer), *self._options.peers[peer])
-                    await link.settled()
+                    await loop.create_connection(make, *self._options.peers[peer])
+                    await made.pop().settled()
             await asyncio.sleep(_REDIAL_S)
 
     async def _pulse(self) -> None:

@@ -40,16 +40,21 @@ class LinkOwner(Protocol):
         """Called once, also for a link that was never up."""
 
 
-class PeerLink(Connection):
-    """A connection that reports to its owner."""
+class PeerLink:
+    """What its connection is told by, and tells its owner. The connection's handler."""
 
     def __init__(self, owner: LinkOwner, handshake: Handshake) -> None:
-        super().__init__(decode, self, name="peer")
+        """What opens the handshake leaves as soon as there is a socket."""
+        self._loop = asyncio.get_running_loop()
+        self.connection = Connection(decode, self, name="peer")
+        self.connection.watch_paused(self._on_paused)
         self._owner = owner
         self._handshake = handshake
         self._turn_left = _TURN_BYTES
         self._heard_at = time.monotonic()
         self._settled = asyncio.Event()
+        for message in handshake.start():
+            self.connection.send(message)
 
     @staticmethod
     def make_nonce() -> bytes:
@@ -72,12 +77,12 @@ class PeerLink(Connection):
 
     @property
     def up(self) -> bool:
-        return self._handshake.done and not self.closed
+        return self._handshake.done and not self.connection.closed
 
     @property
     def ready(self) -> bool:
         """The peer may be sent more."""
-        return self.up and not self.paused and self._turn_left > 0
+        return self.up and not self.connection.paused and self._turn_left > 0
 
     def send_frame(self, frame: bytes) -> None:
         """Queue an encoded message; when it is enough for this turn the owner is told."""
@@ -85,38 +90,21 @@ class PeerLink(Connection):
         if self._turn_left == _TURN_BYTES:
             self._loop.call_soon(self._next_turn)
         self._turn_left -= len(frame)
-        self.send_encoded(frame)
+        self.connection.send_encoded(frame)
         if was_ready and not self.ready:
             self._owner.on_link_ready(self, ready=False)
 
     def check_pulse(self) -> None:
         """Called about once a second: drop a dead connection, keep a live one alive."""
         if time.monotonic() - self._heard_at > SILENCE_S:
-            _log.warning("%s: nothing heard for %s s, connecting again", self.name, SILENCE_S)
-            self.abort()
+            _log.warning("%s: nothing heard for %s s, connecting again", self.connection.name, SILENCE_S)
+            self.connection.abort()
         elif self.up:
-            self.send(Ping())
+            self.connection.send(Ping())
 
-    def abort(self) -> None:
-        """Close at once; what is queued is lost."""
-        if self._transport is not None:
-            self._transport.abort()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        for message in self._handshake.start():
-            self.send(message)
-
-    def pause_writing(self) -> None:
-        was_ready = self.ready
-        super().pause_writing()
-        if was_ready:
-            self._owner.on_link_ready(self, ready=False)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self.ready:
-            self._owner.on_link_ready(self, ready=True)
+    def _on_paused(self, paused: bool) -> None:
+        if self.up and self._turn_left > 0:
+            self._owner.on_link_ready(self, ready=not paused)
 
     def on_messages(self, connection: Connection, messages: list[Any]) -> None:
         self._heard_at = time.monotonic()
@@ -124,8 +112,8 @@ class PeerLink(Connection):
             for message in messages:
                 self._on_message(message)
         except (RemoteProtocolError, msgspec.MsgspecError) as error:
-            _log.warning("%s: closing the connection: %s", self.name, error)
-            self.abort()
+            _log.warning("%s: closing the connection: %s", self.connection.name, error)
+            self.connection.abort()
 
     def on_closed(self, connection: Connection) -> None:
         self._settled.set()
@@ -134,9 +122,9 @@ class PeerLink(Connection):
     def _on_message(self, message: Any) -> None:
         if not self._handshake.done:
             for answer in self._handshake.receive(message):
-                self.send(answer)
+                self.connection.send(answer)
             if self._handshake.done:
-                self.name = f"peer {self.peer}"
+                self.connection.name = f"peer {self.peer}"
                 self._owner.on_link_up(self)
                 self._settled.set()
         elif isinstance(message, RaftFrame):

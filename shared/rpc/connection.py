@@ -168,7 +168,10 @@ class Connection(asyncio.Protocol):
             self._handler.on_messages(self, messages)
         except OSError as failure:
             # The loop would take it for a failure of this very socket: close it, and tell nobody.
-            raise RuntimeError(f"{self.name}: a message could not be handled: {failure}") from failure
+            report = RuntimeError(f"{self.name}: a message could not be handled: {failure}")
+            # mypyc forgets what a `raise … from` says.
+            report.__cause__ = failure
+            raise report from failure
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed = True

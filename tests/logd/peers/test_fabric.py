@@ -96,7 +96,7 @@ def test_a_lost_connection_is_made_again() -> None:
         await both_up(pair)
         for cut_by in "ab":
             [link] = pair.fabrics[cut_by]._links.values()
-            link.abort()
+            link.connection.abort()
             await pair.listeners["a"].until(lambda: not pair.listeners["a"].ready["b"])
             await both_up(pair)
         assert pair.fabrics["b"].send("a", "p-1", VOTE)
@@ -186,8 +186,8 @@ def test_a_peer_that_reads_slowly_is_not_sent_without_bound() -> None:
     async def scenario(pair: Pair) -> None:
         await both_up(pair)
         [reader] = pair.fabrics["b"]._links.values()
-        assert reader._transport is not None
-        reader._transport.pause_reading()
+        assert reader.connection._transport is not None
+        reader.connection._transport.pause_reading()
         sent = 0
         fabric, listener = pair.fabrics["a"], pair.listeners["a"]
         for _ in range(64):
@@ -197,7 +197,7 @@ def test_a_peer_that_reads_slowly_is_not_sent_without_bound() -> None:
             await asyncio.sleep(0)
         assert not listener.ready["b"]
         assert sent < 20
-        reader._transport.resume_reading()
+        reader.connection._transport.resume_reading()
         await listener.until(lambda: listener.ready["b"])
         receiver = pair.listeners["b"]
         await receiver.until(lambda: len(receiver.messages) == sent)

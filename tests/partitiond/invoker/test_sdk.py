@@ -246,8 +246,8 @@ def test_calls_on_connections_that_end_after_so_many_requests_are_made_again_at_
         async def call(name: str) -> None:
             async with turns:
                 await runtime.call("Steps/run_twice", name)
-            # What it left it did begin.
-            assert server.count(f"{name}-first") <= 2
+            # What it left it did begin, at most as often as it may leave it.
+            assert server.count(f"{name}-first") <= 4
 
         await asyncio.gather(*(call(f"{number}") for number in range(150)))
         failed = [effect for p in runtime.host.proposed for effect in p.effects if isinstance(effect, Failed)]
