@@ -233,31 +233,23 @@ class Group:
                 raise CorruptionError(f"log entry group={self.name} index={index} is of unknown kind {command[0]}")
             if not self.first_lsn and is_batch(command):
                 self.first_lsn = index
-        self.followers.publish(entries, self._kept(entries))
-        self._answer(entries)
-
-    def _kept(self, entries: list[Entry]) -> dict[int, tuple[Connection, int]]:
-        """LSN -> connection and number of the append, of those whose sender keeps the payload."""
-        first, last = entries[0][1], entries[-1][1]
-        kept: dict[int, tuple[Connection, int]] = {}
-        for waiter in self._waiters:
-            if waiter.lsn > last:
-                break
-            if waiter.kept and waiter.lsn >= first and entries[waiter.lsn - first][2] == waiter.term:
-                kept[waiter.lsn] = (waiter.connection, waiter.request_id)
-        return kept
-
-    def _answer(self, entries: list[Entry]) -> None:
-        waiters = self._waiters
-        if not waiters:
-            return
-        first, last = entries[0][1], entries[-1][1]
-        while waiters and waiters[0].lsn <= last:
-            waiter = waiters.popleft()
-            if waiter.lsn >= first and entries[waiter.lsn - first][2] == waiter.term:
+        answers = self._take_waiters(entries)
+        kept = {waiter.lsn: (waiter.connection, waiter.request_id) for waiter, mine in answers if mine and waiter.kept}
+        self.followers.publish(entries, kept)
+        for waiter, mine in answers:
+            if mine:
                 waiter.connection.send(Appended(waiter.request_id, waiter.lsn))
             else:
                 waiter.connection.send(self.not_leader(waiter.request_id))
+
+    def _take_waiters(self, entries: list[Entry]) -> list[tuple[_Waiter, bool]]:
+        """Appends whose place is told by these entries, in order; whether it is theirs."""
+        waiters, taken = self._waiters, list[tuple[_Waiter, bool]]()
+        first, last = entries[0][1], entries[-1][1]
+        while waiters and waiters[0].lsn <= last:
+            waiter = waiters.popleft()
+            taken.append((waiter, waiter.lsn >= first and entries[waiter.lsn - first][2] == waiter.term))
+        return taken
 
     def _refuse_lost(self) -> None:
         """Answer the appends of a leadership that is over: they may be committed later, nobody can say."""

@@ -8,13 +8,14 @@ however that dies. With `--flush` in front it opens the store of a stopped node,
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import msgspec
 
@@ -24,6 +25,7 @@ from shared.snapshots.checkpoints import KeepError, keep_checkpoint, kept_lsns
 
 __all__ = ["Keeper", "Kept"]
 
+_log = logging.getLogger(__name__)
 _ROOT = Path(__file__).parents[1]
 _NICE = 10
 
@@ -56,22 +58,35 @@ class Keeper:
     def keep(self) -> Kept:
         """Keep what is flushed. Blocks. Raises KeepError."""
         with self._keeping:
-            known = self._process
-            answer = b"" if known is None else _ask(known)
-            if not answer:
-                # Somebody ended the one that rested, or there is none.
-                self._end()
-                try:
-                    self._process = self._start()
-                except OSError as error:
-                    raise KeepError(f"the keeper cannot be started: {error}") from error
-                answer = _ask(self._process)
-            if not answer:
-                raise KeepError(self._end())
-            report = msgspec.json.decode(answer, type=_Report)
+            try:
+                report = msgspec.json.decode(self._answer(), type=_Report)
+            finally:
+                if self._closed:
+                    self._end()
             if report.newest is None:
                 raise KeepError(report.complaint)
             return Kept(report.newest, self.kept_lsns()[0])
+
+    def _answer(self) -> bytes:
+        """Of the process that stayed, or of a new one."""
+        known = self._process
+        if known is not None:
+            answer = _ask(known)
+            if answer:
+                return answer
+            complaint = self._end()
+            if self._closed:
+                raise KeepError(complaint)
+            _log.warning("the keeper that stayed has ended, another is started: %s", complaint)
+        elif self._closed:
+            raise KeepError("the keeper is closed")
+        try:
+            answer = _ask(self._start())
+        except OSError as error:
+            raise KeepError(f"the keeper cannot be started: {error}") from error
+        if not answer:
+            raise KeepError(self._end())
+        return answer
 
     def rest(self) -> None:
         """There may be nothing to keep for long: the next `keep` starts another process."""
@@ -91,13 +106,14 @@ class Keeper:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # Without `site`, whose search for packages is a fifth of what the start costs: they are where ours are.
-        process = subprocess.Popen(
+        self._process = process = subprocess.Popen(
             [sys.executable, "-P", "-S", "-m", "partitiond.keeper", str(self._store), str(self._folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(_ROOT), *sys.path)))},
         )
+        # It can be closed while this runs; whoever closes it ends what is in `_process`.
         if self._closed:
             process.kill()
         return process
@@ -156,7 +172,7 @@ def _hear(asked: queue.SimpleQueue[None]) -> None:
     os._exit(1)
 
 
-def _serve(store: Path, folder: Path) -> None:
+def _serve(store: Path, folder: Path) -> NoReturn:
     os.nice(_NICE)
     asked: queue.SimpleQueue[None] = queue.SimpleQueue()
     threading.Thread(target=_hear, args=(asked,), daemon=True).start()
@@ -168,17 +184,15 @@ def _serve(store: Path, folder: Path) -> None:
 
 def main() -> None:
     """Entry of the process."""
-    *flags, store, folder = (Path(argument) for argument in sys.argv[1:])
-    if not flags:
-        _serve(store, folder)
+    *flags, store, folder = sys.argv[1:]
+    if flags != ["--flush"]:
+        _serve(Path(store), Path(folder))
     try:
-        _flush(store)
+        _flush(Path(store))
+        info = keep_checkpoint(Path(store), Path(folder))
     except (EverlogError, OSError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
-    report = _keep(store, folder)
-    if report.newest is None:
-        sys.exit(report.complaint)
-    sys.stdout.buffer.write(msgspec.json.encode(report.newest))
+    sys.stdout.buffer.write(msgspec.json.encode(info))
 
 
 if __name__ == "__main__":

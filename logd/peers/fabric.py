@@ -52,7 +52,7 @@ class PeerFabric:
         """Listen, and begin to dial."""
         loop = asyncio.get_running_loop()
         host, port = self._options.listen
-        self._server = await loop.create_server(lambda: self._make_link(None).connection, host, port)
+        self._server = await loop.create_server(self._accept, host, port)
         dialled = [peer for peer in self._options.peers if peer > self._node]
         self._tasks = [loop.create_task(self._dial(peer), name=f"dial-{peer}") for peer in dialled]
         self._tasks.append(loop.create_task(self._pulse(), name="peer-pulse"))
@@ -116,24 +116,28 @@ class PeerFabric:
             secret=self._options.secret,
             nonce=PeerLink.make_nonce(),
         )
-        link = PeerLink(self, handshake)
+        return PeerLink(self, handshake)
+
+    def _accept(self) -> Connection:
+        link = self._make_link(None)
         self._all_links.add(link)
-        return link
+        return link.connection
 
     async def _dial(self, peer: str) -> None:
-        loop = asyncio.get_running_loop()
-        made: list[PeerLink] = []
-
-        def make() -> Connection:
-            made.append(self._make_link(peer))
-            return made[-1].connection
-
         while True:
             if peer not in self._links:
                 with contextlib.suppress(OSError):
-                    await loop.create_connection(make, *self._options.peers[peer])
-                    await made.pop().settled()
+                    await self._connect(peer)
             await asyncio.sleep(_REDIAL_S)
+
+    async def _connect(self, peer: str) -> None:
+        """Returns when the handshake is done or has failed. Raises OSError when nobody is there."""
+        link = self._make_link(peer)
+        await asyncio.get_running_loop().create_connection(lambda: link.connection, *self._options.peers[peer])
+        # Not before: uvloop makes what it is to connect at once, and of those that never were nobody tells.
+        if not link.connection.closed:
+            self._all_links.add(link)
+        await link.settled()
 
     async def _pulse(self) -> None:
         while True:

@@ -43,10 +43,9 @@ def _row_with(get: Get, columns: Set[str]) -> Callable[[bytes, bytes], _Row]:
     wants_content = not columns.isdisjoint(_CONTENT)
 
     def row(key: bytes, value: bytes) -> _Row:
-        large = large_state_of(get, key, value)
+        place, large = decode_object(key), large_state_of(get, key, value)
         if large is None:
-            return _Row(*decode_object(key), value, len(value))
-        place = decode_object(key)
+            return _Row(*place, value, len(value))
         return _Row(*place, content_of(get, place[0], large.number) if wants_content else b"", large.size)
 
     return row

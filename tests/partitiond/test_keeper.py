@@ -105,6 +105,7 @@ def test_one_that_is_closed_ends_its_process_and_keeps_nothing(tmp_path: Path) -
     assert not thread.is_alive()
     # Closed before the process began, or while it ran.
     assert len(ends) + len(keeper.kept_lsns()) == 1
-    with pytest.raises(KeepError):
+    assert keeper._process is None, "it has ended, and was waited for"
+    with pytest.raises(KeepError, match="closed"):
         keeper.keep()
     store.close()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+import uvloop
 
 from logd.peers.fabric import PeerFabric
 from logd.peers.options import Address, ClusterOptions
@@ -103,6 +104,24 @@ def test_a_lost_connection_is_made_again() -> None:
         await pair.listeners["a"].until(lambda: pair.listeners["a"].messages)
 
     run(scenario)
+
+
+def test_nothing_is_kept_of_a_peer_that_was_not_there() -> None:
+    """uvloop, by which logd runs, makes the protocol before it connects: five a second were kept for a node away."""
+
+    async def main() -> None:
+        pair = Pair(None)
+        fabric = pair.fabrics["a"]
+        await fabric.start()
+        try:
+            for _ in range(3):
+                with pytest.raises(ConnectionRefusedError):
+                    await fabric._connect("b")
+            assert not fabric._all_links
+        finally:
+            await fabric.close()
+
+    uvloop.run(main())
 
 
 def test_a_node_that_starts_later_is_found() -> None:
