@@ -31,6 +31,7 @@ from partitiond.invoker.routes import Route, Routes
 from partitiond.invoker.slots import Slots
 from shared.clock import Clock
 from shared.ids import encode_invocation_id
+from shared.protocol.message_types import MessageType
 from shared.storage.values import InvocationRow
 from shared.transport.identity import Identity
 from shared.transport.trace import trace_headers
@@ -102,14 +103,15 @@ class Chain:
     """Runs, waits for a slot, to retry, or for what becomes of its suspension. Implements Waiter and AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_claim", "_counter", "_held", "_known_entries", "_on_gone", "_pin", "_refusals", "_reported",
-        "_row", "_shared", "_suspending", "_target", "_timer", "attempts", "awaiting_on", "debug_id", "deployment_id",
-        "failure", "generation", "gone", "host", "id", "last_start_ms", "next_retry_ms", "queue", "server", "yielded",
+        "_attempt", "_claim", "_counter", "_held", "_input", "_known_entries", "_on_gone", "_pin", "_refusals",
+        "_reported", "_row", "_shared", "_suspending", "_target", "_timer", "attempts", "awaiting_on",
+        "debug_id", "deployment_id", "failure", "generation", "gone", "host", "id", "last_start_ms",
+        "next_retry_ms", "queue", "server", "yielded",
     )  # fmt: skip
 
     def __init__(
         self, shared: Surroundings, host: InvokerHost, invocation_id: bytes, row: InvocationRow,
-        on_gone: Callable[[Chain], None],
+        on_gone: Callable[[Chain], None], input: bytes | None = None,
     ) -> None:  # fmt: skip
         self._shared = shared
         self._on_gone = on_gone
@@ -122,6 +124,8 @@ class Chain:
         self.queue: str | tuple[str, str] = target.service if target.scope is None else (target.scope, target.service)
         #: The row as it was handed in; None: it may be stale by now.
         self._row: InvocationRow | None = row
+        #: Entry 0, if it is small and no attempt has had it; None: it is to be read.
+        self._input = input if input is not None and len(input) <= FREE_BYTES else None
         self._attempt: Attempt | None = None
         #: For a large state. While it is not granted we wait for it, with a slot.
         self._claim: Claim | None = None
@@ -162,7 +166,7 @@ class Chain:
         """Run as soon as there is a slot."""
         if self._shared.slots.crowded:
             # It may be long: thousands that wait are to hold little.
-            self._row = None
+            self._row = self._input = None
         self._shared.slots.acquire(self)
 
     def go_on(self, row: InvocationRow) -> None:
@@ -376,7 +380,11 @@ class Chain:
             claim=self._claim,
         )
         head = route.head.with_path(route.path, *self._headers(route, row, now_ms))
+        if self._input is not None:
+            outbound.hold(0, MessageType.INPUT, self._input)
+            self._input = None
         attempt.start(endpoint, head, outbound)
+        outbound.let_go()
         self._claim = None
         self._attempt = attempt
 

@@ -91,8 +91,11 @@ class Invoker:
         )
         catalog.on_change(self._catalog_changed)
 
-    def start(self, host: InvokerHost, invocation_id: bytes, row: InvocationRow) -> None:
-        """Action StartInvocation: a chain of attempts of `row.generation`. An older one is aborted."""
+    def start(self, host: InvokerHost, invocation_id: bytes, row: InvocationRow, input: bytes | None = None) -> None:
+        """Action StartInvocation: a chain of attempts of `row.generation`. An older one is aborted.
+
+        `input`: entry 0 of the journal, where the caller has it.
+        """
         if not row.may_run:
             return  # Something behind it in the same transaction ended it.
         chains = self._chains.setdefault(host, {})
@@ -104,7 +107,7 @@ class Invoker:
                 known.go_on(row)
                 return
             known.abort()
-        chain = chains[invocation_id] = Chain(self._shared, host, invocation_id, row, self._forget)
+        chain = chains[invocation_id] = Chain(self._shared, host, invocation_id, row, self._forget, input)
         chain.start()
 
     def notify(

@@ -45,7 +45,7 @@ def _carry_out(leader: Leader, action: Action) -> None:
         case StartInvocation():
             # A later batch of the same commit may have ended it already.
             if action.row.may_run:
-                leader.invoker.start(leader, action.id, action.row)
+                leader.invoker.start(leader, action.id, action.row, action.input)
         case InvocationEnded():
             leader.replies.ended(action.id, action.target, action.result, action.expires_at_ms)
         case InvocationStored():

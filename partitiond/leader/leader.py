@@ -62,7 +62,7 @@ class Role(Enum):
 class InvokerPort(Protocol):
     """What a leader asks of the invoker; `host` is the leader itself."""
 
-    def start(self, host: Leader, invocation_id: bytes, row: InvocationRow) -> None: ...
+    def start(self, host: Leader, invocation_id: bytes, row: InvocationRow, input: bytes | None = None) -> None: ...
 
     def notify(
         self, host: Leader, invocation_id: bytes, generation: int, index: int, entry_type: int, raw: bytes

@@ -34,6 +34,8 @@ class StartInvocation(msgspec.Struct, gc=False):
 
     id: bytes
     row: InvocationRow
+    #: Its Input message, if it was just stored.
+    input: bytes | None = None
 
 
 class ForwardNotification(msgspec.Struct, gc=False):

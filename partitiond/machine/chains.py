@@ -22,8 +22,11 @@ from shared.wal.commands import Target
 __all__ = ["limits_changed", "queue_of", "release", "resume"]
 
 
-def resume(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
-    """Begin a new chain of attempts, now or when its scope has room; effects of the former one no longer count."""
+def resume(ctx: Context, invocation_id: bytes, row: InvocationRow, input: bytes | None = None) -> None:
+    """Begin a new chain of attempts, now or when its scope has room; effects of the former one no longer count.
+
+    `input`: the Input message, from who has just stored it.
+    """
     if row.target.scope is not None and not row.has_permit:
         limiter = _limiter(ctx, invocation_id, row.target.scope)
         row.has_permit = limiter.take(row.limit_key)
@@ -36,14 +39,14 @@ def resume(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
             return
     move(row, Status.INVOKED, ctx.now_ms)
     row.generation += 1
-    _start(ctx, invocation_id, row)
+    _start(ctx, invocation_id, row, input)
 
 
-def _start(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
+def _start(ctx: Context, invocation_id: bytes, row: InvocationRow, input: bytes | None = None) -> None:
     if row.running_at_ms == 0:
         row.running_at_ms = ctx.now_ms
     ctx.txn.changed(invocation_id)
-    ctx.act(StartInvocation(invocation_id, row))
+    ctx.act(StartInvocation(invocation_id, row, input))
 
 
 def _wait(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:

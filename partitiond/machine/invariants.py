@@ -53,6 +53,11 @@ def _check_invocations(tables: Tables) -> Iterator[str]:
         for completion_id in row.open_runs:
             if tables.get(keys.notification_key(invocation_id, completion_id, signal=False)) is not None:
                 yield f"{name}: run {completion_id} counts as unfinished though its result is stored"
+        if row.newest_completion >= 0:
+            newest = keys.notification_key(invocation_id, row.newest_completion, signal=False)
+            last = keys.notification_key(invocation_id, 0xFFFF_FFFF, signal=False)
+            for unknown in tables.scan_keys(newest + b"\x00", last + b"\x00"):
+                yield f"{name}: has a result {unknown.hex()} above {row.newest_completion}, which it has for the newest"
         if row.status is Status.SUSPENDED:
             yield from _check_waiting(tables, invocation_id, row, name)
         if row.target.takes_lock:

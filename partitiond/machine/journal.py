@@ -27,6 +27,7 @@ __all__ = [
     "append_notification",
     "complete",
     "drop_journal",
+    "may_have_result",
     "signal",
 ]
 
@@ -85,11 +86,14 @@ def append_notification(
     if open_run not in row.open_runs:
         open_run = None
     # An open run has no result yet.
-    again = open_run is None and ctx.txn.get(key) is not None
+    looks = open_run is None and (is_signal or not isinstance(notification, int) or may_have_result(row, notification))
+    again = looks and ctx.txn.get(key) is not None
     if again and not comes_again(leaf):
         return
     mark = REPEATED if again else FAILED if failed else b""
     ctx.txn.put(key, row.journal_length.to_bytes(4, "big") + mark)
+    if not is_signal and isinstance(notification, int):
+        _note_result(row, notification)
     if open_run is not None:
         row.open_runs.remove(open_run)
     _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms, large=large))
@@ -102,6 +106,18 @@ def append_notification(
             ctx.act(ForwardNotification(invocation_id, row.generation, entry_type, raw, index, large))
     elif row.status is Status.SUSPENDED and _wakes(row, leaf, failed):
         resume(ctx, invocation_id, row)
+
+
+def may_have_result(row: InvocationRow, completion_id: int) -> bool:
+    """Whether a command of this id may have a result: most results come in the order of their ids."""
+    if row.journal_length == row.command_count:
+        return False
+    return row.newest_completion < 0 or completion_id <= row.newest_completion
+
+
+def _note_result(row: InvocationRow, completion_id: int) -> None:
+    if row.journal_length == row.command_count or 0 <= row.newest_completion < completion_id:
+        row.newest_completion = completion_id
 
 
 def _wakes(row: InvocationRow, leaf: Leaf, failed: bool) -> bool:
@@ -148,6 +164,7 @@ def drop_journal(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None
     row.command_count = 0
     row.output_index = -1
     row.open_runs = []
+    row.newest_completion = -1
     if row.large_values:
         release_all(txn, invocation_id, row)
     drop_events(ctx, invocation_id, row)

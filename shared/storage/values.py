@@ -158,6 +158,9 @@ class InvocationRow(msgspec.Struct, array_like=True):
     tracestate: str | None = None
     #: Numbers of the large values that its journal has, each once: it is one use of each. Since 0.4.
     large_values: list[int] = []
+    #: The highest completion id that has a result: those above it need not be looked for. -1: none has, or, where there
+    #: are notifications, it is not known. Since 0.4.
+    newest_completion: int = -1
 
     @property
     def may_run(self) -> bool:

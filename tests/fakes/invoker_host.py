@@ -164,7 +164,7 @@ class MemoryHost:
             case StartInvocation():
                 self.started.append(action.id)
                 if invoker is not None:
-                    invoker.start(self, action.id, action.row)
+                    invoker.start(self, action.id, action.row, action.input)
             case ForwardNotification() if invoker is not None:
                 raw = whole_raw(self._store.get, action.id, action.raw, action.large)
                 invoker.notify(self, action.id, action.generation, action.index, action.entry_type, raw)

@@ -27,7 +27,7 @@ class RecordingInvoker:
         """Ids in the order of their starts."""
         return [invocation_id for verb, invocation_id, _ in self.calls if verb == "start"]
 
-    def start(self, host: Any, invocation_id: bytes, row: InvocationRow) -> None:
+    def start(self, host: Any, invocation_id: bytes, row: InvocationRow, input: bytes | None = None) -> None:
         self.calls.append(("start", invocation_id, row.generation))
         self.rows[invocation_id] = row
 

@@ -72,7 +72,7 @@ class ScriptedInvoker:
         self.limits: dict[str | None, int] = {}
         self._attempts: dict[Any, dict[bytes, ScriptedAttempt]] = {}
 
-    def start(self, host: Any, invocation_id: bytes, row: InvocationRow) -> None:
+    def start(self, host: Any, invocation_id: bytes, row: InvocationRow, input: bytes | None = None) -> None:
         of_host = self._attempts.setdefault(host, {})
         known = of_host.get(invocation_id)
         if known is not None:

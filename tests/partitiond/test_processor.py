@@ -132,9 +132,9 @@ def test_rows_are_stored_before_anything_is_done() -> None:
         seen: list[object] = []
         start = node.invoker.start
 
-        def look_and_start(host: Any, invocation_id: bytes, row: InvocationRow) -> None:
+        def look_and_start(host: Any, invocation_id: bytes, row: InvocationRow, input: bytes | None = None) -> None:
             seen.append(node.row(invocation_id))
-            start(host, invocation_id, row)
+            start(host, invocation_id, row, input)
 
         node.invoker.start = look_and_start
         a = new_id()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from partitiond.machine.context import Context
-from partitiond.machine.journal import append_command
+from partitiond.machine.journal import append_command, may_have_result
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType
 from shared.storage import keys
@@ -16,8 +16,7 @@ def on_run(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -
     """The entry, and a note that its result, which arrives as a `RunCompletion` effect, is still to come."""
     completion_id = pb.RunCommand.FromString(raw).result_completion_id
     key = keys.notification_key(invocation_id, completion_id, signal=False)
-    # Most have no notifications but those of their own commands so far.
-    known = row.journal_length > row.command_count and ctx.txn.get(key) is not None
+    known = may_have_result(row, completion_id) and ctx.txn.get(key) is not None
     if not known and completion_id not in row.open_runs:
         row.open_runs.append(completion_id)
     return append_command(ctx, invocation_id, row, MessageType.RUN, raw)

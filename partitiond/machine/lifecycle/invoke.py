@@ -64,16 +64,16 @@ def on_invoke(ctx: Context, command: Invoke) -> None:
         ctx.txn.put(keys.timer_key(command.start_at_ms, command.id, 0), b"")
         ctx.act(RegisterTimer(command.start_at_ms))
     else:
-        begin(ctx, command.id, row)
+        begin(ctx, command.id, row, command.input)
     ctx.act(InvocationStored(command.id, command.request_uid, True, row.start_at_ms))
 
 
-def begin(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
+def begin(ctx: Context, invocation_id: bytes, row: InvocationRow, input: bytes | None = None) -> None:
     """Start a new or scheduled invocation, or let it wait: for its object's lock, then for room in its scope."""
     if row.target.takes_lock and not take_lock(ctx, invocation_id, row):
         enqueue(ctx, invocation_id, row)
     else:
-        resume(ctx, invocation_id, row)
+        resume(ctx, invocation_id, row, input)
 
 
 def _attach(ctx: Context, command: Invoke, row: InvocationRow) -> None:

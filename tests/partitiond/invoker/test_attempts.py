@@ -29,6 +29,7 @@ from shared.wal.commands import (
     Pause,
     Pin,
     SuspendOn,
+    Target,
     Terminate,
     TerminateMode,
 )
@@ -383,18 +384,30 @@ def test_service_that_appears_later_is_found_by_the_retry() -> None:
     play(scene)
 
 
+def test_the_input_of_a_new_invocation_is_not_read_again() -> None:
+    async def scene(stage: Stage) -> None:
+        def unread(invocation_id: bytes, index: int) -> Any:
+            raise AssertionError(f"entry {index} was read")
+
+        stage.host.read_entry = unread  # type: ignore[method-assign]
+        call, stream = await stage.start("Greeter/greet", "Ann")
+        assert [kind for kind, _ in stream.messages] == [T.START, T.INPUT]
+        assert b"Ann" in stream.messages[1][1]
+        stream.answer().say(OUTPUT, END).end()
+        assert await stage.ended(call) == value("ok")
+
+    play(scene)
+
+
 def test_bug_in_one_attempt_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
     async def scene(stage: Stage) -> None:
         call, good = await stage.start()
-        read = stage.host.read_entry
 
-        def broken(invocation_id: bytes, index: int) -> Any:
-            if invocation_id != call.id:
-                raise RuntimeError("disk on fire")
-            return read(invocation_id, index)
+        def broken(target: Target, *, value_bytes_limit: int) -> Any:
+            raise RuntimeError("disk on fire")
 
-        stage.host.read_entry = broken  # type: ignore[method-assign]
-        stage.host.invoke(invoke("Greeter/greet"))
+        stage.host.read_state = broken  # type: ignore[method-assign]
+        stage.host.invoke(invoke("Counter/c/add"))
         await until(lambda: [s for s in stage.invoker.states() if s.last_failure_error_code == "RT0006"])
         good.answer().say(OUTPUT, END).end()
         assert await stage.ended(call) == value("ok")

@@ -6,6 +6,9 @@ import pytest
 
 from partitiond.machine.actions import StartInvocation, SuspensionRefused
 from shared.ids import CANCEL_SIGNAL
+from shared.protocol import service_pb2 as pb
+from shared.protocol.message_types import MessageType
+from shared.storage import keys, values
 from shared.storage.values import Status
 from shared.wal.commands import RunCompletion, Suspend
 from tests.partitiond.machine.fixtures import START_MS, Machine, invoke, new_id, run, sleep
@@ -53,3 +56,31 @@ def test_a_second_result_of_a_run_changes_nothing() -> None:
     machine.report(a, run(1), RunCompletion(1, b"1"), RunCompletion(1, b"x"))
     assert machine.row(a).open_runs == []
     assert machine.last_notification(a).value.content == b"1"
+
+
+def test_results_in_any_order_count_once_each() -> None:
+    """Whether a result is there already is looked for only where it may be: ids above the newest have none."""
+    machine, a = Machine(), new_id()
+    machine.apply(invoke(a))
+    for completion_id in (2, 5, 3, 5, 2, 3, 4, 1, 4, 6):
+        machine.report(a, run(completion_id), RunCompletion(completion_id, b"%d" % completion_id))
+    found = [row.raw for row in machine.journal(a) if row.entry_type == MessageType.RUN_COMPLETION]
+    results = [pb.Notification.FromString(raw) for raw in found]
+    assert [(each.completion_id, each.value.content) for each in results] == [
+        (2, b"2"), (5, b"5"), (3, b"3"), (4, b"4"), (1, b"1"), (6, b"6")
+    ]  # fmt: skip
+    assert machine.row(a).newest_completion == 6
+
+
+def test_a_row_that_does_not_know_its_newest_result_looks_for_it() -> None:
+    """An older build wrote it, or a signal came first, or it is a restart that has a part of another's journal."""
+    machine, a = Machine(), new_id()
+    machine.apply(invoke(a))
+    machine.report(a, run(1), RunCompletion(1, b"1"))
+    row = machine.row(a)
+    row.newest_completion = -1
+    machine.store.commit({keys.invocation_key(a): values.encode(row)})
+    machine.report(a, run(1), RunCompletion(1, b"x"), run(2), RunCompletion(2, b"2"))
+    assert machine.row(a).open_runs == []
+    assert machine.row(a).newest_completion == -1
+    assert machine.last_notification(a).value.content == b"2"
