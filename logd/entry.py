@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 from typing import NamedTuple, TypeVar
-from zlib import crc32
 
 import msgspec
+from isal.isal_zlib import crc32
 
 from shared.errors import CorruptionError
 from shared.formats import check_format

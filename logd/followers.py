@@ -15,16 +15,31 @@ import msgspec
 from logd.journal import Entry
 from logd.raft.private import COMMAND
 from shared.api.log import Committed, LogError
-from shared.rpc.connection import Connection
 
-__all__ = ["CHUNK_BYTES", "Follower", "FollowerSource", "Followers", "is_batch"]
+__all__ = ["CHUNK_BYTES", "Follower", "FollowerSource", "Followers", "Subscriber", "is_batch"]
 
 #: Read at once for a follower that is behind: about a millisecond of the loop.
 CHUNK_BYTES = 256 * 1024
 
 _COMMAND: int = COMMAND
-_NOBODY: tuple[Connection | None, int] = (None, 0)
+_NOBODY: tuple[Subscriber | None, int] = (None, 0)
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class Subscriber(Protocol):
+    """The connection of a follower."""
+
+    @property
+    def closed(self) -> bool: ...
+
+    @property
+    def paused(self) -> bool: ...
+
+    def send(self, message: msgspec.Struct) -> None: ...
+
+    def send_encoded(self, payload: bytes) -> None: ...
+
+    async def drained(self) -> None: ...
 
 
 class FollowerSource(Protocol):
@@ -50,7 +65,7 @@ class FollowerSource(Protocol):
 class Follower:
     """One subscription. `next_index`: every entry before it was sent."""
 
-    def __init__(self, connection: Connection, request_id: int, next_index: int) -> None:
+    def __init__(self, connection: Subscriber, request_id: int, next_index: int) -> None:
         self.connection = connection
         self.request_id = request_id
         self.next_index = next_index
@@ -69,15 +84,15 @@ class Followers:
     def __init__(self, source: FollowerSource, on_error: Callable[[BaseException], None]) -> None:
         self._source = source
         self._on_error = on_error
-        self._by_connection: dict[Connection, Follower] = {}
+        self._by_connection: dict[Subscriber, Follower] = {}
 
     def __len__(self) -> int:
         return len(self._by_connection)
 
-    def connections(self) -> list[Connection]:
+    def connections(self) -> list[Subscriber]:
         return list(self._by_connection)
 
-    def add(self, connection: Connection, *, request_id: int, from_lsn: int) -> None:
+    def add(self, connection: Subscriber, *, request_id: int, from_lsn: int) -> None:
         """Subscribe; an earlier subscription of this connection ends."""
         self.remove(connection)
         follower = Follower(connection, request_id, max(from_lsn, 1))
@@ -87,13 +102,13 @@ class Followers:
         else:
             self._start_catch_up(follower)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: Subscriber) -> None:
         """The connection is gone, or subscribes anew."""
         follower = self._by_connection.pop(connection, None)
         if follower is not None and follower.task is not None:
             follower.task.cancel()
 
-    def publish(self, entries: list[Entry], kept: Mapping[int, tuple[Connection, int]]) -> None:
+    def publish(self, entries: list[Entry], kept: Mapping[int, tuple[Subscriber, int]]) -> None:
         """Newly committed entries; the source's tail is moved already. `kept`: whose own append one is, of which
         number, if the payload is there still."""
         live = [follower for follower in self._by_connection.values() if follower.live]
