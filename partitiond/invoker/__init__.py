@@ -4,6 +4,8 @@ Modules, in the order of an invocation's way:
     ports       what the invoker needs from outside
     invoker     the face: starts and aborts chains, shows their states
     chain       the attempts of one generation, one after the other
+    surroundings  what all chains of a worker share
+    opening     what an attempt begins with
     coalescer   what nobody waits for is reported with what follows it
     slots       how many attempts run at once, and who is next
     shares      what the workers of a node run together

@@ -11,53 +11,36 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
-from urllib.parse import quote
 
 from msgspec.structs import replace
 
 from partitiond.invoker.attempt import Attempt
-from partitiond.invoker.coalescer import Coalescer
-from partitiond.invoker.deadlines import Deadlines
-from partitiond.invoker.endpoints import Endpoints
 from partitiond.invoker.failure import AttemptError, AttemptFailure
-from partitiond.invoker.memory import FREE_BYTES, Claim, Memory
-from partitiond.invoker.outbound import Outbound
-from partitiond.invoker.ports import CatalogView, InvokerHost
+from partitiond.invoker.opening import Opening
+from partitiond.invoker.ports import InvokerHost
 from partitiond.invoker.protocol.conversation import Conversation
-from partitiond.invoker.protocol.start import EncodedState, encode_start, encode_state
 from partitiond.invoker.retry import Exhausted, RetryCounter
-from partitiond.invoker.routes import Route, Routes
-from partitiond.invoker.slots import Slots
-from shared.clock import Clock
+from partitiond.invoker.surroundings import Surroundings
 from shared.ids import encode_invocation_id
-from shared.protocol.message_types import MessageType
 from shared.storage.values import InvocationRow
-from shared.transport.identity import Identity
-from shared.transport.trace import trace_headers
 from shared.wal.commands import (
     Effect,
     End,
     Failed,
     FailureDetail,
     GiveUp,
-    HandlerKind,
     InvokerEffects,
     Pause,
     Pin,
     ResumeInvocation,
     Suspend,
     SuspendOn,
-    Target,
     Yield,
 )
 from shared.wal.futures import Future
 
-__all__ = ["YIELD_MS_MIN", "Chain", "Surroundings"]
+__all__ = ["YIELD_MS_MIN", "Chain"]
 
-#: A larger value of the state is sent when the handler asks for it. What it reads of what it was sent at the start it
-#: sends back for the journal, through the log: that costs more than to ask.
-_EAGER_VALUE_BYTES = 64 * 1024
 #: A retry that is as far off as this gives its scope's permit back, as in Restate
 #: (`invocation_yield_threshold`, 2 s).
 YIELD_MS_MIN = 2000
@@ -74,36 +57,11 @@ _LAST_EFFECTS = (End, Suspend, SuspendOn)
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Surroundings:
-    """What all chains of a worker share."""
-
-    catalog: CatalogView
-    routes: Routes
-    endpoints: Endpoints
-    deadlines: Deadlines
-    coalescer: Coalescer
-    slots: Slots
-    #: None: requests are not signed.
-    identity: Identity | None
-    memory: Memory
-    #: What wide windows of services that send much are claimed of.
-    windows: Memory
-    #: The loop's time, for time-outs; the clock's is for what is stored and shown.
-    time: Callable[[], float]
-    clock: Clock
-    eager_state_bytes_limit: int
-    message_bytes_limit: int
-    random_bytes: Callable[[int], bytes]
-    #: A float in [0, 1).
-    random: Callable[[], float]
-
-
 class Chain:
     """Runs, waits for a slot, to retry, or for what becomes of its suspension. Implements Waiter and AttemptOwner."""
 
     __slots__ = (
-        "_attempt", "_claim", "_counter", "_held", "_input", "_known_entries", "_on_gone", "_pin", "_refusals",
+        "_attempt", "_counter", "_held", "_known_entries", "_on_gone", "_opening", "_pin", "_refusals",
         "_reported", "_row", "_shared", "_suspending", "_target", "_timer", "attempts", "awaiting_on",
         "debug_id", "deployment_id", "failure", "generation", "gone", "host", "id", "last_start_ms",
         "next_retry_ms", "queue", "server", "yielded",
@@ -124,11 +82,8 @@ class Chain:
         self.queue: str | tuple[str, str] = target.service if target.scope is None else (target.scope, target.service)
         #: The row as it was handed in; None: it may be stale by now.
         self._row: InvocationRow | None = row
-        #: Entry 0, if it is small and no attempt has had it; None: it is to be read.
-        self._input = input if input is not None and len(input) <= FREE_BYTES else None
         self._attempt: Attempt | None = None
-        #: For a large state. While it is not granted we wait for it, with a slot.
-        self._claim: Claim | None = None
+        self._opening = Opening(shared, host, invocation_id, self.debug_id, input=input)
         #: To be reported with the attempt's first effects; None: the invocation is pinned.
         self._pin: Pin | None = None
         self._counter = RetryCounter()
@@ -166,7 +121,8 @@ class Chain:
         """Run as soon as there is a slot."""
         if self._shared.slots.crowded:
             # It may be long: thousands that wait are to hold little.
-            self._row = self._input = None
+            self._row = None
+            self._opening.forget_input()
         self._shared.slots.acquire(self)
 
     def go_on(self, row: InvocationRow) -> None:
@@ -212,9 +168,8 @@ class Chain:
         if attempt is not None:
             attempt.abort()
             self._shared.slots.release()
-        elif self._claim is not None:
-            self._claim.release()
-            self._claim = None
+        elif self._opening.waits:
+            self._opening.drop()
             self._shared.slots.release()
 
     def retry_now(self) -> None:
@@ -239,10 +194,10 @@ class Chain:
         try:
             self._begin_attempt()
         except AttemptError as refusal:
-            self._drop_claim()
+            self._opening.drop()
             self._after_failure(refusal.failure)
         except Exception as error:
-            self._drop_claim()
+            self._opening.drop()
             _log.exception("invocation=%s: an attempt could not start", self.debug_id)
             self._after_failure(AttemptFailure("RT0006", f"internal error: {type(error).__name__}: {error}"))
 
@@ -323,16 +278,16 @@ class Chain:
         row = self._row or self._load()
         self._row = None
         if row is None:
-            self._drop_claim()
+            self._opening.drop()
             self._leave()
             shared.slots.release()
             return
         self._known_entries = row.journal_length
         now_ms = shared.clock.now_ms()
-        if self._claim is None:
+        if not self._opening.waits:
             self._count_attempt(now_ms)
         route = shared.routes.resolve(row)
-        state = self._read_state(route, row.target)
+        state = self._opening.read_state(route, row.target, self._on_memory)
         if state is None:
             return  # We are called again when there is memory for it.
         self._pin = route.pin if row.deployment_id is None else None
@@ -366,26 +321,11 @@ class Chain:
             claimant=self.host,
         )
         self.awaiting_on = None
-        parts, large = state.parts, state.size > FREE_BYTES
-        start = self._start_message(
-            route, row, b"" if large else b"".join(parts), state.size if large else 0, state.partial
-        )
-        outbound = Outbound(
-            start,
-            read_entry=self._read_entry,
-            length=row.journal_length,
-            memory=shared.memory,
-            owner=self.host,
-            state=parts if large else (),
-            claim=self._claim,
-        )
-        head = route.head.with_path(route.path, *self._headers(route, row, now_ms))
-        if self._input is not None:
-            outbound.hold(0, MessageType.INPUT, self._input)
-            self._input = None
+        outbound = self._opening.outbound(route, row, self._counter, state)
+        head = route.head.with_path(route.path, *self._opening.headers(route, row, now_ms))
         attempt.start(endpoint, head, outbound)
+        self._opening.taken()
         outbound.let_go()
-        self._claim = None
         self._attempt = attempt
 
     def _count_attempt(self, now_ms: int) -> None:
@@ -395,19 +335,6 @@ class Chain:
         self.last_start_ms = now_ms
         self.next_retry_ms = 0
 
-    def _headers(self, route: Route, row: InvocationRow, now_ms: int) -> list[tuple[str, str]]:
-        """Those of this attempt alone."""
-        headers = [("x-restate-invocation-id", self.debug_id)]
-        key = row.target.key
-        if key is not None:
-            headers.append(("x-restate-service-key", quote(key, safe="")))
-        if row.traceparent is not None:
-            headers += trace_headers(row.traceparent, row.tracestate)
-        identity = self._shared.identity
-        if identity is not None:
-            headers += identity.headers(route.signed_path, key, now_ms)
-        return headers
-
     def _load(self) -> InvocationRow | None:
         """None: this chain is not what the invocation is at any more."""
         row = self.host.load(self.id)
@@ -415,58 +342,9 @@ class Chain:
             return None
         return row
 
-    def _read_entry(self, index: int) -> tuple[int, bytes]:
-        return self.host.read_entry(self.id, index)
-
-    def _read_state(self, route: Route, target: Target) -> EncodedState | None:
-        """The state that goes along. None: it is large, and memory is waited for."""
-        if target.kind == HandlerKind.SERVICE or route.options.enable_lazy_state:
-            return EncodedState([], 0, False, True)
-        shared = self._shared
-        limit = shared.eager_state_bytes_limit
-        free = min(limit, FREE_BYTES)
-        # Where a lazy read would cost an attempt, all goes along.
-        value_limit = _EAGER_VALUE_BYTES if route.bidi else limit
-        if self._claim is None:
-            state = self.host.read_state(target, value_bytes_limit=value_limit)
-            read = encode_state(state, bytes_limit=free, value_bytes_limit=value_limit)
-            if not read.cut or free == limit:
-                return read
-            self._claim = shared.memory.claim(self.host, limit, self._on_memory)
-        if not self._claim.granted:
-            return None
-        state = self.host.read_state(target, value_bytes_limit=value_limit)
-        read = encode_state(state, bytes_limit=min(limit, self._claim.size), value_bytes_limit=value_limit)
-        self._claim.shrink(read.size)
-        return read
-
     def _on_memory(self) -> None:
         if not self.gone:
             self.begin()
-
-    def _drop_claim(self) -> None:
-        if self._claim is not None:
-            self._claim.release()
-            self._claim = None
-
-    def _start_message(self, route: Route, row: InvocationRow, state: bytes, state_behind: int, partial: bool) -> bytes:
-        counter = self._counter
-        return encode_start(
-            invocation_id=self.id,
-            debug_id=self.debug_id,
-            known_entries=row.journal_length,
-            state=state,
-            partial_state=partial,
-            key=row.target.key,
-            retry_count=counter.failures_since_stored,
-            stored_ago_ms=round((self._shared.time() - counter.stored_at_s) * 1000) if counter.failures else 0,
-            protocol_version=route.version,
-            idempotency_key=row.idempotency_key,
-            seed_id=row.seed_id,
-            scope=row.target.scope,
-            limit_key=row.limit_key,
-            state_behind=state_behind,
-        )
 
     def _after_failure(self, failure: AttemptFailure) -> None:
         """The slot goes back."""

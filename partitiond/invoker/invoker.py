@@ -11,7 +11,7 @@ import os
 import random
 from collections.abc import Callable, Iterator
 
-from partitiond.invoker.chain import Chain, Surroundings
+from partitiond.invoker.chain import Chain
 from partitiond.invoker.coalescer import Coalescer
 from partitiond.invoker.connect import open_endpoint
 from partitiond.invoker.deadlines import Deadlines
@@ -20,6 +20,7 @@ from partitiond.invoker.memory import Memory
 from partitiond.invoker.ports import CatalogView, Endpoint, InvokerHost
 from partitiond.invoker.routes import Routes
 from partitiond.invoker.slots import Gate, OwnGate, Slots
+from partitiond.invoker.surroundings import Surroundings
 from shared.api.partition import InvocationState
 from shared.clock import Clock
 from shared.config import Settings

@@ -151,7 +151,7 @@ class _Echo(RecordingInvoker):
         End(),
     )
 
-    def start(self, host: Any, invocation_id: bytes, row: InvocationRow) -> None:
+    def start(self, host: Any, invocation_id: bytes, row: InvocationRow, input: bytes | None = None) -> None:
         host.propose(InvokerEffects(invocation_id, row.generation, list(self._effects)))
 
 

@@ -384,21 +384,6 @@ def test_service_that_appears_later_is_found_by_the_retry() -> None:
     play(scene)
 
 
-def test_the_input_of_a_new_invocation_is_not_read_again() -> None:
-    async def scene(stage: Stage) -> None:
-        def unread(invocation_id: bytes, index: int) -> Any:
-            raise AssertionError(f"entry {index} was read")
-
-        stage.host.read_entry = unread  # type: ignore[method-assign]
-        call, stream = await stage.start("Greeter/greet", "Ann")
-        assert [kind for kind, _ in stream.messages] == [T.START, T.INPUT]
-        assert b"Ann" in stream.messages[1][1]
-        stream.answer().say(OUTPUT, END).end()
-        assert await stage.ended(call) == value("ok")
-
-    play(scene)
-
-
 def test_bug_in_one_attempt_harms_no_other(caplog: pytest.LogCaptureFixture) -> None:
     async def scene(stage: Stage) -> None:
         call, good = await stage.start()
@@ -515,71 +500,3 @@ def test_uri_that_is_none_is_a_failure(uri: str) -> None:
         await invoker.close()
 
     uvloop.run(scene())
-
-
-def test_state_is_sent_eagerly_lazily_or_in_part() -> None:
-    async def scene(stage: Stage) -> None:
-        call, stream = await stage.start("Counter/c/add", 1)
-        write = pb.SetStateCommand(key=b"value", value=pb.Value(content=b"1" * 50)).SerializeToString()
-        stream.answer().say((T.SET_STATE, write), OUTPUT, END).end()
-        await stage.ended(call)
-        _, stream = await stage.start("Counter/c/add", 1)
-        start = pb.Start.FromString(stream.messages[0][1])
-        assert dict(stream.head.headers)["x-restate-service-key"] == "c"
-        assert (start.key, len(start.state_map), start.partial_state) == ("c", 1, False)
-        stream.answer().say(OUTPUT, END).end()
-        for path, part in (("Counter/c/add_lazily", True), ("Counter/d/add", False), ("Greeter/greet", True)):
-            _, stream = await stage.start(path, 1)
-            start = pb.Start.FromString(stream.messages[0][1])
-            assert (len(start.state_map), start.partial_state) == (0, part)
-            stream.answer().say(OUTPUT, END).end()
-        _, stream = await stage.start("Counter/c/get", None)
-        assert len(pb.Start.FromString(stream.messages[0][1]).state_map) == 1
-
-    play(scene)
-
-
-@pytest.mark.parametrize("bidi", [True, False])
-def test_a_large_value_is_sent_when_it_is_asked_for_where_that_costs_no_attempt(bidi: bool) -> None:
-    large = b"1" * 70_000
-    read = pb.GetLazyStateCommand(key=b"large", result_completion_id=1).SerializeToString()
-
-    async def scene(stage: Stage) -> None:
-        call, stream = await stage.start("Counter/c/add", 1)
-        writes = [
-            (T.SET_STATE, pb.SetStateCommand(key=key, value=pb.Value(content=content)).SerializeToString())
-            for key, content in ((b"large", large), (b"small", b"2"))
-        ]
-        stream.answer().say(*writes, OUTPUT, END).end()
-        await stage.ended(call)
-        call, stream = await stage.start("Counter/c/add", 1)
-        start = pb.Start.FromString(stream.messages[0][1])
-        assert start.partial_state is bidi
-        if bidi:
-            assert [(entry.key, entry.value) for entry in start.state_map] == [(b"small", b"2")]
-            reads, stage.host.read_entry = stage.host.read_entry, None  # type: ignore[method-assign, assignment]
-            stream.answer().say((T.GET_LAZY_STATE, read))
-            await until(lambda: len(stream.messages) == 3)
-            stage.host.read_entry = reads  # type: ignore[method-assign]
-            answer = pb.Notification.FromString(stream.messages[2][1])
-            assert (answer.completion_id, answer.value.content) == (1, large), "and not read from the store again"
-        else:
-            assert [(entry.key, entry.value) for entry in start.state_map] == [(b"large", large), (b"small", b"2")]
-            stream.answer()
-        stream.say(OUTPUT, END).end()
-        await stage.ended(call)
-
-    play(scene, known=None if bidi else catalog(deployment(**REQUEST_RESPONSE), retry=FAST))
-
-
-def test_state_over_the_limit_is_partial() -> None:
-    async def scene(stage: Stage) -> None:
-        call, stream = await stage.start("Counter/c/add", 1)
-        write = pb.SetStateCommand(key=b"value", value=pb.Value(content=b"1" * 50)).SerializeToString()
-        stream.answer().say((T.SET_STATE, write), OUTPUT, END).end()
-        await stage.ended(call)
-        _, stream = await stage.start("Counter/c/add", 1)
-        start = pb.Start.FromString(stream.messages[0][1])
-        assert (len(start.state_map), start.partial_state) == (0, True)
-
-    play(scene, eager_state_bytes_limit=10)
