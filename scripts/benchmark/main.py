@@ -23,7 +23,7 @@ from scripts.benchmark.breakdown import breakdown, breakdown_text
 from scripts.benchmark.campaign import Campaign, say
 from scripts.benchmark.facts import Facts, gather
 from scripts.benchmark.guard import as_json
-from scripts.benchmark.guarding import BASELINE, Guarded, guarded, store
+from scripts.benchmark.guarding import BASELINE, Guarded, guarded, make_sure, store
 from scripts.benchmark.load import find_wrk
 from scripts.benchmark.measurement import EVERLOG, ORACLE, summarize, verdicts
 from scripts.benchmark.owned import Owned
@@ -128,6 +128,8 @@ def _run(arguments: argparse.Namespace, rows: Sequence[Row]) -> int:
     # A quick run that has nothing else to be compared with is compared with the baseline.
     compares = arguments.guard or (arguments.quick and not oracles)
     guards = compares or arguments.store_baseline
+    compares = compares and not arguments.store_baseline
+    compared: Guarded | None = None
     with _working_folder(arguments.work_dir) as folder:
         facts = gather(folder=folder, root=_ROOT, oracle=oracles[0] if oracles else None)
         runs = len(rows) * len(targets) * arguments.rounds
@@ -139,11 +141,13 @@ def _run(arguments: argparse.Namespace, rows: Sequence[Row]) -> int:
         interrupted = False
         try:
             campaign.run(rows)
+            if compares:
+                compared = guarded(campaign, rows, path=arguments.baseline)
+            if compared is not None and arguments.guard:
+                compared = make_sure(campaign, rows, compared, path=arguments.baseline)
         except KeyboardInterrupt:
             interrupted = True
             campaign.notes.append("INTERRUPTED: what is above is what there was.")
-    compares = compares and not arguments.store_baseline
-    compared = guarded(campaign, rows, path=arguments.baseline) if compares else None
     _report(arguments, rows, facts, campaign, compared)
     if interrupted:
         return 130

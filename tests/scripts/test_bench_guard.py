@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from scripts.benchmark.calibration import Calibrator, calibrate
+from scripts.benchmark.campaign import Campaign
 from scripts.benchmark.guard import (
     PROGRAM_TOLERANCE,
     WHOLE,
@@ -22,10 +24,10 @@ from scripts.benchmark.guard import (
     guard_report,
     worse,
 )
-from scripts.benchmark.guarding import BASELINE, guarded, store
+from scripts.benchmark.guarding import BASELINE, guarded, make_sure, store
 from scripts.benchmark.main import main
 from scripts.benchmark.measurement import Measurement, ProcessUse
-from scripts.benchmark.rows import QUICK_ROWS, pick
+from scripts.benchmark.rows import QUICK_ROWS, Row, pick
 from shared.errors import ConfigError
 from tests.scripts.bench_runs import campaign_of, facts, run_of
 
@@ -161,6 +163,29 @@ def test_guard_fails_against_a_stored_baseline(tmp_path: Path) -> None:
     assert guarded(campaign_of(compiled), _ROWS, path=path).problem, "of another build"
     store(campaign_of(compiled), _ROWS, facts(), path=path)
     assert sorted(decode_baselines(path.read_bytes())) == ["compiled", "pure"]
+
+
+@pytest.mark.parametrize(
+    ("later", "runs", "failed"),
+    [([60.0], 1, False), ([75.0, 60.0], 2, False), ([75.0, 75.0, 60.0], 2, True)],
+    ids=["a bad minute", "two", "worse for good"],
+)
+def test_guard_makes_sure_of_what_got_worse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: list[float], runs: int, failed: bool
+) -> None:
+    path = tmp_path / "baseline.json"
+    store(campaign_of([_run("cheap-1"), _run("cheap-64")]), _ROWS, facts(), path=path)
+    campaign = campaign_of([_run("cheap-1"), _run("cheap-64", ingress_us=75.0)])
+    again: list[list[str]] = []
+
+    def measure(rows: Sequence[Row]) -> None:
+        again.append([row.name for row in rows])
+        campaign.measurements.append(_run("cheap-64", ingress_us=later[len(again) - 1]))
+
+    monkeypatch.setattr(Campaign, "run", lambda self, rows: measure(rows))
+    compared = make_sure(campaign, _ROWS, guarded(campaign, _ROWS, path=path), path=path)
+    assert again == [["cheap-64"]] * runs
+    assert compared.failed is failed
 
 
 def test_half_a_baseline_is_not_stored(tmp_path: Path) -> None:
