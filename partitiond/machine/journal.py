@@ -82,20 +82,19 @@ def append_notification(
     """
     leaf = signal_leaf(notification) if is_signal else notification
     key = keys.leaf_key(invocation_id, leaf)
-    open_run = notification if isinstance(notification, int) and not is_signal else None
-    if open_run not in row.open_runs:
-        open_run = None
+    completion_id = notification if isinstance(notification, int) and not is_signal else None
+    open_run = completion_id is not None and completion_id in row.open_runs
     # An open run has no result yet.
-    looks = open_run is None and (is_signal or not isinstance(notification, int) or may_have_result(row, notification))
+    looks = not open_run and (completion_id is None or may_have_result(row, completion_id))
     again = looks and ctx.txn.get(key) is not None
     if again and not comes_again(leaf):
         return
     mark = REPEATED if again else FAILED if failed else b""
     ctx.txn.put(key, row.journal_length.to_bytes(4, "big") + mark)
-    if not is_signal and isinstance(notification, int):
-        _note_result(row, notification)
-    if open_run is not None:
-        row.open_runs.remove(open_run)
+    if completion_id is not None:
+        _note_result(row, completion_id)
+        if open_run:
+            row.open_runs.remove(completion_id)
     _append(ctx, invocation_id, row, JournalRow(entry_type, raw, ctx.now_ms, large=large))
     if row.status is Status.INVOKED:
         if ack:

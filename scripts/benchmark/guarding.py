@@ -65,17 +65,16 @@ def guarded(campaign: Campaign, rows: Sequence[Row], *, path: Path) -> Guarded:
     return Guarded(text, changes)
 
 
-def make_sure(campaign: Campaign, rows: Sequence[Row], compared: Guarded, *, path: Path) -> Guarded:
+def make_sure(campaign: Campaign, rows: Sequence[Row], *, path: Path) -> None:
     """Measure again what got worse, as long as it stays so: a machine may have had a bad minute, and of all runs of a
     row the cheapest counts."""
     for _ in range(_AGAIN_MAX):
-        again = {change.row for change in compared.changes if change.verdict is Verdict.WORSE}
-        if compared.problem or not again:
+        changes = guarded(campaign, rows, path=path).changes
+        again = {change.row for change in changes if change.verdict is Verdict.WORSE}
+        if not again:
             break
         say(f"worse than the baseline, so measured again: {', '.join(sorted(again))}")
         campaign.run([row for row in rows if row.name in again])
-        compared = guarded(campaign, rows, path=path)
-    return compared
 
 
 def store(campaign: Campaign, rows: Sequence[Row], facts: Facts, *, path: Path) -> str:

@@ -129,7 +129,6 @@ def _run(arguments: argparse.Namespace, rows: Sequence[Row]) -> int:
     compares = arguments.guard or (arguments.quick and not oracles)
     guards = compares or arguments.store_baseline
     compares = compares and not arguments.store_baseline
-    compared: Guarded | None = None
     with _working_folder(arguments.work_dir) as folder:
         facts = gather(folder=folder, root=_ROOT, oracle=oracles[0] if oracles else None)
         runs = len(rows) * len(targets) * arguments.rounds
@@ -141,13 +140,12 @@ def _run(arguments: argparse.Namespace, rows: Sequence[Row]) -> int:
         interrupted = False
         try:
             campaign.run(rows)
-            if compares:
-                compared = guarded(campaign, rows, path=arguments.baseline)
-            if compared is not None and arguments.guard:
-                compared = make_sure(campaign, rows, compared, path=arguments.baseline)
+            if arguments.guard and compares:
+                make_sure(campaign, rows, path=arguments.baseline)
         except KeyboardInterrupt:
             interrupted = True
             campaign.notes.append("INTERRUPTED: what is above is what there was.")
+    compared = guarded(campaign, rows, path=arguments.baseline) if compares else None
     _report(arguments, rows, facts, campaign, compared)
     if interrupted:
         return 130

@@ -17,6 +17,17 @@ from tests.partitiond.invoker.stage import FAST, Stage, play, until
 REQUEST_RESPONSE = {"protocol_mode": ProtocolMode.REQUEST_RESPONSE}
 
 
+async def _store(stage: Stage, state: dict[bytes, bytes]) -> None:
+    """An invocation that leaves this state in the object `c`."""
+    call, stream = await stage.start("Counter/c/add", 1)
+    writes = [
+        (T.SET_STATE, pb.SetStateCommand(key=key, value=pb.Value(content=content)).SerializeToString())
+        for key, content in state.items()
+    ]
+    stream.answer().say(*writes, OUTPUT, END).end()
+    await stage.ended(call)
+
+
 def test_the_input_of_a_new_invocation_is_not_read_again() -> None:
     async def scene(stage: Stage) -> None:
         def unread(invocation_id: bytes, index: int) -> Any:
@@ -34,10 +45,7 @@ def test_the_input_of_a_new_invocation_is_not_read_again() -> None:
 
 def test_state_is_sent_eagerly_lazily_or_in_part() -> None:
     async def scene(stage: Stage) -> None:
-        call, stream = await stage.start("Counter/c/add", 1)
-        write = pb.SetStateCommand(key=b"value", value=pb.Value(content=b"1" * 50)).SerializeToString()
-        stream.answer().say((T.SET_STATE, write), OUTPUT, END).end()
-        await stage.ended(call)
+        await _store(stage, {b"value": b"1" * 50})
         _, stream = await stage.start("Counter/c/add", 1)
         start = pb.Start.FromString(stream.messages[0][1])
         assert dict(stream.head.headers)["x-restate-service-key"] == "c"
@@ -60,13 +68,7 @@ def test_a_large_value_is_sent_when_it_is_asked_for_where_that_costs_no_attempt(
     read = pb.GetLazyStateCommand(key=b"large", result_completion_id=1).SerializeToString()
 
     async def scene(stage: Stage) -> None:
-        call, stream = await stage.start("Counter/c/add", 1)
-        writes = [
-            (T.SET_STATE, pb.SetStateCommand(key=key, value=pb.Value(content=content)).SerializeToString())
-            for key, content in ((b"large", large), (b"small", b"2"))
-        ]
-        stream.answer().say(*writes, OUTPUT, END).end()
-        await stage.ended(call)
+        await _store(stage, {b"large": large, b"small": b"2"})
         call, stream = await stage.start("Counter/c/add", 1)
         start = pb.Start.FromString(stream.messages[0][1])
         assert start.partial_state is bidi
@@ -89,10 +91,7 @@ def test_a_large_value_is_sent_when_it_is_asked_for_where_that_costs_no_attempt(
 
 def test_state_over_the_limit_is_partial() -> None:
     async def scene(stage: Stage) -> None:
-        call, stream = await stage.start("Counter/c/add", 1)
-        write = pb.SetStateCommand(key=b"value", value=pb.Value(content=b"1" * 50)).SerializeToString()
-        stream.answer().say((T.SET_STATE, write), OUTPUT, END).end()
-        await stage.ended(call)
+        await _store(stage, {b"value": b"1" * 50})
         _, stream = await stage.start("Counter/c/add", 1)
         start = pb.Start.FromString(stream.messages[0][1])
         assert (len(start.state_map), start.partial_state) == (0, True)
