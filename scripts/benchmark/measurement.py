@@ -2,7 +2,9 @@
 
 Rules that always hold:
     - an invalid run (errors, a wrong answer, a start that failed) is counted and shown, and is in no median;
-    - the oracle is compared in its best configuration, chosen for each row or metric.
+    - the oracle is compared in its best configuration, chosen for each row or metric;
+    - a ratio is the median of the ratios within each round: the speed of a machine drifts by more from one round to the
+      next than the two sides differ, and what ran within the same minute shares it.
 """
 
 from __future__ import annotations
@@ -120,6 +122,8 @@ class Summary:
     side: str
     configuration: str
     medians: dict[str, float]
+    #: Figure -> number of the round -> what that round found.
+    rounds: dict[str, dict[int, float]]
     valid: int
     invalid: tuple[str, ...]
 
@@ -137,6 +141,8 @@ class Verdict:
 
 
 _FIGURES = tuple(Figures.__slots__)
+#: What is told of a run beside its figures.
+_OF_A_RUN = ("start_s", "syncs_per_s", "syncs_per_call", "restart_s", "wake_s")
 
 
 def summarize(measurements: Iterable[Measurement]) -> list[Summary]:
@@ -149,21 +155,17 @@ def summarize(measurements: Iterable[Measurement]) -> list[Summary]:
 
 def _summary(runs: Sequence[Measurement]) -> Summary:
     valid = [run for run in runs if not run.invalid]
-    found: dict[str, list[float]] = {}
+    rounds: dict[str, dict[int, float]] = {}
     for run in valid:
         assert run.figures is not None
-        for name in _FIGURES:
-            _collect(found, name, getattr(run.figures, name))
-        for name in ("start_s", "syncs_per_s", "syncs_per_call", "restart_s", "wake_s"):
-            _collect(found, name, getattr(run, name))
-    medians = {name: statistics.median(values) for name, values in found.items()}
+        found = {name: getattr(run.figures, name) for name in _FIGURES}
+        found |= {name: getattr(run, name) for name in _OF_A_RUN}
+        for name, value in found.items():
+            if value is not None:
+                rounds.setdefault(name, {})[run.round] = float(value)
+    medians = {name: statistics.median(values.values()) for name, values in rounds.items()}
     reasons = tuple(f"round {run.round}: {run.invalid}" for run in runs if run.invalid)
-    return Summary(runs[0].row, runs[0].side, runs[0].configuration, medians, len(valid), reasons)
-
-
-def _collect(found: dict[str, list[float]], name: str, value: float | None) -> None:
-    if value is not None:
-        found.setdefault(name, []).append(float(value))
+    return Summary(runs[0].row, runs[0].side, runs[0].configuration, medians, rounds, len(valid), reasons)
 
 
 def best(summaries: Iterable[Summary], *, row: str, side: str, metric: str) -> Summary | None:
@@ -181,7 +183,7 @@ def ratio(summaries: Sequence[Summary], row: Row, metric: str) -> float | None:
     theirs = best(summaries, row=row.name, side=ORACLE, metric=row.metric)
     if ours is None or theirs is None:
         return None
-    return _divide(ours.medians.get(metric), theirs.medians.get(metric))
+    return _divide(ours, theirs, metric)
 
 
 def verdicts(summaries: Sequence[Summary], rows: Iterable[Row]) -> list[Verdict]:
@@ -196,7 +198,7 @@ def _verdict(summaries: Sequence[Summary], budget: Budget) -> Verdict:
     theirs = best(summaries, row=budget.row, side=ORACLE, metric=metric)
     our_value = ours.medians[metric] if ours else None
     their_value = theirs.medians[metric] if theirs else None
-    quotient = _divide(our_value, their_value)
+    quotient = _divide(ours, theirs, metric) if ours and theirs else None
     met = None
     compared = our_value if budget.absolute else quotient
     if compared is not None:
@@ -204,5 +206,8 @@ def _verdict(summaries: Sequence[Summary], budget: Budget) -> Verdict:
     return Verdict(budget, our_value, their_value, theirs.configuration if theirs else "", quotient, met)
 
 
-def _divide(ours: float | None, theirs: float | None) -> float | None:
-    return ours / theirs if ours is not None and theirs else None
+def _divide(ours: Summary, theirs: Summary, metric: str) -> float | None:
+    """None: there is no round in which both have a figure, or theirs is 0."""
+    of_ours, of_theirs = ours.rounds.get(metric, {}), theirs.rounds.get(metric, {})
+    quotients = [value / of_theirs[number] for number, value in of_ours.items() if of_theirs.get(number)]
+    return statistics.median(quotients) if quotients else None

@@ -18,7 +18,8 @@ _EXTRAS = {
     "syncs_per_s": "syncs/s",
 }
 _LEGEND = """\
-Medians of the valid runs; `*` is the oracle's best configuration for the row, which the ratios (Everlog / oracle) take.
+Medians of the valid runs; `*` is the oracle's best configuration for the row, which the ratios (Everlog / oracle) take:
+medians of the ratios within each round, for the machine's speed drifts from one round to the next.
 CPU ms/call: user + system of the runtime's whole process tree. PSS, RSS: of that tree, right after the load.
 start: from starting the program to the first answered call; restart: the same after kill -9, with the data of the load.
 woken: from when the first sleeper is due until the last one ran; they are due within one second.

@@ -64,6 +64,22 @@ def test_oracle_is_taken_in_its_best_configuration_for_the_row() -> None:
     assert ratio(summaries, _CHEAP_1, "p50_ms") == pytest.approx(0.25), "of oracle/1, which answers soonest"
 
 
+def test_ratio_is_taken_within_rounds_because_the_machine_drifts() -> None:
+    """It grew faster between the runs of the second round: the medians alone would say 2."""
+    speeds = (("everlog", (100.0, 200.0, 300.0)), ("oracle/4", (60.0, 100.0, 200.0)))
+    runs = [run_of("cheap-64", name, round_=n, rps=rps) for name, found in speeds for n, rps in enumerate(found, 1)]
+    assert ratio(summarize(runs), _CHEAP_64, "rps") == pytest.approx(100 / 60)
+    assert verdicts(summarize(runs), [_CHEAP_64])[0].ratio == pytest.approx(100 / 60)
+
+
+def test_round_counts_only_where_both_have_a_figure() -> None:
+    runs = [run_of("cheap-64", "everlog", round_=n, rps=300.0 * n) for n in (1, 2)]
+    runs.append(run_of("cheap-64", "oracle/4", round_=1, rps=100.0, invalid="3 failed reads"))
+    assert ratio(summarize(runs), _CHEAP_64, "rps") is None
+    runs.append(run_of("cheap-64", "oracle/4", round_=2, rps=200.0))
+    assert ratio(summarize(runs), _CHEAP_64, "rps") == pytest.approx(3.0)
+
+
 def test_budget_takes_the_best_configuration_for_each_figure() -> None:
     runs = [
         run_of("cheap-64", "everlog", rps=3000.0, cpu_ms=0.3),
