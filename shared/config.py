@@ -37,7 +37,7 @@ SETTING_DOCS: dict[str, str] = {
     "sql_tls_cert_file": "PEM file of the certificate and its chain for PostgreSQL clients; empty: no TLS",
     "sql_tls_key_file": "PEM file of its key; empty: in the same file",
     "sql_tls_mode": "allow or require: whether PostgreSQL clients may do without TLS",
-    "partitions": "number of partitions, taken at the first start; 0: two for each worker",
+    "partitions": "number of partitions, taken at the first start; 0: one for each worker",
     "workers": "partition worker processes; 0: one for two cores",
     "log_level": "DEBUG, INFO, WARNING or ERROR",
     "record_bytes_limit": "largest batch that the log takes, bytes",
@@ -169,8 +169,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def partition_count(self) -> int:
-        """Of a node that is made now: `partitions`, or two for each worker. With more, batches would be smaller."""
-        return self.partitions or 2 * self.worker_count
+        """Of a node that is made now: `partitions`, or one for each worker. With more, batches would be smaller, and
+        calls between services would cross from one log to another."""
+        return self.partitions or self.worker_count
 
     @property
     def worker_count(self) -> int:
@@ -252,7 +253,7 @@ def _validate(settings: Settings) -> None:
     if len(set(ports)) != len(ports):
         raise ConfigError(f"ingress_port, admin_port and sql_port must differ, got {ports}")
     if not 0 <= settings.partitions <= 4096:
-        raise ConfigError(f"partitions is {settings.partitions}: want 0 (two for each worker) to 4096")
+        raise ConfigError(f"partitions is {settings.partitions}: want 0 (one for each worker) to 4096")
     if not 0 <= settings.workers <= 256:
         raise ConfigError(f"workers is {settings.workers}: want 0 (one for two cores) to 256")
     if settings.log_level not in _LOG_LEVELS:

@@ -17,8 +17,8 @@ from shared.errors import UnavailableError
 
 __all__ = ["filled"]
 
-#: Up to here the oracle is filled call by call, since the load that fills it takes a second at least.
-_BY_CALLS_MAX = 1000
+#: Up to here the oracle is filled call by call: the load that fills it takes a second at least, which is too many.
+_BY_CALLS_MAX = 10_000
 
 
 def filled(target: Target, owned: Owned, folder: Path, uri: str, count: int, *, everlog_args: str) -> Running:

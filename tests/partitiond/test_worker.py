@@ -52,7 +52,7 @@ HALF = 1 << 63
 class Bench:
     """A worker, what it talks to, and a client of its socket."""
 
-    def __init__(self, path: Path, *, workers: int = 1, partitions: int = 0) -> None:
+    def __init__(self, path: Path, *, workers: int = 1, partitions: int = 2) -> None:
         self.settings = Settings(data_dir=str(path), workers=workers, partitions=partitions, checkpoint_interval_s=0.05)
         self.settings.run_path.mkdir(exist_ok=True)
         self.log = MemoryLog()
@@ -239,8 +239,10 @@ def test_a_worker_that_ends_before_metad_speaks_closes_its_stores(tmp_path: Path
     async def main() -> None:
         bench = Bench(tmp_path)
         bench.start()
-        await soon(lambda: len(bench.worker._ahead) == 2)
-        await bench.stop()
+        try:
+            await soon(lambda: len(bench.worker._ahead) == 2)
+        finally:
+            await bench.stop()
         RocksStore(tmp_path / "partitions" / "0" / "store").close()
 
     uvloop.run(main())

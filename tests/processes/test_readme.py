@@ -59,7 +59,7 @@ def tour() -> Iterator[_Tour]:
         if shutil.which(program) is None:
             pytest.skip(f"{program} is absent: the tour of the README is NOT tested")
     folder = Path(tempfile.mkdtemp(prefix="everlog-"))
-    node = Node(folder / "data", partitions=2, workers=1)
+    node = Node(folder / "data")
     started = _Tour(node)
     try:
         said = started.start()

@@ -67,8 +67,8 @@ def test_flags_beat_the_environment_and_that_beats_the_file(tmp_path: Path) -> N
         ({"EVERLOG_INGRESS_PORT": "0"}, ["ingress_port is 0", "want 1 to 65535"]),
         ({"EVERLOG_SQL_PORT": "65536"}, ["sql_port is 65536", "want 1 to 65535"]),
         ({"EVERLOG_ADMIN_PORT": "8080"}, ["ingress_port", "admin_port", "must differ", "8080"]),
-        ({"EVERLOG_PARTITIONS": "-1"}, ["partitions is -1", "want 0 (two for each worker) to 4096"]),
-        ({"EVERLOG_PARTITIONS": "4097"}, ["partitions is 4097", "want 0 (two for each worker) to 4096"]),
+        ({"EVERLOG_PARTITIONS": "-1"}, ["partitions is -1", "want 0 (one for each worker) to 4096"]),
+        ({"EVERLOG_PARTITIONS": "4097"}, ["partitions is 4097", "want 0 (one for each worker) to 4096"]),
         ({"EVERLOG_WORKERS": "-1"}, ["workers is -1", "want 0 (one for two cores) to 256"]),
         ({"EVERLOG_LOG_LEVEL": "LOUD"}, ["log_level is 'LOUD'", "want one of DEBUG"]),
         ({"EVERLOG_RECORD_BYTES_LIMIT": "0"}, ["record_bytes_limit is 0", "want more than 0"]),
@@ -179,3 +179,5 @@ def test_every_program_finds_the_same_sockets_and_workers() -> None:
     assert settings.socket("logd") == Path("/data/run/logd.sock")
     assert [settings.worker_of(partition) for partition in range(8)] == [0, 1, 2, 0, 1, 2, 0, 1]
     assert Settings(workers=0).worker_count >= 1
+    assert Settings(workers=3).partition_count == 3, "one for each: calls between services stay in one log"
+    assert Settings(workers=3, partitions=8).partition_count == 8
