@@ -115,11 +115,10 @@ class Connection(asyncio.Protocol):
         self._closing = True
         if self.receiver.failure is None:
             self.receiver.fail(ErrorKind.CLOSED, "the connection was closed", NO_ERROR)
-        if self._transport is not None:
-            self._transport.write(self.sender.take())
-            self._transport.close()
+        if (transport := self._transport) is not None and self._write(transport, self.sender.take()):
+            transport.close()
             self._cancel_timer()
-            self._timer = self._loop.call_later(_CLOSE_TIMEOUT_S, self._transport.abort)
+            self._timer = self._loop.call_later(_CLOSE_TIMEOUT_S, transport.abort)
 
     # ---- inside
 
@@ -130,12 +129,22 @@ class Connection(asyncio.Protocol):
         if self._paused or self._closing or self._transport is None:
             return  # Paused: what gathers stays in the sender until `resume_writing`.
         data = self.sender.take()
-        if data:
-            self._transport.write(data)
+        if data and not self._write(self._transport, data):
+            return
         if not self._paused:
             self.sender.refill()
         if self.sender.freed:
             self._changed()
+
+    def _write(self, transport: asyncio.Transport, data: bytes) -> bool:
+        """False: the connection is lost. uvloop raises, where asyncio drops what is written, when the socket is closed
+        already and `connection_lost` is still to come."""
+        try:
+            transport.write(data)
+        except RuntimeError as error:
+            self.connection_lost(error)
+            return False
+        return True
 
     def _changed(self) -> None:
         self.sender.freed = False
