@@ -65,7 +65,9 @@ class Campaign:
 
     def _run_row(self, row: Row, endpoint: Endpoint) -> None:
         rounds = self.rounds if row.rounds_max is None else min(self.rounds, row.rounds_max)
-        for round_ in range(1, rounds + 1):
+        # Rows that are measured again go on counting: a figure of one round is compared with the same round's.
+        before = max((run.round for run in self.measurements if run.row == row.name), default=0)
+        for round_ in range(before + 1, before + rounds + 1):
             for target in self.targets:
                 if self._failed_starts.get(target.configuration, 0) < _FAILED_STARTS_MAX:
                     measurement = self.session.measure(row, target, endpoint, round_=round_)
@@ -79,7 +81,8 @@ class Campaign:
     def _account(self, run: Measurement) -> None:
         shown = run_line(asdict(run.figures)) if run.figures else ""
         bad = f"INVALID: {run.invalid}" if run.invalid else ""
-        say(f"{run.row}  round {run.round}/{self.rounds}  {run.configuration}: {'; '.join(filter(None, (shown, bad)))}")
+        of = max(run.round, self.rounds)
+        say(f"{run.row}  round {run.round}/{of}  {run.configuration}: {'; '.join(filter(None, (shown, bad)))}")
         name = run.configuration
         self._failed_starts[name] = self._failed_starts.get(name, 0) + 1 if run.start_s is None else 0
         if self._failed_starts[name] == _FAILED_STARTS_MAX:

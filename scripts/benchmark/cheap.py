@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import struct
+import tempfile
 from pathlib import Path
 
 from scripts.benchmark.owned import CommandError, Owned, run_command
@@ -71,8 +72,8 @@ def start_cheap(owned: Owned, *, folder: Path, script: Path, port: int) -> tuple
         raise MissingProgramError(
             "nginx is missing, which is the cheap endpoint (such as: apt-get install nginx-light)"
         )
-    home = folder / "cheap"
-    home.mkdir()
+    # Its own: a folder may have had one before, whose files are still there.
+    home = Path(tempfile.mkdtemp(prefix="cheap-", dir=folder))
     # nginx's worker is another user when we are root, and must reach the files.
     folder.chmod(0o711)
     home.chmod(0o755)

@@ -29,22 +29,27 @@ def test_missing_nginx_is_told_with_its_package(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.slow
 @pytest.mark.processes
 def test_nginx_serves_discovery_and_the_answer() -> None:
+    """Twice in one folder: rows that got worse are measured again, with a service of their own."""
     if shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") is None or shutil.which("curl") is None:
         pytest.skip("nginx or curl is not installed")
+    with tempfile.TemporaryDirectory(prefix="evbench-") as name:
+        for _ in range(2):
+            _check_answers(Path(name))
+
+
+def _check_answers(folder: Path) -> None:
     owned = Owned()
     (port,) = free_ports(1)
-    with tempfile.TemporaryDirectory(prefix="evbench-") as name:
-        folder = Path(name)
-        try:
-            pid, _ = start_cheap(owned, folder=folder, script=folder / "none", port=port)
-            curl = ["curl", "-s", "-m", "5", "--retry", "20", "--retry-connrefused", "--retry-delay", "1"]
-            curl += ["--http2-prior-knowledge", "-w", " %{http_code} %{content_type}", f"http://127.0.0.1:{port}"]
-            eventually(lambda: (folder / "cheap" / "nginx.pid").exists())
-            found = run_command([*curl[:-1], f"{curl[-1]}/discover"], within_s=30.0)
-            assert found.endswith(" 200 application/vnd.restate.endpointmanifest.v1+json")
-            # Without a body: nginx answers before one has come, which curl 7.88 takes for a broken stream.
-            call = run_command([*curl[:-1], "-X", "POST", f"{curl[-1]}/invoke/Cheap/greet"], within_s=30.0)
-            assert call == f"{ANSWER.decode()} 200 application/vnd.restate.invocation.v5"
-        finally:
-            owned.end_all()
-        assert not owned.alive(pid)
+    try:
+        pid, _ = start_cheap(owned, folder=folder, script=folder / "none", port=port)
+        curl = ["curl", "-s", "-m", "5", "--retry", "20", "--retry-connrefused", "--retry-delay", "1"]
+        curl += ["--http2-prior-knowledge", "-w", " %{http_code} %{content_type}", f"http://127.0.0.1:{port}"]
+        eventually(lambda: any(folder.glob("cheap-*/nginx.pid")))
+        found = run_command([*curl[:-1], f"{curl[-1]}/discover"], within_s=30.0)
+        assert found.endswith(" 200 application/vnd.restate.endpointmanifest.v1+json")
+        # Without a body: nginx answers before one has come, which curl 7.88 takes for a broken stream.
+        call = run_command([*curl[:-1], "-X", "POST", f"{curl[-1]}/invoke/Cheap/greet"], within_s=30.0)
+        assert call == f"{ANSWER.decode()} 200 application/vnd.restate.invocation.v5"
+    finally:
+        owned.end_all()
+    assert not owned.alive(pid)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.benchmark import campaign as campaign_module
 from scripts.benchmark.calibration import Calibrator, calibrate
 from scripts.benchmark.campaign import Campaign
 from scripts.benchmark.guard import (
@@ -28,6 +29,9 @@ from scripts.benchmark.guarding import BASELINE, guarded, make_sure, store
 from scripts.benchmark.main import main
 from scripts.benchmark.measurement import Measurement, ProcessUse
 from scripts.benchmark.rows import QUICK_ROWS, Row, pick
+from scripts.benchmark.services import Endpoint
+from scripts.benchmark.session import Session
+from scripts.benchmark.targets import Everlog
 from shared.errors import ConfigError
 from tests.scripts.bench_runs import campaign_of, facts, run_of
 
@@ -186,6 +190,17 @@ def test_guard_makes_sure_of_what_got_worse(
     make_sure(campaign, _ROWS, path=path)
     assert again == [["cheap-64"]] * runs
     assert guarded(campaign, _ROWS, path=path).failed is failed
+
+
+def test_what_is_measured_again_goes_on_counting_its_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a figure would take the place of the one that has its number."""
+    monkeypatch.setattr(Session, "measure", lambda *_, round_: run_of("cheap-64", "everlog", round_=round_))
+    monkeypatch.setattr(campaign_module, "start_service", lambda *_, **__: Endpoint("cheap", "nginx", 1, 1))
+    campaign = campaign_of([])
+    campaign.rounds, campaign.targets = 2, [Everlog((), "")]
+    for _ in range(2):
+        campaign.run(pick("cheap-64"))
+    assert [run.round for run in campaign.measurements] == [1, 2, 3, 4]
 
 
 def test_half_a_baseline_is_not_stored(tmp_path: Path) -> None:
