@@ -108,6 +108,12 @@ class Connection(asyncio.Protocol):
         self.receiver.fail(kind, message, code)
         self._changed()
 
+    def given_up(self, error: BaseException) -> None:
+        """Who asked the event loop for it does not wait any more. uvloop closes the socket then, and tells nobody
+        (`create_connection`, cancelled behind `connection_made`); asyncio calls `connection_lost` besides."""
+        if self._transport is not None:
+            self.connection_lost(ConnectionAbortedError(f"given up: {error!r}"))
+
     def close(self) -> None:
         """Write what is to be written, then close the socket. Streams that are open get an error."""
         if self._closing:
@@ -115,10 +121,11 @@ class Connection(asyncio.Protocol):
         self._closing = True
         if self.receiver.failure is None:
             self.receiver.fail(ErrorKind.CLOSED, "the connection was closed", NO_ERROR)
-        if (transport := self._transport) is not None and self._write(transport, self.sender.take()):
-            transport.close()
+        if self._transport is not None:
+            self._transport.write(self.sender.take())
+            self._transport.close()
             self._cancel_timer()
-            self._timer = self._loop.call_later(_CLOSE_TIMEOUT_S, transport.abort)
+            self._timer = self._loop.call_later(_CLOSE_TIMEOUT_S, self._transport.abort)
 
     # ---- inside
 
@@ -129,22 +136,12 @@ class Connection(asyncio.Protocol):
         if self._paused or self._closing or self._transport is None:
             return  # Paused: what gathers stays in the sender until `resume_writing`.
         data = self.sender.take()
-        if data and not self._write(self._transport, data):
-            return
+        if data:
+            self._transport.write(data)
         if not self._paused:
             self.sender.refill()
         if self.sender.freed:
             self._changed()
-
-    def _write(self, transport: asyncio.Transport, data: bytes) -> bool:
-        """False: the connection is lost. uvloop raises, where asyncio drops what is written, when the socket is closed
-        already and `connection_lost` is still to come."""
-        try:
-            transport.write(data)
-        except RuntimeError as error:
-            self.connection_lost(error)
-            return False
-        return True
 
     def _changed(self) -> None:
         self.sender.freed = False

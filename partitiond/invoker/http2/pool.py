@@ -159,21 +159,29 @@ class Pool:
 
     async def _connect(self) -> None:
         """Returns when the peer has sent its SETTINGS; raises whatever went wrong."""
-        loop = asyncio.get_running_loop()
         step = "connection"
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
-                _, connection = await loop.create_connection(
-                    lambda: Connection(self._settings, self._decoder, self._turn, self._on_change),
-                    self.origin.host,
-                    self.origin.port,
-                    ssl=self._tls,
-                    server_hostname=self.origin.host if self._tls else None,
-                )
+                connection = await self._open()
                 step = "SETTINGS from the peer"
                 await self._settle(connection)
         except TimeoutError:
             raise TimeoutError(f"no {step} within {self._settings.connect_timeout_s:g} s") from None
+
+    async def _open(self) -> Connection:
+        connection = Connection(self._settings, self._decoder, self._turn, self._on_change)
+        try:
+            await asyncio.get_running_loop().create_connection(
+                lambda: connection,
+                self.origin.host,
+                self.origin.port,
+                ssl=self._tls,
+                server_hostname=self.origin.host if self._tls else None,
+            )
+        except BaseException as error:
+            connection.given_up(error)
+            raise
+        return connection
 
     async def _settle(self, connection: Connection) -> None:
         try:

@@ -1,6 +1,7 @@
 """Peers that are absent, silent, cut off, of another protocol, or not to be trusted."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from partitiond.invoker.http2 import frames as f
+from partitiond.invoker.http2.connection import Connection
 from partitiond.invoker.http2.errors import ErrorKind, StreamError
 from shared.transport.tls import client_tls
 
@@ -54,6 +56,40 @@ def test_the_host_has_no_address(run: Run) -> None:
         assert (error.kind, error.sent) == (ErrorKind.CONNECT, False)
         error = await failure_of(9, host="x" * 80 + ".invalid")
         assert error.kind is ErrorKind.CONNECT
+
+    run(main)
+
+
+def test_a_connection_is_given_up_in_the_moment_in_which_it_is_made(run: Run) -> None:
+    """uvloop closes its socket then and tells nobody: what it was about to write raised, and its timer stayed. The
+    moment is some turn of the loop near that in which the server has it."""
+
+    def living() -> list[Connection]:
+        gc.collect()
+        return [found for found in gc.get_objects() if isinstance(found, Connection)]
+
+    async def attempt(turns: int) -> None:
+        accepted: list[Script] = []
+
+        def accept() -> Script:
+            accepted.append(Script(b""))
+            return accepted[-1]
+
+        async with listening(accept) as port, pool_for(port) as pool:
+            told = Recorder()
+            pool.request(HEAD, told, b"body", end=True)
+            while not accepted:  # noqa: ASYNC110  (it counts turns)
+                await asyncio.sleep(0)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await pool.close()
+            assert told.calls == ["error"]
+
+    async def main() -> None:
+        others = living()  # Of tests before; held, so that none of ours can be taken for one of them.
+        for turns in range(10):
+            await attempt(turns)
+        await eventually(lambda: all(found in others for found in living()))
 
     run(main)
 
