@@ -35,6 +35,9 @@ _LINGER_S = 30.0
 _FAREWELL_S = 5.0
 #: How long what a service does not read, or does not end, may hold memory that others wait for.
 _STALLED_S = 10.0
+#: A handler that moves no more, and was not told whom it called, is told after so long: it may wait for that and not
+#: have said so.
+_UNTOLD_S = 1.0
 #: So many bytes of a service are given back to its window together. Invariant: at most half the window.
 _RETURN_BYTES = 64 * 1024
 #: What a service that sends much may send beyond its first window before it is applied, as long as few do: with that, a
@@ -437,6 +440,10 @@ class Attempt:
             if self._failure is not None and now - self.active_at >= _FAREWELL_S:
                 self._break_off(self._failure)
             return
+        if now - self.active_at >= _UNTOLD_S and self._phase is _Phase.OPEN:
+            untold = self._conversation.ask_ids()
+            if untold:
+                self._owner.on_effects(untold)
         if self._outbound.waits or self._returning or self._received >= _RETURN_BYTES:
             # We make it wait, for memory or for the log.
             self.active_at = now

@@ -24,6 +24,7 @@ from partitiond.invoker.surroundings import Surroundings
 from shared.ids import encode_invocation_id
 from shared.storage.values import InvocationRow
 from shared.wal.commands import (
+    AskIds,
     Effect,
     End,
     Failed,
@@ -51,8 +52,8 @@ _CLOCK_SET_BACK_S = 1.0
 _REFUSALS_MAX = 3
 #: Effects that are held until something follows that somebody waits for.
 _HELD_MAX = 32
-#: Effects that add nothing to the journal.
-_LAST_EFFECTS = (End, Suspend, SuspendOn)
+#: Effects that add nothing to the journal which the handler made.
+_NO_STEP = (AskIds, End, Suspend, SuspendOn)
 
 _log = logging.getLogger(__name__)
 
@@ -227,7 +228,7 @@ class Chain:
             self._report(effects)
 
     def _report(self, effects: list[Effect]) -> None:
-        if type(effects[0]) not in _LAST_EFFECTS:
+        if type(effects[0]) not in _NO_STEP:
             self._refusals = 0
             self._counter.on_stored(self._shared.time())
         last = effects[-1]
@@ -308,6 +309,7 @@ class Chain:
             message_bytes_limit=shared.message_bytes_limit,
             random_bytes=shared.random_bytes,
             protocol_version=route.version,
+            habits=route.habits,
         )
         attempt = Attempt(
             self,
@@ -327,6 +329,9 @@ class Chain:
         self._opening.taken()
         outbound.let_go()
         self._attempt = attempt
+        if row.first_untold:
+            # Whether it asked for them nobody knows any more.
+            self.host.propose(InvokerEffects(self.id, self.generation, [AskIds()]))
 
     def _count_attempt(self, now_ms: int) -> None:
         if not self.attempts:

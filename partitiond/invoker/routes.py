@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from partitiond.invoker.failure import AttemptError, AttemptFailure
 from partitiond.invoker.http2.request import RequestHead
 from partitiond.invoker.ports import CatalogView
+from partitiond.invoker.protocol.habits import Habits
 from shared.catalog.catalog import Catalog, HandlerOptions
 from shared.catalog.deployments import Deployment, ProtocolMode
 from shared.catalog.partitions import PartitionTable
@@ -31,7 +32,9 @@ _EMPTY_CATALOG = Catalog(0, {}, {}, PartitionTable(0, []))
 class Route:
     """All that is the same for every attempt of a handler at a deployment."""
 
-    __slots__ = ("bidi", "content_type", "deployment", "head", "options", "path", "pin", "signed_path", "version")
+    __slots__ = (
+        "bidi", "content_type", "deployment", "habits", "head", "options", "path", "pin", "signed_path", "version",
+    )  # fmt: skip
 
     def __init__(
         self, deployment: Deployment, version: int, options: HandlerOptions, target: Target, headers: Fields
@@ -39,6 +42,7 @@ class Route:
         self.deployment = deployment
         self.version = version
         self.options = options
+        self.habits = Habits()
         #: First effect of an invocation that is not pinned yet.
         self.pin = Pin(deployment.id, version)
         #: An inactivity time-out of 0 asks for no waiting on an open stream at all.

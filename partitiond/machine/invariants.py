@@ -13,6 +13,7 @@ from partitiond.machine.limiter_invariants import check_limits
 from partitiond.machine.running import check_running
 from partitiond.machine.tables import Tables
 from shared.ids import partition_key_of
+from shared.protocol.message_types import MessageType
 from shared.storage import keys, values
 from shared.storage.values import InvocationRow, Status
 from shared.wal.futures import comes_again
@@ -53,6 +54,7 @@ def _check_invocations(tables: Tables) -> Iterator[str]:
         for completion_id in row.open_runs:
             if tables.get(keys.notification_key(invocation_id, completion_id, signal=False)) is not None:
                 yield f"{name}: run {completion_id} counts as unfinished though its result is stored"
+        yield from _check_untold(tables, invocation_id, row, name)
         if row.newest_completion >= 0:
             newest = keys.notification_key(invocation_id, row.newest_completion, signal=False)
             last = keys.notification_key(invocation_id, 0xFFFF_FFFF, signal=False)
@@ -62,6 +64,17 @@ def _check_invocations(tables: Tables) -> Iterator[str]:
             yield from _check_waiting(tables, invocation_id, row, name)
         if row.target.takes_lock:
             yield from _check_holder(tables, invocation_id, row, name)
+
+
+def _check_untold(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:
+    """It was not told whom it called, from some Call on: not where it could wait for that and not say so."""
+    if not row.first_untold:
+        return
+    if row.status not in (Status.INVOKED, Status.PAUSED) or row.open_runs:
+        yield f"{name}: was not told whom it called, while {row.status.name} with open runs {row.open_runs}"
+    stored = tables.get(keys.journal_key(invocation_id, row.first_untold))
+    if stored is None or values.decode_journal(stored).entry_type != MessageType.CALL:
+        yield f"{name}: entry {row.first_untold} is no Call, though its id is the first that was not told"
 
 
 def _check_waiting(tables: Tables, invocation_id: bytes, row: InvocationRow, name: str) -> Iterator[str]:

@@ -164,6 +164,7 @@ def drop_journal(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None
     row.output_index = -1
     row.open_runs = []
     row.newest_completion = -1
+    row.first_untold = 0
     if row.large_values:
         release_all(txn, invocation_id, row)
     drop_events(ctx, invocation_id, row)

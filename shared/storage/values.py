@@ -161,6 +161,9 @@ class InvocationRow(msgspec.Struct, array_like=True):
     #: The highest completion id that has a result: those above it need not be looked for. -1: none has, or, where there
     #: are notifications, it is not known. Since 0.4.
     newest_completion: int = -1
+    #: Journal index of the first Call whose callee's id the handler was not told, 0 for none. Invariant: it was told
+    #: that of no Call from there on. Since 0.4.
+    first_untold: int = 0
 
     @property
     def may_run(self) -> bool:

@@ -14,6 +14,7 @@ from shared.wal.futures import Future
 
 __all__ = [
     "AnnounceLeader",
+    "AskIds",
     "AttachMessage",
     "CallEntry",
     "Caller",
@@ -193,6 +194,8 @@ class CallEntry(msgspec.Struct, array_like=True, tag=3):
     callee: Invoke
     id_completion_id: int
     ack: bool = False
+    #: The caller is told the callee's id only when it asks for it (`AskIds`). Since 0.4.
+    untold: bool = False
 
 
 class RunCompletion(msgspec.Struct, array_like=True, tag=4):
@@ -265,7 +268,11 @@ class Yield(msgspec.Struct, array_like=True, tag=11):
     retry_at_ms: int
 
 
-Effect = Pin | Entry | CallEntry | RunCompletion | Suspend | SuspendOn | End | GiveUp | Pause | Failed | Yield
+class AskIds(msgspec.Struct, array_like=True, tag=12):
+    """The handler waits for the id of a callee that it was not told, or may do so: it is told all. Since 0.4."""
+
+
+Effect = Pin | Entry | CallEntry | RunCompletion | Suspend | SuspendOn | End | GiveUp | Pause | Failed | Yield | AskIds
 
 
 class InvokerEffects(msgspec.Struct, array_like=True, tag=3):

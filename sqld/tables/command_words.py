@@ -11,6 +11,7 @@ from shared.protocol.message_types import MessageType, command_name, is_command
 from shared.storage.values import JournalRow
 from shared.wal.commands import (
     AnnounceLeader,
+    AskIds,
     AttachMessage,
     CallEntry,
     CleanUp,
@@ -144,7 +145,7 @@ def effect_words(effect: Effect) -> str:
             return entry_words(JournalRow(effect.entry_type, effect.raw, 0))
         case CallEntry():
             row = JournalRow(effect.entry_type, effect.raw, 0, effect.callee.id, effect.callee.target)
-            return entry_words(row)
+            return entry_words(row) + (", told on request" if effect.untold else "")
         case RunCompletion():
             return f"run {effect.completion_id} {result_words(effect.result)}"
         case Suspend():
@@ -164,6 +165,8 @@ def effect_words(effect: Effect) -> str:
             return f"attempt failed [{effect.detail.code}] {effect.detail.message.partition(chr(10))[0]}{code}"
         case Yield():
             return f"next attempt at {effect.retry_at_ms}"
+        case AskIds():
+            return "is to be told whom it called"
 
 
 def entry_words(row: JournalRow) -> str:

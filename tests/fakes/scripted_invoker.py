@@ -16,6 +16,7 @@ from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType, is_command
 from shared.storage.values import InvocationRow
 from shared.wal.commands import (
+    AskIds,
     CallEntry,
     Caller,
     DeploymentChoice,
@@ -185,6 +186,8 @@ class ScriptedAttempt:
         self._signals: dict[int, pb.Notification] = {}
         self._cancelled = False
         self._has_output = False
+        if row.first_untold:
+            self._propose([AskIds()])
         for index in range(row.journal_length):
             entry_type, raw = self.host.read_entry(self.id, index)
             if is_command(entry_type):
@@ -227,8 +230,10 @@ class ScriptedAttempt:
         while self._at < len(self._script) and not self._has_output:
             step = self._script[self._at]
             self._total += self._perform(step, effects)
-            waits_for = _ids(self._at)[1] if step.kind in ("sleep", "call", "run") else None
-            if waits_for is not None and waits_for not in self._completions:
+            waits_for = self._waits_for(step)
+            if waits_for is not None:
+                if step.kind == "call" and waits_for == _ids(self._at)[0]:
+                    effects.append(AskIds())
                 self._propose(effects)
                 self._wait(waits_for)
                 return
@@ -247,6 +252,20 @@ class ScriptedAttempt:
         effects.append(End())
         self._propose(effects)
         self.stop()
+
+    def _waits_for(self, step: Step) -> int | None:
+        """The completion that it needs first. Some handlers want to know whom they called."""
+        id_completion, completion = _ids(self._at)
+        if step.kind == "call" and self._wants_ids() and id_completion not in self._completions:
+            return id_completion
+        return completion if step.kind in ("sleep", "call", "run") and completion not in self._completions else None
+
+    def _tells_later(self) -> bool:
+        """By the id, since a further choice would change all that follow."""
+        return self.id[-1] % 3 > 0
+
+    def _wants_ids(self) -> bool:
+        return self.id[-2] % 2 > 0
 
     def _result(self) -> pb.OutputCommand:
         if self._cancelled:
@@ -297,7 +316,7 @@ class ScriptedAttempt:
             command = pb.OneWayCallCommand(invocation_id_notification_idx=id_completion)
         command.service_name, command.handler_name, command.key = target.service, target.handler, target.key or ""
         raw = command.SerializeToString()
-        effects.append(CallEntry(entry_type, raw, callee, id_completion))
+        effects.append(CallEntry(entry_type, raw, callee, id_completion, untold=self._tells_later()))
         self._commands.append((entry_type, raw))
 
     def _wait(self, completion_id: int) -> None:

@@ -35,7 +35,8 @@ class Outflow:
     """See the module. The base of `Sender`, which adds the table of streams."""
 
     __slots__ = (
-        "_parts", "_replies", "_scheduled", "_wake", "blocked", "budget", "frame_bytes", "piece_bytes", "window",
+        "_last", "_last_at", "_last_behind", "_last_bytes", "_parts", "_replies", "_scheduled", "_wake", "blocked",
+        "budget", "frame_bytes", "piece_bytes", "window",
     )  # fmt: skip
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -43,6 +44,13 @@ class Outflow:
         self._parts: list[bytes | memoryview] = []
         self._scheduled = False
         self._replies = 0
+        #: Whose DATA was written last, at which part its frame begins, which is the first behind it, and its payload.
+        #: What the stream writes next is of the same frame, if nothing came between: a peer takes one frame of many
+        #: messages for less than many frames.
+        self._last: Stream | None = None
+        self._last_at = 0
+        self._last_behind = 0
+        self._last_bytes = 0
         #: In order of waiting; a dict as an ordered set.
         self.blocked: dict[Stream, None] = {}
         #: The peer's window for the connection, and the rest of `BUDGET_BYTES`; 0 while the socket is full.
@@ -84,6 +92,7 @@ class Outflow:
         """Everything gathered; the next `put` wakes again."""
         data = b"".join(self._parts)
         self._parts.clear()
+        self._last = None
         self._scheduled = False
         self._replies = 0
         return data
@@ -123,9 +132,17 @@ class Outflow:
         self.window -= size
         self.budget -= size
         parts = self._parts
-        parts.append(frame_header(size, DATA, end, stream.id))  # END_STREAM is 1, as True is.
+        if stream is self._last and len(parts) == self._last_behind and self._last_bytes + size <= self.frame_bytes:
+            self._last_bytes += size
+            parts[self._last_at] = frame_header(self._last_bytes, DATA, end, stream.id)
+        else:
+            self._last = stream
+            self._last_at = len(parts)
+            self._last_bytes = size
+            parts.append(frame_header(size, DATA, end, stream.id))  # END_STREAM is 1, as True is.
         if size:
             parts.append(data)
+        self._last_behind = len(parts)
         if not self._scheduled:
             self._scheduled = True
             self._wake()

@@ -12,8 +12,10 @@ from typing import Protocol
 from google.protobuf.message import DecodeError
 
 from partitiond.invoker.failure import AttemptFailure, Behavior
+from partitiond.invoker.protocol.callees import Callees
 from partitiond.invoker.protocol.calls import CallResolver
 from partitiond.invoker.protocol.futures import read_awaiting_on, read_suspension
+from partitiond.invoker.protocol.habits import Habits
 from partitiond.invoker.protocol.header import FrameReader
 from partitiond.invoker.protocol.preconditions import (
     BAD_MESSAGE,
@@ -27,13 +29,14 @@ from partitiond.invoker.protocol.preconditions import (
 from shared.catalog.catalog import Catalog
 from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import ACK_FLAG, MessageType, command_name, is_command
-from shared.wal.commands import Effect, End, Entry, Failure, Result, RunCompletion, Target
+from shared.wal.commands import AskIds, Effect, End, Entry, Failure, Result, RunCompletion, Target
 from shared.wal.futures import Future
 
 __all__ = ["CatalogSource", "Conversation"]
 
 _CALLS = (MessageType.CALL, MessageType.ONE_WAY_CALL)
 _END = End()
+_ASK_IDS = AskIds()
 _BULKY_BYTES = 512 * 1024
 #: Commands that are answered at once out of the store, with as much as a message may hold.
 _READS = frozenset(
@@ -69,6 +72,7 @@ class Conversation:
     """What the SDK may say in one attempt, and what it means."""
 
     __slots__ = (
+        "_callees",
         "_caller_bytes",
         "_calls",
         "_catalog",
@@ -101,6 +105,7 @@ class Conversation:
         message_bytes_limit: int,
         random_bytes: Callable[[int], bytes],
         protocol_version: int,
+        habits: Habits,
     ) -> None:
         self._version = protocol_version
         self._catalog = catalog
@@ -115,6 +120,8 @@ class Conversation:
             tracestate=tracestate,
             random_bytes=random_bytes,
         )
+        #: None: the service does not say what it waits for.
+        self._callees = Callees(habits) if protocol_version >= 7 else None
         self._frames = FrameReader(message_bytes_limit)
         #: An Output is in the journal or was sent: an End without one would leave the caller without an answer.
         self._has_output = has_output
@@ -184,6 +191,13 @@ class Conversation:
         """(number, bytes) of the message of which a part is here; 0 bytes between messages."""
         return self._frames.whole, self._frames.awaited_bytes
 
+    def ask_ids(self) -> list[Effect]:
+        """What is to be reported lest the handler waits, without a word, for ids that it was not told; mostly none."""
+        if self._callees is None or not self._callees.untold:
+            return []
+        self._callees.untold = False
+        return [_ASK_IDS]
+
     def end_of_response(self) -> None:
         """The service closed its side. Before an end message this is a failure of the attempt."""
         if not self.over:
@@ -193,8 +207,10 @@ class Conversation:
 
     def _read_other(self, message_type: int, flags: int, raw: bytes, effects: list[Effect]) -> None:
         if message_type in _CALLS:
-            catalog = self._catalog.catalog
-            effects.append(self._calls.read(catalog, message_type, raw, ack=flags >= ACK_FLAG))
+            call = self._calls.read(self._catalog.catalog, message_type, raw, ack=flags >= ACK_FLAG)
+            if message_type == MessageType.CALL and self._callees is not None:
+                call.untold = self._callees.called(call.id_completion_id)
+            effects.append(call)
             self._command_index += 1
         elif message_type == MessageType.END:
             pb.End.FromString(raw)
@@ -202,13 +218,17 @@ class Conversation:
                 raise PreconditionError(BAD_MESSAGE, "an End without an Output")
             self.over = True
             effects.append(_END)
+            if self._callees is not None:
+                self._callees.ended()
         elif message_type == MessageType.PROPOSE_RUN_COMPLETION:
             effects.append(_read_run_completion(raw, ack=flags >= ACK_FLAG and self._version >= 7))
         elif message_type == MessageType.SUSPENSION:
             effects.append(read_suspension(raw, self._version))
             self.over = True
-        elif message_type == MessageType.AWAITING_ON and self._version >= 7:
+        elif message_type == MessageType.AWAITING_ON and self._callees is not None:
             self.awaiting_on = read_awaiting_on(raw)
+            if self._callees.awaits(self.awaiting_on):
+                effects.append(_ASK_IDS)
         elif message_type == MessageType.ERROR:
             self.failure = read_error(raw, self._version)
             self.over = True

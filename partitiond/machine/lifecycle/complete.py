@@ -5,6 +5,7 @@ from __future__ import annotations
 from partitiond.machine.actions import InvocationEnded
 from partitiond.machine.chains import release
 from partitiond.machine.context import Context
+from partitiond.machine.entries.call import tell_ids
 from partitiond.machine.journal import drop_journal
 from partitiond.machine.large_values import delete_state
 from partitiond.machine.lifecycle.dropped import remember_dropped
@@ -70,6 +71,9 @@ def end(ctx: Context, invocation_id: bytes, row: InvocationRow, result: Result) 
         forget(ctx, invocation_id, row)
     elif row.journal_retention_ms == 0:
         drop_journal(ctx, invocation_id, row)
+    else:
+        # Whoever looks at what it did sees whom it called.
+        tell_ids(ctx, invocation_id, row)
 
 
 def forget(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from partitiond.machine.actions import AckCommand
 from partitiond.machine.context import Context
-from partitiond.machine.entries.call import on_call
+from partitiond.machine.entries.call import on_call, tell_ids
 from partitiond.machine.entries.table import ENTRY_HANDLERS
 from partitiond.machine.journal import complete
 from partitiond.machine.lifecycle.complete import end, output_of
@@ -14,6 +14,7 @@ from partitiond.machine.lifecycle.yielding import on_yield
 from shared.protocol.message_types import MessageType
 from shared.storage.values import InvocationRow, Status
 from shared.wal.commands import (
+    AskIds,
     CallEntry,
     Effect,
     End,
@@ -74,3 +75,5 @@ def _apply(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Effec
             on_failed(ctx, invocation_id, row, effect)
         case Yield():
             on_yield(ctx, invocation_id, row, effect)
+        case AskIds():
+            tell_ids(ctx, invocation_id, row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from partitiond.machine.actions import SuspensionRefused
 from partitiond.machine.chains import release, resume
 from partitiond.machine.context import Context
+from partitiond.machine.entries.call import tell_ids
 from partitiond.machine.futures import advance
 from partitiond.machine.journal import FAILED, REPEATED
 from partitiond.machine.status import move
@@ -26,6 +27,7 @@ def on_suspend(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: S
     with it: that something is found in the journal by the next attempt, while a sleep until it comes, for days
     maybe, would keep a run waiting that the handler began. Most SDKs await the cancel signal with everything.
     """
+    tell_ids(ctx, invocation_id, row)
     waiting = Waiting(effect.completions, effect.signals, effect.names, None, effect.known_entries)
     assert waiting.leaves(), "the invoker refuses an empty suspension"
     if any(_arrived(ctx, invocation_id, leaf, effect.known_entries) is not None for leaf in waiting.leaves()):
@@ -44,6 +46,7 @@ def on_suspend(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: S
 def on_suspend_on(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: SuspendOn) -> None:
     """Sleep until the tree is settled; what came already counts in the order of the journal. Otherwise as
     `on_suspend`."""
+    tell_ids(ctx, invocation_id, row)
     leaves = effect.future.leaves()
     assert leaves, "the invoker refuses an empty suspension"
     arrived: list[tuple[bytes, Leaf]] = []

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from partitiond.invoker.protocol.conversation import Conversation
+from partitiond.invoker.protocol.habits import Habits
 from partitiond.invoker.protocol.header import frame
 from shared.ids import awakeable_id, encode_invocation_id
 from shared.protocol import service_pb2 as pb
@@ -74,6 +75,7 @@ def conversation(kind: HandlerKind = K.SERVICE, **changes: Any) -> Conversation:
         "message_bytes_limit": 1 << 20,
         "random_bytes": bytes,
         "protocol_version": 6,
+        "habits": Habits(),
     }
     return Conversation(**(fields | changes))
 

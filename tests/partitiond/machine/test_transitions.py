@@ -17,7 +17,9 @@ from shared.storage import keys
 from shared.storage.values import Status
 from shared.wal.commands import (
     AnnounceLeader,
+    AskIds,
     AttachMessage,
+    CallEntry,
     CleanUp,
     Command,
     CompleteAwakeable,
@@ -200,6 +202,11 @@ def first_of(*leaves: Leaf) -> Future:
     return Future([FutureNode(0, Combinator.FIRST_COMPLETED, list(leaves))])
 
 
+def untold_call(scene: Scene) -> CallEntry:
+    """Its id is told when it is asked for."""
+    return replace(call(scene.id, COUNTER, invoke(new_id()), id_completion=8, completion=9), untold=True)
+
+
 def effect(*effects: Effect) -> Variant:
     return lambda scene: scene.effects(*effects)
 
@@ -224,6 +231,7 @@ VARIANTS: dict[Step, list[Variant]] = {
         effect(Pin("dp_2", 6)),
         effect(Failed(DETAIL)),
         lambda scene: scene.effects(call(scene.id, COUNTER, invoke(new_id()), id_completion=8, completion=9)),
+        lambda scene: scene.effects(untold_call(scene), AskIds()),
     ],
     Step.YIELD: [effect(Yield(LATER))],
     Step.RETRY_TIMER: [retry_timer, retry_timer_without_room],

@@ -8,6 +8,7 @@ from shared.protocol.message_types import MessageType
 from shared.wal.batch import Batch
 from shared.wal.commands import (
     AnnounceLeader,
+    AskIds,
     AttachMessage,
     CallEntry,
     Caller,
@@ -146,6 +147,9 @@ _COMMANDS: dict[str, list[Command]] = {
     "effects-yield": [InvokerEffects(ID, 3, [Yield(T0)])],
     "set-rules": [SetRules(7, [("*", 10), ("tenant-1/*/eu", None)]), SetRules(8, [])],
     # Since 0.4.
+    "effects-call-untold": [
+        InvokerEffects(ID, 3, [CallEntry(MessageType.CALL, b"raw", INVOKE, 1, False, True), AskIds()])
+    ],
     "patch-state": [
         PatchState(UID, "Counter", "c1", None, None, [(b"a", b"1"), (b"b", b"")]),
         PatchState(UID, "Counter", "c1", "tenant-1", "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", []),

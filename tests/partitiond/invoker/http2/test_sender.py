@@ -72,7 +72,7 @@ def test_bodies_stop_at_the_stream_window_and_go_on_after_an_update() -> None:
     assert not stream.send(b"", end=False)
     assert not stream.send(b"de")
     assert not stream.writable
-    assert bodies(client) == [(1, 5, False), (1, 5, False)]
+    assert bodies(client) == [(1, 10, False)]
     client.receive(WindowUpdateFrame(1, window_increment=4))
     assert bodies(client) == [(1, 3, False)]
     assert told.calls == []
@@ -81,8 +81,33 @@ def test_bodies_stop_at_the_stream_window_and_go_on_after_an_update() -> None:
     assert stream.writable
     client.receive(WindowUpdateFrame(1, window_increment=1))
     stream.close_request()
-    assert bodies(client) == [(1, 2, False), (1, 0, True)]
+    assert bodies(client) == [(1, 2, True)]
     assert told.calls == ["writable"]
+
+
+def test_what_a_stream_writes_at_one_time_is_one_frame_if_nothing_comes_between() -> None:
+    client = PureClient()
+    one, _ = client.open()
+    other, _ = client.open()
+    client.frames()
+    for data in (b"a", b"bc", b"def"):
+        one.send(data)
+    other.send(b"x")
+    one.send(b"g")
+    one.close_request()
+    assert bodies(client) == [(1, 6, False), (3, 1, False), (1, 1, True)]
+    one_more, _ = client.open()
+    one_more.send(b"h")
+    assert bodies(client) == [(5, 1, False)]
+
+
+def test_a_frame_of_several_writes_is_no_larger_than_the_peer_takes() -> None:
+    client = PureClient()
+    stream, _ = client.open()
+    client.frames()
+    for size in (10_000, 6_000, 384, 1):
+        stream.send(bytes(size))
+    assert bodies(client) == [(1, 16_384, False), (1, 1, False)]
 
 
 def test_a_peer_that_gives_back_frame_by_frame_is_not_sent_ever_smaller_ones() -> None:
