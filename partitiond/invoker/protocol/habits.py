@@ -16,7 +16,7 @@ class Habits:
     def __init__(self) -> None:
         #: Its SDK says what the handler waits for (AwaitingOn, service protocol v7).
         self._says_awaiting = False
-        #: Its last attempt that called others and ended waited for the id of one.
+        #: Its last attempt that called many and ended waited for the id of one.
         self._asks_ids = False
 
     @property
@@ -29,5 +29,5 @@ class Habits:
         self._says_awaiting = True
 
     def ended(self, *, asked_ids: bool) -> None:
-        """An attempt that called others has ended."""
+        """An attempt that called many at once has ended."""
         self._asks_ids = asked_ids

@@ -1,9 +1,10 @@
 """Call and one-way call, and when the caller is told whom it called. Pure: no I/O.
 
 Hardly any handler asks for the id of what it calls and waits for, and an SDK looks through all that is awaited for each
-notification that it gets: with a thousand calls at once, their ids cost the service more than their results. So the
-invoker may mark a call whose SDK says what its handler waits for (AwaitingOn, service protocol v7): its id becomes part
-of the journal when the handler asks for it. The journal tells the next attempt what this one was told, in its order.
+notification that it gets: with a thousand calls at once, their ids cost the service more than their results. So of many
+calls at once the invoker may mark those whose SDK says what its handler waits for (AwaitingOn, service protocol v7):
+the id becomes part of the journal when the handler asks for it. The journal tells the next attempt what this one was
+told, in its order.
 
 Rules that always hold: a handler that sleeps, and one of which a run is open, has been told all ids: a suspension
 names them, and while a run goes on no SDK says what is awaited. Of one that has ended all ids are in the journal.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from partitiond.invoker import attempt
+from partitiond.invoker.protocol import callees
 from partitiond.invoker.protocol.callees import Callees
 from partitiond.invoker.protocol.conversation import Conversation
 from partitiond.invoker.protocol.habits import Habits
@@ -56,66 +57,90 @@ def untold(effects: list[Effect]) -> list[bool]:
     return [effect.untold for effect in effects if isinstance(effect, CallEntry)]
 
 
+def many(first: int = 1) -> list[Message]:
+    """Calls of which the last one alone is beyond those that are told at once."""
+    return [a_call(number) for number in range(first, first + 33)]
+
+
+TOLD, LATER = [False] * 33, [False] * 32 + [True]
+
+
 def test_a_handler_that_never_said_what_it_waits_for_is_told_at_once() -> None:
     habits = Habits()
     for _ in range(2):
-        talking = talk(habits)
-        assert untold(talking.receive(join(a_call(1), a_call(2), OUTPUT, END))) == [False, False]
+        assert untold(talk(habits).receive(join(*many(), OUTPUT, END))) == TOLD
 
 
 def test_one_that_does_is_told_on_request() -> None:
     habits = Habits()
+    assert untold(talk(habits).receive(join(a_call(1), awaits(2), *many(2)))) == [False, *LATER]
+    assert untold(talk(habits).receive(join(*many()))) == LATER
+
+
+def test_few_calls_at_once_are_told() -> None:
+    """As ordinary handlers make them: their journals are as Restate's."""
+    habits = Habits()
+    habits.heard_awaiting()
     talking = talk(habits)
-    assert untold(talking.receive(join(a_call(1), awaits(2), a_call(2)))) == [False, True]
-    assert untold(talk(habits).receive(join(a_call(1)))) == [True]
+    for first in (1, 33, 65):
+        calls = [a_call(number) for number in range(first, first + 32)]
+        assert untold(talking.receive(join(*calls, awaits(2 * first)))) == [False] * 32
 
 
 def test_a_one_way_call_is_always_told() -> None:
     habits = Habits()
     habits.heard_awaiting()
-    assert untold(talk(habits).receive(join(one_way(1)))) == [False]
+    talking = talk(habits)
+    talking.receive(join(*many()))
+    assert untold(talking.receive(join(one_way(99), a_call(50)))) == [False, True]
 
 
 def test_before_v7_everything_is_told() -> None:
     habits = Habits()
     habits.heard_awaiting()
-    assert untold(talk(habits, 6).receive(join(a_call(1)))) == [False]
+    assert untold(talk(habits, 6).receive(join(*many()))) == TOLD
 
 
 def test_who_waits_for_an_id_asks_for_it() -> None:
     habits = Habits()
     habits.heard_awaiting()
     talking = talk(habits)
-    assert untold(talking.receive(join(a_call(1), a_call(2), awaits(2, 4)))) == [True, True]
-    effects = talking.receive(join(awaits(3, 4)))
-    assert effects == [AskIds()]
+    assert untold(talking.receive(join(*many(), awaits(2, 66)))) == LATER
+    assert talking.receive(join(awaits(3, 66))) == [], "the id of the second was told"
+    assert talking.receive(join(awaits(65, 66))) == [AskIds()]
     # All of them were told, and this one asks.
-    assert talking.receive(join(awaits(3, 4))) == []
-    assert untold(talking.receive(join(a_call(3)))) == [False]
+    assert talking.receive(join(awaits(65, 66))) == []
+    assert untold(talking.receive(join(*many(34)))) == TOLD
 
 
 def test_a_handler_that_asks_is_told_at_once_until_one_ends_without() -> None:
     habits = Habits()
     habits.heard_awaiting()
-    talk(habits).receive(join(a_call(1), awaits(1), OUTPUT, END))
+    talk(habits).receive(join(*many(), awaits(65), OUTPUT, END))
     assert not habits.ids_on_request
     # Though it is told them unasked, one can see that it waits.
-    talk(habits).receive(join(a_call(1), awaits(1), OUTPUT, END))
+    talk(habits).receive(join(*many(), awaits(65), OUTPUT, END))
     assert not habits.ids_on_request
-    talk(habits).receive(join(OUTPUT, END))
-    assert not habits.ids_on_request, "it called nobody, which tells nothing"
-    talk(habits).receive(join(a_call(1), awaits(2), OUTPUT, END))
+    talk(habits).receive(join(a_call(1), OUTPUT, END))
+    assert not habits.ids_on_request, "it called few, which tells nothing"
+    talk(habits).receive(join(*many(), awaits(66), OUTPUT, END))
     assert habits.ids_on_request
 
 
 def test_ids_beyond_a_number_are_told_at_once() -> None:
     habits = Habits()
     habits.heard_awaiting()
-    callees = Callees(habits)
-    assert [callees.called(number) for number in range(10_001)] == [True] * 10_000 + [False]
-    assert callees.untold
-    assert not callees.awaits(Future([FutureNode(0, Combinator.UNKNOWN, [10_000])]))
-    assert callees.awaits(Future([FutureNode(0, Combinator.UNKNOWN, [9_999])]))
+    known = Callees(habits)
+    told = [known.called(number) for number in range(10_033)]
+    assert told == [False] * 32 + [True] * 10_000 + [False]
+    assert known.untold
+    assert not known.awaits(Future([FutureNode(0, Combinator.UNKNOWN, [10_032])]))
+    assert known.awaits(Future([FutureNode(0, Combinator.UNKNOWN, [10_031])]))
+
+
+@pytest.fixture
+def all_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callees, "_TOLD_AT_ONCE", 0)
 
 
 async def _caller(stage: Stage) -> FakeStream:
@@ -135,6 +160,7 @@ def types(stream: FakeStream) -> list[int]:
     return [message_type for message_type, _ in stream.messages]
 
 
+@pytest.mark.usefixtures("all_on_request")
 def test_an_attempt_gets_the_result_alone_and_the_id_when_it_waits_for_it() -> None:
     async def scene(stage: Stage) -> None:
         stream = await _caller(stage)
@@ -151,6 +177,7 @@ def test_an_attempt_gets_the_result_alone_and_the_id_when_it_waits_for_it() -> N
     play(scene, tick_s=3600.0)
 
 
+@pytest.mark.usefixtures("all_on_request")
 def test_the_next_attempt_finds_what_the_last_one_was_told_and_is_then_told_the_rest() -> None:
     """Its order is what the handler decided by."""
 
@@ -170,6 +197,7 @@ def test_the_next_attempt_finds_what_the_last_one_was_told_and_is_then_told_the_
     play(scene, tick_s=3600.0)
 
 
+@pytest.mark.usefixtures("all_on_request")
 def test_a_retry_is_no_progress_because_it_asks_for_ids() -> None:
     """Else a handler that fails at once would be retried for ever."""
 
@@ -192,6 +220,7 @@ def test_a_retry_is_no_progress_because_it_asks_for_ids() -> None:
     play(scene, tick_s=3600.0)
 
 
+@pytest.mark.usefixtures("all_on_request")
 def test_one_that_says_nothing_more_is_told_after_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempt, "_UNTOLD_S", 0.02)
 
@@ -208,6 +237,7 @@ def test_one_that_says_nothing_more_is_told_after_a_moment(monkeypatch: pytest.M
     play(scene)
 
 
+@pytest.mark.usefixtures("all_on_request")
 def test_by_request_and_response_a_suspension_asks() -> None:
     known = catalog(deployment(protocol_mode=ProtocolMode.REQUEST_RESPONSE), retry=FAST)
 
