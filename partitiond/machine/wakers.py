@@ -159,8 +159,11 @@ def _check_begun(partitions: _Partitions, tables: Tables, invocation_id: bytes, 
         entry = None if stored is None else values.decode_journal(stored)
         if entry is None or not is_command(entry.entry_type):
             continue
-        for completion_id in completion_ids(entry.entry_type, entry.raw):
-            asked.add(completion_id)
+        completions = completion_ids(entry.entry_type, entry.raw)
+        asked.update(completions)
+        if entry.entry_type == MessageType.CALL and 0 < row.first_untold <= index:
+            completions = completions[1:]  # The callee's id it is told when it asks.
+        for completion_id in completions:
             if tables.get(keys.notification_key(invocation_id, completion_id, signal=False)) is not None:
                 continue
             missing = _missing(partitions, tables, invocation_id, row, entry, completion_id)

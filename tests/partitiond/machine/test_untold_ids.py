@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 from msgspec.structs import replace
 
+from partitiond.machine import wakers
 from partitiond.machine.actions import ForwardNotification, StartInvocation, TerminateOutcome
 from shared.ids import encode_invocation_id
 from shared.protocol import service_pb2 as pb
@@ -180,6 +181,14 @@ def test_one_that_sleeps_has_been_told_all(scene: Scene) -> None:
     scene.answer(0)
     scene.answer(1)
     assert scene.machine.row(scene.id).status is Status.INVOKED
+
+
+def test_the_wakers_know_that_it_has_only_to_ask(scene: Scene) -> None:
+    scene.report(scene.call(untold=False), scene.call())
+    assert wakers.check([scene.machine.store]) == []
+    scene.machine.store.commit({keys.notification_key(scene.id, 1, signal=False): None})
+    (sentence,) = wakers.check([scene.machine.store])
+    assert "waits for completion 1" in sentence
 
 
 def test_a_pause_does_not_forget_what_was_not_told(scene: Scene) -> None:
