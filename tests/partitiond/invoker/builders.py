@@ -53,7 +53,7 @@ _SERVICES = {
         dict.fromkeys(
             (
                 "run_twice", "run_fails_once", "fails_once", "terminal", "sleep", "await_awakeable", "call", "call_all",
-                "stop_in_the_middle",
+                "call_many", "stop_in_the_middle",
             ),
             HandlerKind.SERVICE,
         ),

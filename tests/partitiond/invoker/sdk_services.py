@@ -91,6 +91,16 @@ async def call_all(ctx: restate.Context, name: str) -> list[str]:
 
 
 @steps.handler()
+async def call_many(ctx: restate.Context, argument: list[int]) -> list[str]:
+    """What so many greeters say, at its end, if asked for, the id of the last one."""
+    count, asks = argument
+    calls = [ctx.service_call(greet, arg=f"{number}") for number in range(count)]
+    ids = [await calls[-1].invocation_id()] if asks else []
+    await restate.gather(*calls)
+    return [*[await each for each in calls], *ids]
+
+
+@steps.handler()
 async def stop_in_the_middle(ctx: restate.Context, name: str) -> str:
     """The test kills this process at the second step, the first time."""
     first = await ctx.run_typed("first", lambda: trace(f"{name}-first"))

@@ -18,6 +18,7 @@ from shared.catalog.services import RetryPolicy
 from shared.clock import SystemClock
 from shared.config import Settings
 from shared.ids import decode_signal_id
+from shared.protocol import service_pb2 as pb
 from shared.protocol.message_types import MessageType as T
 from shared.storage.values import Status
 from shared.wal.commands import CompleteAwakeable, Failed, Failure, Invoke, Result
@@ -33,6 +34,7 @@ MODES: dict[str, dict[str, Any]] = {
     "request-response": {"protocol_mode": ProtocolMode.REQUEST_RESPONSE},
     "http1": {"protocol_mode": ProtocolMode.REQUEST_RESPONSE, "http_version": "HTTP/1.1"},
 }
+ID = T.CALL_INVOCATION_ID_COMPLETION
 RETRY = RetryPolicy(initial_interval_ms=50, max_interval_ms=200)
 
 
@@ -180,6 +182,30 @@ def test_calls(sdk: SdkServer, mode: str) -> None:
         assert await runtime.call(f"Counter/key-{mode}/add", 0) == 7
 
     run(sdk, mode, scene)
+
+
+def test_whom_it_called_it_is_told_when_it_asks(sdk: SdkServer) -> None:
+    """Of many calls, once its SDK was heard to say what it waits for."""
+
+    async def scene(runtime: Runtime) -> None:
+        told = []
+        for asks in (0, 0, 1, 1, 0, 0):
+            call = invoke("Steps/call_many", [50, asks])
+            runtime.host.invoke(call)
+            result = await runtime.result(call)
+            assert isinstance(result, bytes), result
+            answers = json.loads(result)
+            journal = runtime.host.journal(call.id)
+            ids = [pb.Notification.FromString(raw).invocation_id for kind, raw in journal if kind == ID]
+            assert len(set(ids)) == 50
+            assert answers == [*[f"Hello {n}" for n in range(50)], *ids[49 : 49 + asks]]
+            kinds = [kind for kind, _ in journal]
+            # But for the last call: behind it are the ids that are asked for then.
+            calls = [at for at, kind in enumerate(kinds) if kind == T.CALL][:-1]
+            told.append(sum(kinds[at + 1] == ID for at in calls))
+        assert told == [49, 32, 32, 49, 49, 32]
+
+    run(sdk, "bidi", scene)
 
 
 @pytest.mark.parametrize("mode", MODES)
