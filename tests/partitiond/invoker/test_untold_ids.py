@@ -156,6 +156,15 @@ async def _caller(stage: Stage) -> FakeStream:
     return stream
 
 
+async def _answered(stage: Stage) -> FakeStream:
+    """Such a handler, whose call was answered."""
+    stream = await _caller(stage)
+    stream.say(a_call(1), awaits(2))
+    (await stage.stream()).answer().say(OUTPUT, END).end()
+    await until(lambda: len(stream.messages) == 3)
+    return stream
+
+
 def types(stream: FakeStream) -> list[int]:
     return [message_type for message_type, _ in stream.messages]
 
@@ -163,10 +172,7 @@ def types(stream: FakeStream) -> list[int]:
 @pytest.mark.usefixtures("all_on_request")
 def test_an_attempt_gets_the_result_alone_and_the_id_when_it_waits_for_it() -> None:
     async def scene(stage: Stage) -> None:
-        stream = await _caller(stage)
-        stream.say(a_call(1), awaits(2))
-        (await stage.stream()).answer().say(OUTPUT, END).end()
-        await until(lambda: len(stream.messages) == 3)
+        stream = await _answered(stage)
         assert types(stream)[2:] == [T.CALL_COMPLETION]
         stream.say(awaits(1))
         await until(lambda: len(stream.messages) == 4)
@@ -182,10 +188,7 @@ def test_the_next_attempt_finds_what_the_last_one_was_told_and_is_then_told_the_
     """Its order is what the handler decided by."""
 
     async def scene(stage: Stage) -> None:
-        stream = await _caller(stage)
-        stream.say(a_call(1), awaits(2))
-        (await stage.stream()).answer().say(OUTPUT, END).end()
-        await until(lambda: len(stream.messages) == 3)
+        stream = await _answered(stage)
         stream.say((int(T.ERROR), b"")).end()
         again = await stage.stream()
         await until(lambda: len(again.messages) == 5)
