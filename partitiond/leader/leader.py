@@ -29,6 +29,7 @@ from shared.clock import Clock
 from shared.ids import partition_key_of, target_partition_key
 from shared.storage import keys, values
 from shared.storage.large import content_of, joined, large_state_of, whole_raw
+from shared.storage.packing import unpack
 from shared.storage.values import InvocationRow, LargePart, PartitionMeta
 from shared.wal.batch import Batch
 from shared.wal.commands import (
@@ -233,8 +234,8 @@ class Leader:
 
     def read_whole(self, invocation_id: bytes, raw: bytes, large: LargePart) -> bytes | None:
         """The message of an entry with its content; None: no journal has it any more."""
-        content = self._tables.get(keys.large_key(partition_key_of(invocation_id), large.number))
-        return None if content is None else joined(raw, large, content)
+        stored = self._tables.get(keys.large_key(partition_key_of(invocation_id), large.number))
+        return None if stored is None else joined(raw, large, unpack(stored, large.packing, large.size))
 
     def read_state(self, target: Target, *, value_bytes_limit: int) -> Iterable[tuple[bytes, bytes | None]]:
         """(name, value) of the object's or workflow's state, by name. None: it is larger, and may not be read."""
@@ -248,4 +249,4 @@ class Leader:
                 yield key[len(prefix) :], value
             else:
                 fits = large.size <= value_bytes_limit
-                yield key[len(prefix) :], content_of(get, place, large.number) if fits else None
+                yield key[len(prefix) :], content_of(get, place, large) if fits else None

@@ -16,9 +16,18 @@ from partitiond.machine.txn import Txn
 from shared.ids import partition_key_of
 from shared.storage import keys, values
 from shared.storage.large import LARGE_VALUE_BYTES, large_state_of, state_value
+from shared.storage.packing import Packing
 from shared.storage.values import InvocationRow, LargeStateRow
 
-__all__ = ["delete_state", "large_state", "put_state", "release_all", "state_values", "use_in_journal"]
+__all__ = [
+    "delete_state",
+    "large_state",
+    "put_packed_state",
+    "put_state",
+    "release_all",
+    "state_values",
+    "use_in_journal",
+]
 
 
 def put_state(txn: Txn, key: bytes, value: bytes) -> int | None:
@@ -27,14 +36,24 @@ def put_state(txn: Txn, key: bytes, value: bytes) -> int | None:
     if len(value) <= LARGE_VALUE_BYTES:
         txn.put(key, value)
         return None
+    return _put_large(txn, key, value, len(value), Packing.PLAIN)
+
+
+def put_packed_state(txn: Txn, key: bytes, content: bytes, size: int, packing: int) -> int:
+    """Store a large value of state of `size` bytes, packed to `content`. Its number."""
+    _let_go(txn, key)
+    return _put_large(txn, key, content, size, packing)
+
+
+def _put_large(txn: Txn, key: bytes, content: bytes, size: int, packing: int) -> int:
     meta = txn.meta
     meta.large_number += 1
     meta.large_states += 1
     number, place = meta.large_number, _place(key)
-    txn.put(keys.large_key(place, number), value)
+    txn.put(keys.large_key(place, number), content)
     _count(txn, place, number, 1)
     txn.put(key, b"")
-    txn.put(keys.large_state_key(key), values.encode(LargeStateRow(number, len(value))))
+    txn.put(keys.large_state_key(key), values.encode(LargeStateRow(number, size, packing)))
     return number
 
 

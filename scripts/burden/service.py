@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -128,8 +129,8 @@ async def deaf(call: Call) -> None:
 
 
 async def fill(call: Call) -> None:
-    """Set `values` state values of `bytes` bytes."""
-    value = b"s" * call.argument["bytes"]
+    """Set `values` state values of `bytes` bytes, which cannot be compressed."""
+    value = random.Random(0).randbytes(call.argument["bytes"])
     for number in range(len(call.known), call.argument["values"]):
         await call.send(T.SET_STATE, pb.SetStateCommand(key=b"%08d" % number, value=pb.Value(content=value)))
     await call.finish("filled")

@@ -12,6 +12,7 @@ import msgspec
 
 from shared.ids import partition_key_of
 from shared.storage import keys
+from shared.storage.packing import unpack
 from shared.storage.values import JournalRow, LargePart, LargeStateRow, decode_large_state
 
 __all__ = ["LARGE_VALUE_BYTES", "Get", "content_of", "filled", "joined", "large_state_of", "state_value", "whole_raw"]
@@ -23,11 +24,11 @@ LARGE_VALUE_BYTES = 64 * 1024
 Get = Callable[[bytes], bytes | None]
 
 
-def content_of(get: Get, partition_key: int, number: int) -> bytes:
+def content_of(get: Get, partition_key: int, large: LargePart | LargeStateRow) -> bytes:
     """The user's bytes. There must be such a value."""
-    content = get(keys.large_key(partition_key, number))
-    assert content is not None, f"large value {number} at {partition_key:#x} is missing"
-    return content
+    stored = get(keys.large_key(partition_key, large.number))
+    assert stored is not None, f"large value {large.number} at {partition_key:#x} is missing"
+    return unpack(stored, large.packing, large.size)
 
 
 def large_state_of(get: Get, key: bytes, value: bytes) -> LargeStateRow | None:
@@ -41,14 +42,14 @@ def large_state_of(get: Get, key: bytes, value: bytes) -> LargeStateRow | None:
 def state_value(get: Get, key: bytes, value: bytes) -> bytes:
     """The user's bytes of a STATE row."""
     large = large_state_of(get, key, value)
-    return value if large is None else content_of(get, int.from_bytes(key[1:9], "big"), large.number)
+    return value if large is None else content_of(get, int.from_bytes(key[1:9], "big"), large)
 
 
 def whole_raw(get: Get, invocation_id: bytes, raw: bytes, large: LargePart | None) -> bytes:
     """The message of a journal entry, with its content."""
     if large is None:
         return raw
-    return joined(raw, large, content_of(get, partition_key_of(invocation_id), large.number))
+    return joined(raw, large, content_of(get, partition_key_of(invocation_id), large))
 
 
 def filled(row: JournalRow) -> JournalRow:

@@ -195,6 +195,8 @@ class LargePart(msgspec.Struct, array_like=True, frozen=True, gc=False):
     number: int
     offset: int
     size: int
+    #: See `shared.storage.packing`.
+    packing: int = 0
 
 
 class LargeStateRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -202,6 +204,8 @@ class LargeStateRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     number: int
     size: int
+    #: See `shared.storage.packing`.
+    packing: int = 0
 
 
 class JournalRow(msgspec.Struct, array_like=True, gc=False):

@@ -46,6 +46,7 @@ __all__ = [
     "Result",
     "ResumeInvocation",
     "RunCompletion",
+    "SetPackedState",
     "SetRules",
     "SignalMessage",
     "Suspend",
@@ -272,7 +273,36 @@ class AskIds(msgspec.Struct, array_like=True, tag=12):
     """The handler waits for the id of a callee that it was not told, or may do so: it is told all. Since 0.4."""
 
 
-Effect = Pin | Entry | CallEntry | RunCompletion | Suspend | SuspendOn | End | GiveUp | Pause | Failed | Yield | AskIds
+class SetPackedState(msgspec.Struct, array_like=True, tag=13):
+    """A SetState (0x0403) whose value is large and was packed by the invoker. Since 0.4."""
+
+    #: The message without the value's content: `size` bytes that belong at `offset`.
+    raw: bytes
+    #: Which value of the state.
+    key: bytes
+    offset: int
+    size: int
+    #: What `content` is: see `shared.storage.packing`.
+    packing: int
+    content: bytes
+    ack: bool = False
+
+
+Effect = (
+    Pin
+    | Entry
+    | CallEntry
+    | RunCompletion
+    | Suspend
+    | SuspendOn
+    | End
+    | GiveUp
+    | Pause
+    | Failed
+    | Yield
+    | AskIds
+    | SetPackedState
+)
 
 
 class InvokerEffects(msgspec.Struct, array_like=True, tag=3):

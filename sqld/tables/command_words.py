@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.protocol.message_types import MessageType, command_name, is_command
-from shared.storage.values import JournalRow
+from shared.storage.values import JournalRow, LargePart
 from shared.wal.commands import (
     AnnounceLeader,
     AskIds,
@@ -39,6 +39,7 @@ from shared.wal.commands import (
     Result,
     ResumeInvocation,
     RunCompletion,
+    SetPackedState,
     SetRules,
     SignalMessage,
     Suspend,
@@ -146,6 +147,9 @@ def effect_words(effect: Effect) -> str:
         case CallEntry():
             row = JournalRow(effect.entry_type, effect.raw, 0, effect.callee.id, effect.callee.target)
             return entry_words(row) + (", told on request" if effect.untold else "")
+        case SetPackedState():
+            part = LargePart(0, effect.offset, effect.size, effect.packing)
+            return entry_words(JournalRow(MessageType.SET_STATE, effect.raw, 0, large=part))
         case RunCompletion():
             return f"run {effect.completion_id} {result_words(effect.result)}"
         case Suspend():

@@ -46,7 +46,7 @@ def _row_with(get: Get, columns: Set[str]) -> Callable[[bytes, bytes], _Row]:
         place, large = decode_object(key), large_state_of(get, key, value)
         if large is None:
             return _Row(*place, value, len(value))
-        return _Row(*place, content_of(get, place[0], large.number) if wants_content else b"", large.size)
+        return _Row(*place, content_of(get, place[0], large) if wants_content else b"", large.size)
 
     return row
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
 from typing import Any
 
+from partitiond.invoker.protocol.packed_state import read_set_state
 from shared.api.partition import InvokeRequest, ResultReply
 from shared.ids import awakeable_id, key_partition_key
 from shared.protocol import service_pb2 as pb
@@ -37,8 +38,12 @@ __all__ = ["ProgramAttempt", "ProgramInvoker", "ProgramWorld", "ServiceCrashErro
 
 _DO = Target("Prog", "do", None, HandlerKind.SERVICE)
 _CANCEL = 1
-#: Of the values of state so many are large, by their length: each time the same.
+#: Of the values of state so many are large, by their length: each time the same. Of these one in two is packed.
 _LARGE_ONE_IN = 16
+
+
+def _read_set_state(raw: bytes) -> Effect:
+    return read_set_state(raw, ack=False)
 
 
 class ServiceCrashError(Exception):
@@ -336,9 +341,11 @@ class SimSteps:
 
     def set(self, name: str, value: Any) -> None:
         content = json.dumps(value).encode()
+        packed = len(content) % (2 * _LARGE_ONE_IN) == 0
         if len(content) % _LARGE_ONE_IN == 0:
             content = content.ljust(LARGE_VALUE_BYTES + 1)
-        self._attempt.command(T.SET_STATE, pb.SetStateCommand(key=name.encode(), value=pb.Value(content=content)))
+        message = pb.SetStateCommand(key=name.encode(), value=pb.Value(content=content))
+        self._attempt.command(T.SET_STATE, message, _read_set_state if packed else None)
         self._attempt.state[name.encode()] = content
 
     def clear(self, name: str) -> None:

@@ -13,7 +13,15 @@ from shared.storage.values import decode_journal, encode
 from shared.wal.commands import Target
 from sqld.engine.failures import QueryFailure
 from sqld.tables import state, sys_journal
-from tests.partitiond.machine.fixtures import COUNTER, Machine, get_lazy_state, invoke, new_id, set_state
+from tests.partitiond.machine.fixtures import (
+    COUNTER,
+    Machine,
+    get_lazy_state,
+    invoke,
+    new_id,
+    set_packed_state,
+    set_state,
+)
 from tests.sqld.in_process import EngineOn
 
 _TEXT = "grün ".encode() * LARGE_VALUE_BYTES
@@ -28,7 +36,8 @@ def _filled() -> Machine:
         invocation_id = new_id(target)
         machine.apply(invoke(invocation_id, target))
         values = (b"a", _TEXT), (b"b", b""), (b"c", _BYTES), (b"d", b"small"), (b"e", _TEXT)
-        machine.report(invocation_id, *(set_state(name, value) for name, value in values))
+        put = [set_packed_state(*value) if value[1] == _TEXT else set_state(*value) for value in values]
+        machine.report(invocation_id, *put)
         machine.report(invocation_id, *(get_lazy_state(name, at) for at, (name, _) in enumerate(values, 1)))
     return machine
 

@@ -7,6 +7,7 @@ Modules, in the order of an attempt's way:
     futures         what a suspension waits for, as a tree
     preconditions   what a handler may do, by its kind
     calls           calls with their target resolved from the catalog
+    packed_state    large values of state, packed for the log
     callees         whether the handler is told at once whom it called
     habits          what attempts of one handler were seen to do
 """

@@ -17,6 +17,7 @@ from partitiond.invoker.protocol.calls import CallResolver
 from partitiond.invoker.protocol.futures import read_awaiting_on, read_suspension
 from partitiond.invoker.protocol.habits import Habits
 from partitiond.invoker.protocol.header import FrameReader
+from partitiond.invoker.protocol.packed_state import read_set_state
 from partitiond.invoker.protocol.preconditions import (
     BAD_MESSAGE,
     TOO_DEEP,
@@ -161,9 +162,13 @@ class Conversation:
                 read = plain.get(message_type)
                 if read is not None:
                     read(raw)
-                    effects.append(Entry(message_type, raw, flags >= ACK_FLAG))
+                    ack = flags >= ACK_FLAG
+                    if message_type == MessageType.SET_STATE:
+                        effects.append(read_set_state(raw, ack=ack))
+                    else:
+                        effects.append(Entry(message_type, raw, ack))
                     self._command_index += 1
-                    if message_type not in _QUIET or flags >= ACK_FLAG or len(raw) > _QUIET_BYTES_MAX:
+                    if message_type not in _QUIET or ack or len(raw) > _QUIET_BYTES_MAX:
                         self.quiet = False
                     if message_type == MessageType.OUTPUT:
                         self._has_output = True

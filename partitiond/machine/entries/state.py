@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from partitiond.machine.context import Context
 from partitiond.machine.journal import append_command, append_notification, complete
-from partitiond.machine.large_values import delete_state, large_state, put_state
+from partitiond.machine.large_values import delete_state, large_state, put_packed_state, put_state
 from partitiond.machine.messages import state_keys_raw, value_head
 from shared.ids import partition_key_of
 from shared.protocol import service_pb2 as pb
@@ -15,6 +15,7 @@ from shared.protocol.large_values import LARGE_BYTES, split_set_state
 from shared.protocol.message_types import MessageType
 from shared.storage import keys
 from shared.storage.values import InvocationRow, LargePart
+from shared.wal.commands import SetPackedState
 
 __all__ = [
     "on_clear_all_state",
@@ -23,6 +24,7 @@ __all__ = [
     "on_get_eager_state_keys",
     "on_get_lazy_state",
     "on_get_lazy_state_keys",
+    "on_set_packed_state",
     "on_set_state",
 ]
 
@@ -48,6 +50,13 @@ def on_set_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: by
     return append_command(ctx, invocation_id, row, MessageType.SET_STATE, raw[:start] + raw[end:], large=large)
 
 
+def on_set_packed_state(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: SetPackedState) -> int:
+    key = _state_prefix(invocation_id, row) + effect.key
+    number = put_packed_state(ctx.txn, key, effect.content, effect.size, effect.packing)
+    large = LargePart(number, effect.offset, effect.size, effect.packing)
+    return append_command(ctx, invocation_id, row, MessageType.SET_STATE, effect.raw, large=large)
+
+
 def on_clear_state(ctx: Context, invocation_id: bytes, row: InvocationRow, raw: bytes) -> int:
     command = pb.ClearStateCommand.FromString(raw)
     delete_state(ctx.txn, _state_prefix(invocation_id, row) + command.key)
@@ -71,7 +80,7 @@ def on_get_lazy_state(ctx: Context, invocation_id: bytes, row: InvocationRow, ra
         complete(ctx, invocation_id, row, kind, completion_id, value)
     else:
         head = value_head(completion_id, stored.size)
-        large = LargePart(stored.number, len(head), stored.size)
+        large = LargePart(stored.number, len(head), stored.size, stored.packing)
         append_notification(ctx, invocation_id, row, kind, head, completion_id, large=large)
     return index
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from partitiond.machine.actions import AckCommand
 from partitiond.machine.context import Context
 from partitiond.machine.entries.call import on_call, tell_ids
+from partitiond.machine.entries.state import on_set_packed_state
 from partitiond.machine.entries.table import ENTRY_HANDLERS
 from partitiond.machine.journal import complete
 from partitiond.machine.lifecycle.complete import end, output_of
@@ -25,6 +26,7 @@ from shared.wal.commands import (
     Pause,
     Pin,
     RunCompletion,
+    SetPackedState,
     Suspend,
     SuspendOn,
     Yield,
@@ -52,6 +54,10 @@ def _apply(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Effec
                 ctx.act(AckCommand(invocation_id, row.generation, index))
         case CallEntry():
             index = on_call(ctx, invocation_id, row, effect)
+            if effect.ack:
+                ctx.act(AckCommand(invocation_id, row.generation, index))
+        case SetPackedState():
+            index = on_set_packed_state(ctx, invocation_id, row, effect)
             if effect.ack:
                 ctx.act(AckCommand(invocation_id, row.generation, index))
         case RunCompletion():

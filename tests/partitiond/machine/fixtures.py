@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
+from partitiond.invoker.protocol.packed_state import read_set_state
 from partitiond.machine import invariants
 from partitiond.machine.actions import Action
 from partitiond.machine.apply import apply, initial_meta
@@ -28,6 +29,7 @@ from shared.wal.commands import (
     Invoke,
     InvokerEffects,
     PatchState,
+    SetPackedState,
     Target,
 )
 
@@ -224,6 +226,14 @@ def one_way_call(caller_id: bytes, caller_target: Target, callee: Invoke, *, id_
 def set_state(name: bytes, value: bytes) -> Entry:
     raw = pb.SetStateCommand(key=name, value=pb.Value(content=value)).SerializeToString()
     return Entry(MessageType.SET_STATE, raw)
+
+
+def set_packed_state(name: bytes, value: bytes) -> SetPackedState:
+    """As the invoker makes it of a large one; that the machine does not look into it is as good."""
+    raw = set_state(name, value).raw
+    effect = read_set_state(raw, ack=False)
+    assert isinstance(effect, SetPackedState)
+    return effect
 
 
 def get_lazy_state(name: bytes, completion_id: int) -> Entry:

@@ -7,6 +7,7 @@ import random
 
 import pytest
 from msgspec import msgpack
+from zstandard import ZstdDecompressor
 
 from partitiond.machine import invariants
 from partitiond.machine.actions import ForwardNotification
@@ -15,6 +16,7 @@ from shared.protocol.message_types import MessageType as M
 from shared.state_version import state_version
 from shared.storage import keys, values
 from shared.storage.large import LARGE_VALUE_BYTES
+from shared.storage.packing import pack
 from shared.wal.commands import (
     CleanUp,
     DeploymentChoice,
@@ -23,6 +25,7 @@ from shared.wal.commands import (
     HandlerKind,
     Pin,
     RestartAsNew,
+    SetPackedState,
     Target,
     Terminate,
     TerminateMode,
@@ -39,6 +42,7 @@ from tests.partitiond.machine.fixtures import (
     output,
     patch,
     replay,
+    set_packed_state,
     set_state,
 )
 
@@ -51,6 +55,8 @@ def large(letter: bytes, size: int = LARGE_VALUE_BYTES + 1) -> bytes:
     return letter * size
 
 
+#: How a frame begins (RFC 8878).
+_ZSTD = b"\x28\xb5\x2f\xfd"
 A, B, C = large(b"a"), large(b"b"), large(b"c", LARGE_VALUE_BYTES + 777)
 
 
@@ -60,7 +66,8 @@ def clear(name: bytes) -> Entry:
 
 def contents(machine: Machine) -> list[bytes]:
     """All that are stored, oldest first."""
-    return [value for _, value in machine.store.scan(keys.LARGE, keys.LARGE_USES)]
+    found = [value for _, value in machine.store.scan(keys.LARGE, keys.LARGE_USES)]
+    return [ZstdDecompressor().decompress(value) if value.startswith(_ZSTD) else value for value in found]
 
 
 @pytest.fixture
@@ -76,6 +83,21 @@ def begun(machine: Machine, target: Target = COUNTER, *, retention_ms: int = HOU
 
 def purge(machine: Machine, invocation_id: bytes, mode: TerminateMode = TerminateMode.PURGE) -> None:
     machine.apply(Terminate(invocation_id, mode, 1))
+
+
+@pytest.mark.parametrize("target", [COUNTER, SCOPED, SIGN_UP])
+def test_a_packed_one_is_stored_as_it_came_and_read_as_it_was(machine: Machine, target: Target) -> None:
+    a = begun(machine, target)
+    before = sum(len(value) for _, value in machine.store.scan(b"\x00", b"\xff"))
+    machine.report(a, set_packed_state(b"n", A), get_lazy_state(b"n", 1))
+    grown = sum(len(value) for _, value in machine.store.scan(b"\x00", b"\xff")) - before
+    assert grown < 1000
+    assert machine.state(target) == {b"n": A}
+    assert contents(machine) == [A]
+    assert machine.journal(a)[1].raw == set_state(b"n", A).raw
+    assert machine.last_notification_of(a, M.GET_LAZY_STATE_COMPLETION).value.content == A
+    assert machine.row(a).large_values == [1]
+    assert replay(machine.log).digest() == machine.store.digest()
 
 
 @pytest.mark.parametrize("target", [COUNTER, SCOPED, SIGN_UP])
@@ -109,11 +131,22 @@ def test_one_that_is_just_not_large_is_stored_as_it_is(machine: Machine) -> None
 
 
 @pytest.mark.parametrize(
-    "after", [set_state(b"n", b"small"), set_state(b"n", b""), set_state(b"n", B), clear(b"n"), CLEAR_ALL]
+    "after",
+    [
+        set_state(b"n", b"small"),
+        set_state(b"n", b""),
+        set_state(b"n", B),
+        set_packed_state(b"n", B),
+        clear(b"n"),
+        CLEAR_ALL,
+    ],
 )
-def test_what_is_replaced_stays_for_the_journal_and_goes_with_it(machine: Machine, after: Entry) -> None:
+@pytest.mark.parametrize("stored", [set_state(b"n", A), set_packed_state(b"n", A)])
+def test_what_is_replaced_stays_for_the_journal_and_goes_with_it(
+    machine: Machine, stored: Entry | SetPackedState, after: Entry | SetPackedState
+) -> None:
     a = begun(machine)
-    machine.report(a, set_state(b"n", A), set_state(b"other", b"o"))
+    machine.report(a, stored, set_state(b"other", b"o"))
     machine.report(a, after)
     assert contents(machine)[0] == A
     assert machine.journal(a)[1].raw == set_state(b"n", A).raw
@@ -266,6 +299,9 @@ def test_broken_rules_are_told(machine: Machine) -> None:
     row = machine.row(a)
     row.large_values = []
     assert "names [], and its journal has [1]" in broken(keys.invocation_key(a), values.encode(row))
+    machine.report(a, set_packed_state(b"packed", B))
+    for stored in (b"no frame", pack(A + b"b")):
+        assert "large value 2 at" in broken(keys.large_key(place, 2), stored)
 
 
 class Story:
@@ -289,16 +325,18 @@ class Story:
         self.machine.report(self.running, Pin("dp_1", 6))
         self.journals[self.running] = [self.machine.journal(self.running)[0].raw]
 
-    def report(self, entry: Entry) -> None:
-        self.machine.report(self.running, entry)
-        self.journals[self.running].append(entry.raw)
+    def report(self, effect: Entry | SetPackedState, entry: Entry | None = None) -> None:
+        """`entry`: as the journal shows it, if it is told in another way."""
+        self.machine.report(self.running, effect)
+        self.journals[self.running].append((entry or effect).raw)
 
     def step(self) -> None:
         dice, name = self.dice, self.dice.choice((b"x", b"y", b"z"))
         match dice.choice(("set", "set", "set", "get", "get", "clear", "all", "end", "restart", "purge", "patch")):
             case "set":
-                self.state[name] = dice.choice((b"", b"small", A, B, C))
-                self.report(set_state(name, self.state[name]))
+                value = self.state[name] = dice.choice((b"", b"small", A, B, C))
+                packed = len(value) > LARGE_VALUE_BYTES and dice.random() < 0.5
+                self.report(set_packed_state(name, value) if packed else set_state(name, value), set_state(name, value))
             case "get":
                 self.get(name)
             case "clear":

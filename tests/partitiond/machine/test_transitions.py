@@ -64,6 +64,7 @@ from tests.partitiond.machine.fixtures import (
     new_id,
     output,
     run,
+    set_packed_state,
 )
 
 SOON = START_MS + HOUR_MS * 8
@@ -232,6 +233,7 @@ VARIANTS: dict[Step, list[Variant]] = {
         effect(Failed(DETAIL)),
         lambda scene: scene.effects(call(scene.id, COUNTER, invoke(new_id()), id_completion=8, completion=9)),
         lambda scene: scene.effects(untold_call(scene), AskIds()),
+        effect(set_packed_state(b"n", b"a" * 100_000)),
     ],
     Step.YIELD: [effect(Yield(LATER))],
     Step.RETRY_TIMER: [retry_timer, retry_timer_without_room],

@@ -6,6 +6,7 @@ import msgspec
 
 from shared.protocol.message_types import MessageType
 from shared.storage import keys
+from shared.storage.packing import Packing
 from shared.storage.values import (
     STORE_FORMAT,
     CounterRow,
@@ -152,7 +153,9 @@ _ROWS: dict[str, msgspec.Struct] = {
     "mutation-any": MutationRow(None, []),
     "invocation-large": msgspec.structs.replace(_INVOCATION, large_values=[258, 7]),
     "journal-large": JournalRow(MessageType.SET_STATE, b"raw", T0, large=LargePart(258, 2, 70_000)),
+    "journal-packed": JournalRow(MessageType.SET_STATE, b"raw", T0, large=LargePart(258, 2, 70_000, Packing.ZSTD)),
     "large_state": LargeStateRow(258, 70_000),
+    "large_state-packed": LargeStateRow(258, 70_000, Packing.ZSTD),
     "meta-large": PartitionMeta(
         STORE_FORMAT,
         2,

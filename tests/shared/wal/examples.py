@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from shared.protocol.message_types import MessageType
+from shared.storage.packing import Packing
 from shared.wal.batch import Batch
 from shared.wal.commands import (
     AnnounceLeader,
@@ -37,6 +38,7 @@ from shared.wal.commands import (
     RestartAsNew,
     ResumeInvocation,
     RunCompletion,
+    SetPackedState,
     SetRules,
     SignalMessage,
     Suspend,
@@ -149,6 +151,9 @@ _COMMANDS: dict[str, list[Command]] = {
     # Since 0.4.
     "effects-call-untold": [
         InvokerEffects(ID, 3, [CallEntry(MessageType.CALL, b"raw", INVOKE, 1, False, True), AskIds()])
+    ],
+    "effects-packed-state": [
+        InvokerEffects(ID, 3, [SetPackedState(b"raw", b"n", 2, 70_000, Packing.ZSTD, b"\x28\xb5\x2f\xfd", True)])
     ],
     "patch-state": [
         PatchState(UID, "Counter", "c1", None, None, [(b"a", b"1"), (b"b", b"")]),

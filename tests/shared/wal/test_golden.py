@@ -30,7 +30,7 @@ TAGS = {
     },
     "Effect": {
         1: "Pin", 2: "Entry", 3: "CallEntry", 4: "RunCompletion", 5: "Suspend", 6: "End", 7: "GiveUp", 8: "Pause",
-        9: "SuspendOn", 10: "Failed", 11: "Yield", 12: "AskIds",
+        9: "SuspendOn", 10: "Failed", 11: "Yield", 12: "AskIds", 13: "SetPackedState",
     },
     "OutboxMessage": {
         1: "InvokeMessage", 2: "CompletionMessage", 3: "SignalMessage", 4: "AttachMessage", 5: "KillMessage",
