@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from typing import Protocol
 
 from partitiond.checkpointer import Checkpointer, Made
@@ -26,6 +27,8 @@ _log = logging.getLogger(__name__)
 #: Batches that came together are stored together until they have put this much: what small commands ask for may be
 #: large (a read of state), and all of it is in memory until it is stored.
 _COMMIT_BYTES = 4 * 1024 * 1024
+#: Or until so much is to be done: services begin with what is stored while the rest is applied.
+_COMMIT_ACTIONS = 512
 
 
 class Store(Tables, Protocol):
@@ -118,7 +121,8 @@ class Processor:
         applied: list[tuple[int, Batch, bool]] = []
         log_bytes = 0
         unreadable: str | None = None
-        while at < len(batches) and txn.put_bytes < _COMMIT_BYTES:
+        actions_max = _COMMIT_ACTIONS if self.leader.leading else sys.maxsize
+        while at < len(batches) and txn.put_bytes < _COMMIT_BYTES and len(actions) < actions_max:
             message = batches[at]
             try:
                 batch = decode_batch(message.payload)

@@ -54,6 +54,9 @@ _REFUSALS_MAX = 3
 _HELD_MAX = 32
 #: Effects that add nothing to the journal which the handler made.
 _NO_STEP = (AskIds, End, Suspend, SuspendOn)
+#: More than so many effects are reported in records of so many: what the first of a thousand calls begin is on its way
+#: to services while the others are applied.
+_PORTION = 128
 
 _log = logging.getLogger(__name__)
 
@@ -238,6 +241,10 @@ class Chain:
         if self._pin is not None:
             effects.insert(0, self._pin)
             self._pin = None
+        while len(effects) > _PORTION:
+            self.host.propose(InvokerEffects(self.id, self.generation, effects[:_PORTION]))
+            self.host.flush()
+            effects = effects[_PORTION:]
         self.host.propose(InvokerEffects(self.id, self.generation, effects))
 
     def on_server(self, server: str) -> None:

@@ -165,6 +165,54 @@ def test_batches_that_arrive_together_are_one_commit() -> None:
     simulate(scenario())
 
 
+def test_services_begin_with_the_first_of_many_while_the_others_are_applied() -> None:
+    async def scenario() -> None:
+        class Watching(MemoryStore):
+            def commit(self, writes: Mapping[bytes, bytes | None]) -> None:
+                begun.append(len(node.invoker.started))
+                assert len(node.invoker.calls) == node.invoker.written
+                super().commit(writes)
+
+        begun: list[int] = []
+        node = Node(SimLog(), stores={0: Watching()})
+        await node.follow().leading()
+        node.link.hold_appends = True
+        for _ in range(6):
+            for _ in range(100):
+                node.invoke(FakePeer(), invoke(new_id()))
+            await asyncio.sleep(0)
+        begun.clear()
+        node.link.release(now=True)
+        await until(lambda: len(node.invoker.started) == 600)
+        assert begun[0] == 0
+        steps = [after - before for before, after in zip(begun, [*begun[1:], 600], strict=True)]
+        assert len(steps) > 1, "all are stored before any begins"
+        assert min(steps) >= 100, "each batch is a commit"
+
+    simulate(scenario())
+
+
+def test_a_replay_is_not_cut_by_what_nobody_does() -> None:
+    async def scenario() -> None:
+        class Counting(MemoryStore):
+            commits = 0
+
+            def commit(self, writes: Mapping[bytes, bytes | None]) -> None:
+                self.commits += 1
+                super().commit(writes)
+
+        store, log = Counting(), SimLog()
+        leading = await Node(log).follow().leading()
+        for _ in range(600):
+            leading.invoke(FakePeer(), invoke(new_id()))
+        await until(lambda: len(leading.invoker.started) == 600)
+        node = Node(log, stores={0: store}).follow(leads=False)
+        await until(lambda: node.processor.applied_lsn == leading.processor.applied_lsn)
+        assert store.commits == 1
+
+    simulate(scenario())
+
+
 def test_what_a_commit_asks_of_services_is_written_before_the_next_one() -> None:
     """Services begin with it while the next commit is made, not behind all commits of a turn."""
 

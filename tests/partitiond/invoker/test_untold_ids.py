@@ -169,6 +169,26 @@ def types(stream: FakeStream) -> list[int]:
     return [message_type for message_type, _ in stream.messages]
 
 
+def test_many_calls_are_reported_in_records_of_their_own_in_their_order() -> None:
+    """So that the first of them run while the others are applied."""
+
+    async def scene(stage: Stage) -> None:
+        stream = await _caller(stage)
+        before = len(stage.host.proposed)
+        stream.say(*(a_call(number) for number in range(1, 301)))
+        records = [record.effects for record in stage.host.proposed[before:]]
+        assert [len(effects) for effects in records] == [128, 128, 45]
+        assert stage.host.flushed == [before + 1, before + 2]
+        calls = [effect for effects in records for effect in effects if isinstance(effect, CallEntry)]
+        assert [effect.id_completion_id for effect in calls] == list(range(1, 600, 2))
+        for _ in range(300):
+            (await stage.stream()).answer().say(OUTPUT, END).end()
+        stream.say(OUTPUT, END).end()
+        await until(lambda: not stage.invoker.states())
+
+    play(scene, tick_s=3600.0)
+
+
 @pytest.mark.usefixtures("all_on_request")
 def test_an_attempt_gets_the_result_alone_and_the_id_when_it_waits_for_it() -> None:
     async def scene(stage: Stage) -> None:

@@ -141,6 +141,17 @@ def test_calls_of_whose_ids_one_is_told_at_once_are_told_in_their_order(scene: S
     assert list(scene.told) == [1, 3]
 
 
+def test_an_id_that_is_there_already_is_not_told_again(scene: Scene) -> None:
+    """A service that gives a number twice: the first that came counts, as everywhere."""
+    scene.report(run(50), RunCompletion(50, b"1"))
+    twice = [call(scene.id, GREETER, invoke(new_id()), id_completion=7, completion=8 + n) for n in range(2)]
+    taken = call(scene.id, GREETER, invoke(new_id()), id_completion=50, completion=60)
+    scene.report(*(replace(effect, untold=True) for effect in (*twice, taken)))
+    scene.report(AskIds())
+    assert scene.types == [M.RUN, M.RUN_COMPLETION, M.CALL, M.CALL, M.CALL, ID]
+    assert scene.told == {7: encode_invocation_id(twice[0].callee.id)}
+
+
 def test_a_one_way_call_tells_its_own_id_alone(scene: Scene) -> None:
     one_way = one_way_call(scene.id, GREETER, invoke(new_id()), id_completion=99)
     scene.report(scene.call(), replace(one_way, untold=True))
