@@ -49,10 +49,12 @@ class Txn:
     def scan(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Rows with start <= key < end in key order, this transaction's own among them.
 
-        The caller may change rows of the range while it iterates: it sees them as they were when it began.
+        The caller may change rows of the range while it iterates: it sees them as they were when it began. They are
+        read one by one, for they may be large.
         """
         own = sorted((key, value) for key, value in self._writes.items() if start <= key < end)
-        return iter(list(_merge(self._tables.scan(start, end), own))) if own else self._tables.scan(start, end)
+        stored = self._tables.scan(start, end)
+        return _merge(stored, own) if own else stored
 
     def scan_keys(self, prefix: bytes) -> Iterator[bytes]:
         """Keys that begin with `prefix`, in order; their values, which may be large, are not read."""
