@@ -58,19 +58,21 @@ def tell_ids(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
     """Append the ids of all callees that the handler was not told."""
     if not row.first_untold:
         return
-    start, end = (keys.journal_key(invocation_id, index) for index in (row.first_untold, row.journal_length))
-    row.first_untold = 0
-    # Read at once: to look for each of a thousand takes longer than all else.
-    results = set(ctx.txn.scan_keys(keys.NOTIFICATION + invocation_id))
-    for _, stored in ctx.txn.scan(start, end):
+    callees: dict[int, bytes] = {}
+    first, behind = (keys.journal_key(invocation_id, index) for index in (row.first_untold, row.journal_length))
+    for _, stored in ctx.txn.scan(first, behind):
         entry = values.decode_journal(stored)
         if entry.entry_type == MessageType.CALL:
             assert entry.callee_id is not None
             id_completion_id, _ = completion_ids(entry.entry_type, entry.raw)
-            key = keys.leaf_key(invocation_id, id_completion_id)
-            if key not in results:
-                results.add(key)
-                _tell(ctx, invocation_id, row, id_completion_id, entry.callee_id, first=True)
+            callees.setdefault(id_completion_id, entry.callee_id)
+    row.first_untold = 0
+    # In one scan: to look for each of a thousand takes longer than all else.
+    first, last = (keys.leaf_key(invocation_id, number) for number in (min(callees), max(callees)))
+    results = {key for key, _ in ctx.txn.scan(first, last + b"\0")}
+    for id_completion_id, callee_id in callees.items():
+        if keys.leaf_key(invocation_id, id_completion_id) not in results:
+            _tell(ctx, invocation_id, row, id_completion_id, callee_id, first=True)
     ctx.txn.changed(invocation_id)
 
 
