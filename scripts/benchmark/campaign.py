@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from scripts.benchmark.cheap import MissingProgramError
@@ -49,12 +49,13 @@ class Campaign:
 
     def run(self, rows: Sequence[Row]) -> None:
         """Measure them all. A service that cannot be started is noted, and its rows are left out."""
-        for service in dict.fromkeys(row.service for row in rows):
+        for service, beside in dict.fromkeys((row.service, row.beside) for row in rows):
             owned = Owned()
             try:
-                endpoint = start_service(service, owned=owned, folder=self.folder, root=self.root)
-                self.services[service] = endpoint.title
-                for row in (row for row in rows if row.service == service):
+                endpoint = self._start(service, owned)
+                if beside is not None:
+                    endpoint = replace(endpoint, beside=(self._start(beside, owned).uri,))
+                for row in (row for row in rows if (row.service, row.beside) == (service, beside)):
                     self._run_row(row, endpoint)
             except MissingProgramError as error:
                 self._note(f"SKIPPED the {service} rows: {error}")
@@ -62,6 +63,11 @@ class Campaign:
                 self._note(f"FAILED the {service} rows: {error}")
             finally:
                 owned.end_all()
+
+    def _start(self, service: str, owned: Owned) -> Endpoint:
+        endpoint = start_service(service, owned=owned, folder=self.folder, root=self.root)
+        self.services[service] = endpoint.title
+        return endpoint
 
     def _run_row(self, row: Row, endpoint: Endpoint) -> None:
         rounds = self.rounds if row.rounds_max is None else min(self.rounds, row.rounds_max)

@@ -66,6 +66,8 @@ class Row:
     count: int = 0
     #: Whether the runtime is killed behind the load, and started again with the data of it.
     restarts: bool = False
+    #: Another of these, whose handlers that service calls.
+    beside: str | None = None
     #: For a row that takes long: no more rounds than this.
     rounds_max: int | None = None
 
@@ -113,6 +115,7 @@ ROWS: tuple[Row, ...] = (
     Row("ts-run3-64", "ts", "/BenchGreeter/threeSteps", '"wrk-1-2-3"', clients=64),
     Row("ts-chain-16", "ts", "/BenchFirst/call", '"wrk-3-2-1"', clients=16),
     Row("ts-fan-1", "ts", "/BenchFan/out", "1000", clients=1, body="1000"),
+    Row("ts-fan-cheap-1", "ts", "/BenchFan/outCheap", "1000", clients=1, body="1000", beside="cheap"),
     Row("ts-state-8", "ts", "/BenchBlob/{key}/turn", str(STATE_BYTES), clients=8, body=str(STATE_BYTES), keys=64),
     Row(
         "sleeper-wake-10000",
@@ -171,6 +174,7 @@ BUDGET: tuple[Budget, ...] = (
     Budget("ts-run3-64", "rps", 1.25),
     Budget("ts-chain-16", "rps", 1.25),
     Budget("ts-fan-1", "rps", 1.25),
+    Budget("ts-fan-cheap-1", "rps", 1.25),
     Budget("ts-state-8", "rps", 1.0),
     Budget("sleeper-wake-10000", "wake_s", 2.0, absolute=True),
     Budget("cheap-64", "pss_mb", 1.0),

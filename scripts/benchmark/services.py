@@ -30,6 +30,8 @@ class Endpoint:
     title: str
     pid: int
     port: int
+    #: Addresses of other services, which it calls.
+    beside: tuple[str, ...] = ()
 
     @property
     def uri(self) -> str:

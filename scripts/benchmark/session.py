@@ -11,6 +11,7 @@ import resource
 import shutil
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from scripts.benchmark.calibration import Calibrator
@@ -218,11 +219,12 @@ def _url(running: Running) -> str:
 def first_answer(row: Row, running: Running, endpoint: Endpoint) -> float:
     """Register the service and call it until it answers; seconds since the start. Raises UnavailableError."""
 
-    def register() -> str:
-        status, text = call_json(running.admin_port, "/deployments", {"uri": endpoint.uri}, timeout_s=10.0)
+    def register(uri: str) -> str:
+        status, text = call_json(running.admin_port, "/deployments", {"uri": uri}, timeout_s=10.0)
         return "" if status in (200, 201) else f"{status} {text[:300]}"
 
-    wait_for(register, within_s=_REGISTERED_WITHIN_S, what=f"{endpoint.uri} is not registered")
+    for uri in (endpoint.uri, *endpoint.beside):
+        wait_for(partial(register, uri), within_s=_REGISTERED_WITHIN_S, what=f"{uri} is not registered")
     _wait_for_answer(row, running)
     return time.monotonic() - running.started_at
 

@@ -15,6 +15,7 @@ def test_every_row_has_a_service_and_a_metric() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS)
     for row in ROWS:
         assert row.service in SERVICES
+        assert row.beside is None or row.beside in SERVICES
         assert row.metric in METRICS
         assert ("{key}" in row.path) == (row.keys > 0)
 

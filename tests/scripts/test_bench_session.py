@@ -52,6 +52,21 @@ def _measure(fake: _Fake, folder: Path) -> Measurement:
     return run
 
 
+def test_services_that_the_service_calls_are_registered_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: list[object] = []
+
+    def register(port: int, path: str, body: dict[str, str], *, timeout_s: float) -> tuple[int, str]:
+        registered.append((port, path, body["uri"]))
+        return 201, ""
+
+    monkeypatch.setattr(session, "call_json", register)
+    monkeypatch.setattr(session, "call", lambda *_, **__: (200, "1000"))
+    endpoint = Endpoint("ts", "a test", os.getpid(), 1, ("http://127.0.0.1:2",))
+    took_s = session.first_answer(pick("ts-fan-cheap-1")[0], Running(0, 8, 9, time.monotonic()), endpoint)
+    assert registered == [(9, "/deployments", f"http://127.0.0.1:{port}") for port in (1, 2)]
+    assert 0 <= took_s < 30
+
+
 @needs_wrk
 def test_good_run_has_all_figures(tmp_path: Path) -> None:
     run = _measure(_Fake("good"), tmp_path)

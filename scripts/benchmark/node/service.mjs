@@ -49,6 +49,12 @@ const fan = restate.service({
       for (let number = 0; number < count; number++) calls.push(ctx.serviceClient({ name: "BenchFan" }).one(number));
       return (await restate.RestatePromise.all(calls)).length;
     },
+    // The others are served by another program.
+    outCheap: async (ctx, count) => {
+      const calls = [];
+      for (let number = 0; number < count; number++) calls.push(ctx.serviceClient({ name: "Cheap" }).greet(number));
+      return (await restate.RestatePromise.all(calls)).length;
+    },
     one: async (ctx, number) => number,
   },
 });
