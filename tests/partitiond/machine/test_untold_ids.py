@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
 from msgspec.structs import replace
 
-from partitiond.machine import wakers
+from partitiond.machine import invariants, wakers
 from partitiond.machine.actions import ForwardNotification, StartInvocation, TerminateOutcome
 from shared.ids import encode_invocation_id
 from shared.protocol import service_pb2 as pb
@@ -139,6 +139,28 @@ def test_calls_of_whose_ids_one_is_told_at_once_are_told_in_their_order(scene: S
     scene.report(scene.call(), scene.call(untold=False))
     assert scene.types == [M.CALL, ID, M.CALL, ID]
     assert list(scene.told) == [1, 3]
+
+
+def test_what_it_was_told_long_ago_is_not_read_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that calls and waits on and on would read ever more at each turn."""
+    for _ in range(20):
+        scene.report(*(scene.call() for _ in range(10)))
+        scene.report(AskIds())
+    scene.report(scene.call())
+    read: list[bytes] = []
+    scan = scene.machine.store.scan
+
+    def watched(start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        found = list(scan(start, end))
+        read.extend(key for key, _ in found)
+        return iter(found)
+
+    monkeypatch.setattr(scene.machine.store, "scan", watched)
+    monkeypatch.setattr(scene.machine.store, "scan_keys", lambda start, end: (key for key, _ in watched(start, end)))
+    monkeypatch.setattr(invariants, "check", lambda store: [])
+    scene.report(AskIds())
+    assert 0 < len([key for key in read if key[:1] in (keys.JOURNAL, keys.NOTIFICATION)]) < 10
+    assert len(scene.told) == 201
 
 
 def test_an_id_that_is_there_already_is_not_told_again(scene: Scene) -> None:
