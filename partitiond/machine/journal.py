@@ -73,21 +73,21 @@ def append_notification(
     failed: bool = False,
     ack: bool = False,
     large: LargePart | None = None,
-    first: bool = False,
+    fresh: bool = False,
 ) -> None:
     """Store a notification and bring it to the handler: forwarded if it runs, waking it if it waits for this.
 
     A command is completed once. A signal may come again, and each time is another one: a handler may wait for a name
     in a loop, and be cancelled while it cleans up after a cancel.
     `ack`: the handler knows the result, and is told in its place among the notifications only that it is stored.
-    `first`: whoever calls this has seen that there is none yet.
+    `fresh`: whoever calls this has seen that there is none yet.
     """
     leaf = signal_leaf(notification) if is_signal else notification
     key = keys.leaf_key(invocation_id, leaf)
     completion_id = notification if isinstance(notification, int) and not is_signal else None
     open_run = completion_id is not None and completion_id in row.open_runs
     # An open run has no result yet.
-    looks = not first and not open_run and (completion_id is None or may_have_result(row, completion_id))
+    looks = not fresh and not open_run and (completion_id is None or may_have_result(row, completion_id))
     again = looks and ctx.txn.get(key) is not None
     if again and not comes_again(leaf):
         return

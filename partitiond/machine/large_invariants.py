@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from zstandard import ZstdError
-
 from partitiond.machine.tables import Tables
+from shared.errors import CorruptionError, FormatError
 from shared.ids import partition_key_of
 from shared.storage import keys, values
 from shared.storage.packing import unpack
@@ -54,7 +53,7 @@ def _check_content(place: _Place, stored: bytes, sizes: set[tuple[int, int]]) ->
     for size, packing in sizes:
         try:
             unpack(stored, packing, size)
-        except (ValueError, ZstdError) as error:
+        except (CorruptionError, FormatError) as error:
             yield f"large value {place[1]} at {place[0]:#x}: {error}"
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from zstandard import ZstdCompressor, ZstdDecompressor
+from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
+
+from shared.errors import CorruptionError, FormatError
 
 __all__ = ["Packing", "pack", "unpack"]
 
@@ -34,13 +36,18 @@ def pack(content: bytes | memoryview) -> bytes | None:
 
 
 def unpack(stored: bytes, packing: int, size: int) -> bytes:
-    """The content of `size` bytes. Raises ValueError for another size or packing, ZstdError for what is no frame."""
+    """The content of `size` bytes. Raises CorruptionError when it is not that, FormatError for a newer packing."""
     if packing == Packing.ZSTD:
-        content = ZstdDecompressor().decompress(stored, max_output_size=size)
+        try:
+            content = ZstdDecompressor().decompress(stored, max_output_size=size)
+        except ZstdError as error:
+            raise CorruptionError(f"a content cannot be unpacked: {error}; restore the store") from error
     elif packing == Packing.PLAIN:
         content = stored
     else:
-        raise ValueError(f"a content with the packing {packing}, which this build does not know")
+        raise FormatError(
+            f"a content has the packing {packing}, which this build does not know: start the build that wrote it"
+        )
     if len(content) != size:
-        raise ValueError(f"a content has {len(content)} bytes, not {size}")
+        raise CorruptionError(f"a content has {len(content)} bytes, not {size}; restore the store")
     return content

@@ -27,6 +27,16 @@ GROUP = "p-0"
 HALF = 1 << 63
 
 
+class Counting(MemoryStore):
+    """Knows how often it was committed to."""
+
+    commits = 0
+
+    def commit(self, writes: Mapping[bytes, bytes | None]) -> None:
+        self.commits += 1
+        super().commit(writes)
+
+
 class FragileRocks(RocksStore):
     """Kills its process around one commit: "before" it, or "after" it, when no action was carried out yet."""
 
@@ -147,13 +157,6 @@ def test_rows_are_stored_before_anything_is_done() -> None:
 
 def test_batches_that_arrive_together_are_one_commit() -> None:
     async def scenario() -> None:
-        class Counting(MemoryStore):
-            commits = 0
-
-            def commit(self, writes: Mapping[bytes, bytes | None]) -> None:
-                self.commits += 1
-                super().commit(writes)
-
         store = Counting()
         log = SimLog()
         for number in range(100):
@@ -194,13 +197,6 @@ def test_services_begin_with_the_first_of_many_while_the_others_are_applied() ->
 
 def test_a_replay_is_not_cut_by_what_nobody_does() -> None:
     async def scenario() -> None:
-        class Counting(MemoryStore):
-            commits = 0
-
-            def commit(self, writes: Mapping[bytes, bytes | None]) -> None:
-                self.commits += 1
-                super().commit(writes)
-
         store, log = Counting(), SimLog()
         leading = await Node(log).follow().leading()
         for _ in range(600):

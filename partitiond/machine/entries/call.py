@@ -68,11 +68,11 @@ def tell_ids(ctx: Context, invocation_id: bytes, row: InvocationRow) -> None:
             callees.setdefault(id_completion_id, entry.callee_id)
     row.first_untold = 0
     # In one scan: to look for each of a thousand takes longer than all else.
-    first, last = (keys.leaf_key(invocation_id, number) for number in (min(callees), max(callees)))
-    results = {key for key, _ in ctx.txn.scan(first, last + b"\0")}
+    lowest, highest = (keys.leaf_key(invocation_id, number) for number in (min(callees), max(callees)))
+    results = {key for key, _ in ctx.txn.scan(lowest, highest + b"\0")}
     for id_completion_id, callee_id in callees.items():
         if keys.leaf_key(invocation_id, id_completion_id) not in results:
-            _tell(ctx, invocation_id, row, id_completion_id, callee_id, first=True)
+            _tell(ctx, invocation_id, row, id_completion_id, callee_id, fresh=True)
     ctx.txn.changed(invocation_id)
 
 
@@ -83,8 +83,8 @@ def _tell(
     id_completion_id: int,
     callee_id: bytes,
     *,
-    first: bool = False,
+    fresh: bool = False,
 ) -> None:
     raw = invocation_id_raw(id_completion_id, encode_invocation_id(callee_id))
     kind = MessageType.CALL_INVOCATION_ID_COMPLETION
-    append_notification(ctx, invocation_id, row, kind, raw, id_completion_id, first=first)
+    append_notification(ctx, invocation_id, row, kind, raw, id_completion_id, fresh=fresh)

@@ -44,20 +44,23 @@ def on_invoker_effects(ctx: Context, command: InvokerEffects) -> None:
         _apply(ctx, command.id, row, effect)
 
 
-def _apply(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Effect) -> None:
+def _store(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Entry | CallEntry | SetPackedState) -> int:
+    """A command: its index among them."""
     match effect:
         case Entry():
             handler = ENTRY_HANDLERS.get(effect.entry_type)
             assert handler is not None, f"entry of unknown type {effect.entry_type:#06x}: the invoker lets none through"
-            index = handler(ctx, invocation_id, row, effect.raw)
-            if effect.ack:
-                ctx.act(AckCommand(invocation_id, row.generation, index))
+            return handler(ctx, invocation_id, row, effect.raw)
         case CallEntry():
-            index = on_call(ctx, invocation_id, row, effect)
-            if effect.ack:
-                ctx.act(AckCommand(invocation_id, row.generation, index))
+            return on_call(ctx, invocation_id, row, effect)
         case SetPackedState():
-            index = on_set_packed_state(ctx, invocation_id, row, effect)
+            return on_set_packed_state(ctx, invocation_id, row, effect)
+
+
+def _apply(ctx: Context, invocation_id: bytes, row: InvocationRow, effect: Effect) -> None:
+    match effect:
+        case Entry() | CallEntry() | SetPackedState():
+            index = _store(ctx, invocation_id, row, effect)
             if effect.ack:
                 ctx.act(AckCommand(invocation_id, row.generation, index))
         case RunCompletion():
