@@ -15,7 +15,7 @@ from scripts.benchmark.targets import Oracle
 from scripts.benchmark.usage import machine_busy_seconds
 from scripts.node.version import is_compiled, version
 
-__all__ = ["Facts", "gather"]
+__all__ = ["Facts", "gather", "processor"]
 
 _IDLE_SAMPLE_S = 1.0
 
@@ -70,7 +70,7 @@ def gather(*, folder: Path, root: Path, oracle: Oracle | None) -> Facts:
         taken_at=time.strftime("%Y-%m-%d %H:%M"),
         everlog=f"Everlog {version()}{_commit(root)}{', compiled' if is_compiled() else ''}",
         oracle=oracle.version() if oracle else "no oracle",
-        machine=f"{_processor()}, Linux {platform.release()}, Python {platform.python_version()}",
+        machine=f"{processor()}, Linux {platform.release()}, Python {platform.python_version()}",
         cores=len(os.sched_getaffinity(0)),
         busy_cores=busy,
         file_system=kind,
@@ -87,7 +87,8 @@ def _commit(root: Path) -> str:
     return f" ({text.strip()})"
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The kind of this machine's processor, as it names itself."""
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()

@@ -4,7 +4,9 @@ The CPU time of a call, of the whole runtime and of each program, is told in tho
 (`calibration.py`) that was done beside the same load. Syncs a call are judged where one client calls: with more of them
 it is the disk that decides how many calls share one.
 
-A baseline file has one baseline for each build (pure Python, compiled).
+A baseline file has one baseline for each build (pure Python, compiled) and processor: how dear a call is beside a
+calibration differs between two kinds of them by a quarter. Against another kind's a program is judged by its part of
+the whole, as on a machine that others use.
 """
 
 from __future__ import annotations
@@ -24,10 +26,12 @@ __all__ = [
     "OTHERS_MAX",
     "WHOLE",
     "Baseline",
+    "Baselines",
     "Change",
     "RowCost",
     "Verdict",
     "as_json",
+    "baseline_for",
     "compare",
     "costs",
     "decode_baselines",
@@ -42,9 +46,9 @@ WHOLE = "whole runtime"
 WHOLE_TOLERANCE = 0.10
 PROGRAM_TOLERANCE = 0.15
 SYNCS_TOLERANCE = 0.10
-#: On a disturbed machine: of a program's part of the whole, if it has also become dearer itself by the second.
+#: By parts: of a program's part of the whole, if it has also become dearer itself by the second.
 PART_TOLERANCE = 0.07
-_DISTURBED_TOLERANCE = 0.05
+_BY_PARTS_TOLERANCE = 0.05
 #: A program's change counts when it is at least this part of what the whole call costs.
 _SHARE_MIN = 0.02
 _NOT_OF_CALLS = ("query worker", "keeper", "?")
@@ -76,15 +80,20 @@ class RowCost:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What calls cost at one commit with one build."""
+    """What calls cost at one commit with one build on one kind of processor."""
 
     build: str
+    processor: str
     commit: str
     python: str
     machine: str
     taken_at: str
     calibration_ms: float
     rows: dict[str, RowCost] = field(default_factory=dict)
+
+
+#: Build -> processor -> baseline.
+Baselines = dict[str, dict[str, Baseline]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +155,17 @@ def _unit(run: Measurement) -> float:
     return run.calibration_s * max(1, run.figures.requests) / 1000
 
 
-def compare(baseline: Mapping[str, RowCost], now: Mapping[str, RowCost], *, disturbed: bool = False) -> list[Change]:
+def compare(baseline: Mapping[str, RowCost], now: Mapping[str, RowCost], *, by_parts: bool = False) -> list[Change]:
     """Every figure that both have, row by row. A program that only one of them has cost nothing in the other.
 
-    `disturbed`: others used the machine. That makes all programs dearer alike, so that the whole is told and not
-    judged, and a program by its part of the whole.
+    `by_parts`: others used the machine, or it is of another kind. That makes all programs dearer alike, so that the
+    whole is told and not judged, and a program by its part of the whole.
     """
     changes: list[Change] = []
     for row in (row for row in now if row in baseline):
         before, after = baseline[row], now[row]
         for name in dict.fromkeys((*after.cpu, *before.cpu)):
-            verdict = _verdict(before, after, name, disturbed)
+            verdict = _verdict(before, after, name, by_parts=by_parts)
             changes.append(Change(row, name, before.cpu.get(name, 0.0), after.cpu.get(name, 0.0), verdict))
         if before.syncs is not None and after.syncs is not None and after.clients == 1:
             verdict = _judge(before.syncs, after.syncs, SYNCS_TOLERANCE, 0.0)
@@ -164,17 +173,17 @@ def compare(baseline: Mapping[str, RowCost], now: Mapping[str, RowCost], *, dist
     return changes
 
 
-def _verdict(baseline: RowCost, now: RowCost, name: str, disturbed: bool) -> Verdict:
+def _verdict(baseline: RowCost, now: RowCost, name: str, *, by_parts: bool) -> Verdict:
     before, after = baseline.cpu, now.cpu
     least = _SHARE_MIN * before[WHOLE]
     old, new = before.get(name, 0.0), after.get(name, 0.0)
-    if not disturbed:
+    if not by_parts:
         return _judge(old, new, WHOLE_TOLERANCE if name == WHOLE else PROGRAM_TOLERANCE, least)
     if name == WHOLE or now.clients == 1:
         # One client's call is mostly waking up, which others disturb in each program as it comes.
         return Verdict.UNJUDGED
     # Its part grows as well when another program got cheaper: then it has not become dearer itself.
-    itself = _judge(old, new, _DISTURBED_TOLERANCE, least)
+    itself = _judge(old, new, _BY_PARTS_TOLERANCE, least)
     part = _judge(old / before[WHOLE], new / after[WHOLE], PART_TOLERANCE, _SHARE_MIN / 2)
     return itself if itself is part else Verdict.SAME
 
@@ -191,7 +200,7 @@ def worse(changes: Iterable[Change]) -> bool:
 
 
 def guard_report(
-    baseline: Baseline, changes: Sequence[Change], *, calibration_ms: float, python: str, others: float
+    baseline: Baseline, changes: Sequence[Change], *, calibration_ms: float, python: str, processor: str, others: float
 ) -> str:
     """What got worse and what better; of what did not, the whole runtime alone. `others`: cores that they used."""
     head = (
@@ -201,6 +210,11 @@ def guard_report(
     )
     if python.split(".")[:2] != baseline.python.split(".")[:2]:
         head += f"\nWARNING: Python is {python} here; a baseline is for one version."
+    if processor != baseline.processor:
+        head += (
+            f"\nWARNING: there is no baseline of this processor, {processor}. A program is judged by its part of the"
+            " whole; to have the whole judged here, store one of a commit that is good (--store-baseline)."
+        )
     if others > OTHERS_MAX:
         head += (
             f"\nWARNING: others used {others:.2f} cores during the runs. A program is judged by its part of the whole;"
@@ -216,14 +230,20 @@ def guard_report(
     return "\n".join([head, align(table, left=2), end])
 
 
-def encode_baselines(baselines: Mapping[str, Baseline]) -> str:
+def baseline_for(known: Baselines, build: str, processor: str) -> Baseline | None:
+    """That of this processor, or else the newest of another one; None: the build has none."""
+    found = known.get(build, {})
+    return found.get(processor) or max(found.values(), key=lambda baseline: baseline.taken_at, default=None)
+
+
+def encode_baselines(baselines: Baselines) -> str:
     """As it is stored: JSON for people too."""
     return msgspec.json.format(msgspec.json.encode(baselines), indent=2).decode() + "\n"
 
 
-def decode_baselines(text: str | bytes) -> dict[str, Baseline]:
-    """Build -> baseline. Raises msgspec.ValidationError, a ValueError, for what is none."""
-    found: dict[str, Baseline] = msgspec.json.decode(text, type=dict[str, Baseline])
+def decode_baselines(text: str | bytes) -> Baselines:
+    """Raises msgspec.ValidationError, a ValueError, for what is none."""
+    found: Baselines = msgspec.json.decode(text, type=Baselines)
     return found
 
 

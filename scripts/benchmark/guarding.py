@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.benchmark.campaign import Campaign, say
-from scripts.benchmark.facts import Facts
+from scripts.benchmark.facts import Facts, processor
 from scripts.benchmark.guard import (
     OTHERS_MAX,
     Baseline,
+    Baselines,
     Change,
     Verdict,
+    baseline_for,
     compare,
     costs,
     decode_baselines,
@@ -47,21 +49,32 @@ class Guarded:
 
 
 def guarded(campaign: Campaign, rows: Sequence[Row], *, path: Path) -> Guarded:
-    """Compare what was measured with the baseline of its build. Raises ConfigError for a file that is none."""
+    """Compare what was measured with the baseline of its build and of this processor, or else of another one.
+
+    Raises ConfigError for a file that is none.
+    """
     now = _measured(campaign, rows)
     if now is None:
         return Guarded("The guard has nothing to compare: no run of Everlog is valid.", problem=True)
     known = _read(path)
-    baseline = known.get(now.build)
+    baseline = baseline_for(known, now.build, now.processor)
     if baseline is None:
         there = ", ".join(known) or "none"
         return Guarded(f"The guard has no baseline of the build {now.build!r}; there are: {there}.", problem=True)
     used = [run.figures.other_cores for run in campaign.measurements if run.figures is not None]
     others = statistics.median(used)
-    changes = compare(baseline.rows, now.rows, disturbed=others > OTHERS_MAX)
+    by_parts = others > OTHERS_MAX or baseline.processor != now.processor
+    changes = compare(baseline.rows, now.rows, by_parts=by_parts)
     if not changes:
         return Guarded("The guard has nothing to compare: the baseline has none of these rows.", problem=True)
-    text = guard_report(baseline, changes, calibration_ms=now.calibration_ms, python=now.python, others=others)
+    text = guard_report(
+        baseline,
+        changes,
+        calibration_ms=now.calibration_ms,
+        python=now.python,
+        processor=now.processor,
+        others=others,
+    )
     return Guarded(text, changes)
 
 
@@ -78,12 +91,17 @@ def make_sure(campaign: Campaign, rows: Sequence[Row], *, path: Path) -> None:
 
 
 def store(campaign: Campaign, rows: Sequence[Row], facts: Facts, *, path: Path) -> str:
-    """Put what was measured into the file, in the place of what its build had. Raises ConfigError: it is not whole."""
+    """Put what was measured into the file, in the place of what its build had on this processor.
+
+    Raises ConfigError: it is not whole.
+    """
     now = _measured(campaign, rows, facts)
     if now is None or set(now.rows) != {row.name for row in rows} or any(run.invalid for run in campaign.measurements):
         raise ConfigError("a run is missing or invalid: no baseline was stored")
-    path.write_text(encode_baselines(_read(path) | {now.build: now}))
-    return f"{path} has a new baseline of the build {now.build!r}, of {now.commit}."
+    known = _read(path)
+    known.setdefault(now.build, {})[now.processor] = now
+    path.write_text(encode_baselines(known))
+    return f"{path} has a new baseline of the build {now.build!r} on {now.processor}, of {now.commit}."
 
 
 def _measured(campaign: Campaign, rows: Sequence[Row], facts: Facts | None = None) -> Baseline | None:
@@ -95,6 +113,7 @@ def _measured(campaign: Campaign, rows: Sequence[Row], facts: Facts | None = Non
         return None
     return Baseline(
         builds.pop(),
+        processor(),
         facts.everlog if facts else "",
         platform.python_version(),
         facts.machine if facts else "",
@@ -104,7 +123,7 @@ def _measured(campaign: Campaign, rows: Sequence[Row], facts: Facts | None = Non
     )
 
 
-def _read(path: Path) -> dict[str, Baseline]:
+def _read(path: Path) -> Baselines:
     try:
         return decode_baselines(path.read_bytes())
     except FileNotFoundError:

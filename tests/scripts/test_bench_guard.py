@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from scripts.benchmark import campaign as campaign_module
+from scripts.benchmark import guarding
 from scripts.benchmark.calibration import Calibrator, calibrate
 from scripts.benchmark.campaign import Campaign
+from scripts.benchmark.facts import processor
 from scripts.benchmark.guard import (
     PROGRAM_TOLERANCE,
     WHOLE,
@@ -18,6 +20,7 @@ from scripts.benchmark.guard import (
     Baseline,
     RowCost,
     Verdict,
+    baseline_for,
     compare,
     costs,
     decode_baselines,
@@ -93,9 +96,9 @@ def test_on_a_disturbed_machine_a_program_is_judged_by_its_part() -> None:
     before = {"cheap-64": RowCost({WHOLE: 4.9, "partitiond": 2.34, "ingress": 1.69, "logd": 0.87}, clients=64)}
     noise = {"cheap-64": RowCost({WHOLE: 5.7, "partitiond": 2.72, "ingress": 1.99, "logd": 0.99})}
     assert worse(compare(before, noise))
-    assert not worse(compare(before, noise, disturbed=True))
+    assert not worse(compare(before, noise, by_parts=True))
     slower = {"cheap-64": RowCost({WHOLE: 6.1, "partitiond": 2.80, "ingress": 2.29, "logd": 1.02})}
-    found = {change.what: change.verdict for change in compare(before, slower, disturbed=True)}
+    found = {change.what: change.verdict for change in compare(before, slower, by_parts=True)}
     assert found == {
         WHOLE: Verdict.UNJUDGED,
         "ingress": Verdict.WORSE,
@@ -103,11 +106,11 @@ def test_on_a_disturbed_machine_a_program_is_judged_by_its_part() -> None:
         "logd": Verdict.SAME,
     }
     cheaper = {"cheap-64": RowCost({WHOLE: 3.9, "partitiond": 2.34, "ingress": 0.69, "logd": 0.87})}
-    found = {change.what: change.verdict for change in compare(before, cheaper, disturbed=True)}
+    found = {change.what: change.verdict for change in compare(before, cheaper, by_parts=True)}
     assert found["ingress"] is Verdict.BETTER
     assert found["partitiond"] is Verdict.SAME, "its part has grown, but it costs what it did"
     alone = {"cheap-64": dataclasses.replace(slower["cheap-64"], clients=1)}
-    assert {change.verdict for change in compare(before, alone, disturbed=True)} == {Verdict.UNJUDGED}
+    assert {change.verdict for change in compare(before, alone, by_parts=True)} == {Verdict.UNJUDGED}
 
 
 def test_what_got_better_is_no_failure() -> None:
@@ -139,18 +142,19 @@ def test_syncs_are_judged_where_one_client_calls() -> None:
         assert [change.verdict for change in compare(before, after) if change.what == "syncs"] == verdicts
 
 
-def _baseline(rows: dict[str, RowCost]) -> Baseline:
-    return Baseline("pure", "Everlog 0.1.0 (abc)", "3.11.7", "a machine", "2026-01-01 10:00", 50.0, rows)
+def _baseline(rows: dict[str, RowCost], *, processor: str = "Fast One", taken_at: str = "2026-01-01 10:00") -> Baseline:
+    return Baseline("pure", processor, "Everlog 0.1.0 (abc)", "3.11.7", "a machine", taken_at, 50.0, rows)
 
 
 def test_report_names_what_got_worse_and_warns() -> None:
     changes = compare(_costs(_run()), _costs(_run(ingress_us=75.0)))
-    text = guard_report(_baseline({}), changes, calibration_ms=55.0, python="3.12.1", others=0.5)
+    text = guard_report(_baseline({}), changes, calibration_ms=55.0, python="3.12.1", processor="Slow", others=0.5)
     lines = [line.split() for line in text.splitlines()]
     assert ["ingress", "1.200", "1.500", "×", "1.25", "WORSE"] in lines
     assert not [line for line in lines if line[:1] == ["logd"]], "what did not change is not told"
     assert "WARNING: Python is 3.12.1 here" in text
     assert "WARNING: others used 0.50 cores" in text
+    assert "WARNING: there is no baseline of this processor, Slow." in text
     assert text.endswith("1 figures got worse.")
 
 
@@ -166,7 +170,36 @@ def test_guard_fails_against_a_stored_baseline(tmp_path: Path) -> None:
     compiled = [dataclasses.replace(run, build="compiled") for run in good.measurements]
     assert guarded(campaign_of(compiled), _ROWS, path=path).problem, "of another build"
     store(campaign_of(compiled), _ROWS, facts(), path=path)
-    assert sorted(decode_baselines(path.read_bytes())) == ["compiled", "pure"]
+    found = decode_baselines(path.read_bytes())
+    assert {build: list(of) for build, of in found.items()} == {"pure": [processor()], "compiled": [processor()]}
+
+
+def test_another_kind_of_processor_has_a_baseline_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There all programs were dearer by a quarter, in terms of the calibration, of a build that was as good."""
+    path = tmp_path / "baseline.json"
+    store(campaign_of([_run("cheap-1"), _run("cheap-64")]), _ROWS, facts(), path=path)
+    monkeypatch.setattr(guarding, "processor", lambda: "Another")
+
+    def dearer(**figures: float) -> Campaign:
+        return campaign_of([_run(row, calibration_s=0.04, **figures) for row in ("cheap-1", "cheap-64")])
+
+    found = guarded(dearer(), _ROWS, path=path)
+    assert not found.failed
+    assert "no baseline of this processor, Another" in found.text
+    assert guarded(dearer(ingress_us=75.0), _ROWS, path=path).failed, "what is dearer than the rest is told there too"
+    store(dearer(), _ROWS, facts(), path=path)
+    assert len(decode_baselines(path.read_bytes())["pure"]) == 2
+    assert "WARNING" not in guarded(dearer(), _ROWS, path=path).text
+    monkeypatch.undo()
+    assert guarded(dearer(), _ROWS, path=path).failed, "each is judged by its own"
+
+
+def test_where_a_processor_has_no_baseline_the_newest_serves() -> None:
+    old, new = _baseline({}), _baseline({}, processor="Slow", taken_at="2026-02-01 10:00")
+    known = {"pure": {"Fast One": old, "Slow": new}, "compiled": {}}
+    assert baseline_for(known, "pure", "Fast One") is old
+    assert baseline_for(known, "pure", "Another") is new
+    assert baseline_for(known, "compiled", "Slow") is baseline_for(known, "unknown", "Slow") is None
 
 
 @pytest.mark.parametrize(
@@ -213,15 +246,16 @@ def test_half_a_baseline_is_not_stored(tmp_path: Path) -> None:
 
 
 def test_stored_baselines_are_whole() -> None:
-    for build, baseline in decode_baselines(BASELINE.read_bytes()).items():
-        assert baseline.build == build
-        assert set(baseline.rows) >= set(QUICK_ROWS)
-        for cost in baseline.rows.values():
-            assert cost.cpu[WHOLE] == pytest.approx(sum(cost.cpu.values()) / 2, rel=0.1)
+    for build, processors in decode_baselines(BASELINE.read_bytes()).items():
+        for name, baseline in processors.items():
+            assert (baseline.build, baseline.processor) == (build, name)
+            assert set(baseline.rows) >= set(QUICK_ROWS)
+            for cost in baseline.rows.values():
+                assert cost.cpu[WHOLE] == pytest.approx(sum(cost.cpu.values()) / 2, rel=0.1)
 
 
 def test_baselines_are_read_back() -> None:
-    baselines = {"pure": _baseline(_costs(_run()))}
+    baselines = {"pure": {"Fast One": _baseline(_costs(_run()))}}
     assert decode_baselines(encode_baselines(baselines)) == baselines
 
 
