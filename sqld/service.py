@@ -7,7 +7,7 @@ import logging
 
 from shared.config import Settings
 from sqld.catalog_feed import CatalogFeed
-from sqld.pgwire.server import PgServer
+from sqld.pgwire.port import PgPort
 from sqld.query_api import QueryApi
 from sqld.workers.pool import WorkerPool
 
@@ -24,17 +24,19 @@ async def serve(settings: Settings, stopping: asyncio.Event) -> None:
     pool = WorkerPool(settings)
     feed = CatalogFeed(settings, pool.set_catalog)
     api = QueryApi(settings, pool)
-    server = PgServer(settings, pool)
+    port = PgPort(settings, pool)
     try:
         # First, since this is what an operator can get wrong: nothing else has been started then.
-        await server.start()
+        await port.start()
         feed.start()
         await api.start()
+        # Behind what a start waits for.
+        port.prepare()
         await stopping.wait()
         pool.hurry()
-        await asyncio.gather(server.drain(_DRAIN_S), api.drain(_DRAIN_S))
+        await asyncio.gather(port.drain(_DRAIN_S), api.drain(_DRAIN_S))
     finally:
-        await server.close()
+        await port.close()
         await api.close()
         await feed.close()
         await pool.close()

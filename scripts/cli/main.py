@@ -89,7 +89,7 @@ def _start_quickly(words: Sequence[str], programs: Sequence[Program]) -> NoRetur
     # Nothing of what imports make is garbage, and to look for some takes a tenth of their time.
     gc.disable()
     if not {"-h", "--help"} & {*words}:
-        begin()
+        begin([program.module for program in programs if program.early and program.module])
     try:
         status = _run(words, programs)
     finally:

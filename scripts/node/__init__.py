@@ -8,6 +8,8 @@ Modules, in the order of a start:
     launch      start, wait until ready, stop
     forked      a fork of this process, for whoever started it
     ahead       that fork made before it is known for which node, so that it imports meanwhile
+    early       and the program that has the most to import forked by that one
+    child       what a child does before it is a program: it ends with its parent, imports as programs do
     supervisor  what is forked: supervisord with quick restarts, no giving up, and restart counts
     warm        programs in a fork of supervisord, which has imported their modules
     control     calls to the running supervisord

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scripts.node.forked import Ahead, Forked, fork, fork_ahead
+from scripts.node.forked import Ahead, Forked, Main, fork, fork_ahead, run_as_fork
+
+if TYPE_CHECKING:
+    from scripts.node.early import Early
 
 __all__ = ["begin", "fork_supervisord", "give_up"]
-
-#: The lock's descriptor in supervisord and the programs: over supervisord's `minfds`, up to which it closes all.
-_LOCK_DESCRIPTOR_MIN = 100
 
 _begun: list[Ahead] = []
 
 
-def begin() -> None:
-    """Whoever calls is about to start a node. It begins no thread before that."""
+def begin(early: Iterable[str]) -> None:
+    """Whoever calls is about to start a node. It begins no thread before that. `early`: modules, see early.py."""
     if not _begun:
-        _begun.append(fork_ahead(_prepare))
+        _begun.append(fork_ahead(lambda: _prepare(early)))
 
 
 def give_up() -> None:
@@ -37,23 +37,36 @@ def give_up() -> None:
 def fork_supervisord(conf: Path, lock: int, *, alone: list[str], log: Path, parent: int | None) -> Forked:
     """supervisord, in the fork that waits for it or in a new one. `alone`, `parent`: see supervisor.py; `lock`: a
     descriptor of the node's lock."""
-    what = [str(conf), alone, parent]
-    forked = _begun.pop().become(what, log=log, keep=lock, own_session=parent is None) if _begun else None
+    what = {"conf": str(conf), "alone": alone, "parent": parent, "log": str(log), "own_session": parent is None}
+    forked = _begun.pop().become(what, [lock]) if _begun else None
     if forked is None:
-        forked = fork(lambda: _prepare()(what, lock), log=log, keep=lock, own_session=parent is None)
+        from scripts.node.early import Early
+
+        forked = fork(lambda: _run(Early(()), what, lock), log=log, keep=[lock], own_session=parent is None)
     return forked
 
 
-def _prepare() -> Callable[[Any, int], None]:
-    # Late: what starts the node has no need of it.
+def _prepare(modules: Iterable[str]) -> Main:
+    # Late: what starts the node has no need of it. In this order: see early.py.
     import shared.daemon  # noqa: F401  What all programs share.
-    from scripts.node import supervisor
+    from scripts.node.early import Early
+
+    early = Early(modules)
+    from scripts.node import supervisor  # noqa: F401
+
+    def main(what: Any, descriptors: list[int]) -> None:
+        [lock] = descriptors
+        keep = [lock, *early.descriptors]
+        run_as_fork(lambda: _run(early, what, lock), log=Path(what["log"]), keep=keep, own_session=what["own_session"])
+
+    return main
+
+
+def _run(early: Early, what: Any, lock: int) -> None:
+    from scripts.node.early import LOCK_DESCRIPTOR_MIN
     from scripts.node.layout import NodeLock
+    from scripts.node.supervisor import main
 
-    def run(what: Any, lock: int) -> None:
-        conf, alone, parent = what
-        descriptor = fcntl.fcntl(lock, fcntl.F_DUPFD, _LOCK_DESCRIPTOR_MIN)
-        os.close(lock)
-        supervisor.main(Path(conf), NodeLock(descriptor), alone=alone, parent=parent)
-
-    return run
+    descriptor = fcntl.fcntl(lock, fcntl.F_DUPFD, LOCK_DESCRIPTOR_MIN)
+    os.close(lock)
+    main(Path(what["conf"]), NodeLock(descriptor), early, alone=what["alone"], parent=what["parent"])

@@ -14,16 +14,20 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from shared.signals import ENDING, signals_wait
 
-__all__ = ["Ahead", "Forked", "fork", "fork_ahead"]
+__all__ = ["Ahead", "Forked", "Main", "fork", "fork_ahead", "run_as_fork"]
 
-#: What a fork that was made ahead is told, as JSON: paths and names.
+#: What a fork that was made ahead is told, as JSON: paths and names. And the descriptors that come with it.
 _ORDER_BYTES_MAX = 64 * 1024
+_DESCRIPTORS_MAX = 8
+
+#: What a fork that was made ahead is to be: it is given what it was told, and its copies of the descriptors.
+Main = Callable[[Any, list[int]], None]
 
 
 class Forked:
@@ -55,8 +59,8 @@ class Forked:
             self._status = os.waitstatus_to_exitcode(ended[1])
 
 
-def fork(main: Callable[[], None], *, log: Path, keep: int, own_session: bool) -> Forked:
-    """Run `main` in a fork with nothing open but the descriptor `keep` and, for what it says, `log`.
+def fork(main: Callable[[], None], *, log: Path, keep: Collection[int], own_session: bool) -> Forked:
+    """Run `main` in a fork with nothing open but the descriptors `keep` and, for what it says, `log`.
 
     It is a group of its own, so that Ctrl-C is not for it; with `own_session` it outlives the terminal.
     """
@@ -66,7 +70,7 @@ def fork(main: Callable[[], None], *, log: Path, keep: int, own_session: bool) -
     with signals_wait():
         pid = os.fork()
         if pid == 0:
-            _run(main, log, keep, own_session=own_session)
+            run_as_fork(main, log=log, keep=keep, own_session=own_session)
     return Forked(pid)
 
 
@@ -77,19 +81,27 @@ class Ahead:
         self._pid = pid
         self._orders = orders
 
-    def become(self, what: Any, *, log: Path, keep: int, own_session: bool) -> Forked | None:
-        """What `fork` makes of a main function that is given `what`, a JSON value, and the descriptor it keeps.
+    def become(self, what: Any, descriptors: Sequence[int]) -> Forked | None:
+        """Call its main function with `what`, a JSON value, and copies of these descriptors.
 
-        None: it has ended, as something could not be imported. A fork will say what.
+        None: it has ended, as something could not be imported. A new fork will say what.
         """
-        order = json.dumps({"what": what, "log": str(log), "own_session": own_session}).encode()
+        order = json.dumps(what).encode()
         assert len(order) <= _ORDER_BYTES_MAX
+        assert 0 < len(descriptors) <= _DESCRIPTORS_MAX
         forked = Forked(self._pid)
         with self._orders, contextlib.suppress(OSError):
-            socket.send_fds(self._orders, [order], [keep])
+            socket.send_fds(self._orders, [order], list(descriptors))
             return forked
-        forked.wait()
+        # Its starter may wait for all its children, whoever they are.
+        with contextlib.suppress(ChildProcessError):
+            forked.wait()
         return None
+
+    @property
+    def descriptor(self) -> int:
+        """What its starter has open for it."""
+        return self._orders.fileno()
 
     def end(self) -> None:
         """It is not needed. It has nothing to lose."""
@@ -98,7 +110,7 @@ class Ahead:
             Forked(self._pid).wait()
 
 
-def fork_ahead(prepare: Callable[[], Callable[[Any, int], None]]) -> Ahead:
+def fork_ahead(prepare: Callable[[], Main]) -> Ahead:
     """Fork now, and say later what the fork is to be: `prepare` imports, and gives its main function."""
     assert threading.active_count() == 1, "a lock that another thread holds would never be free in the fork"
     sys.stdout.flush()
@@ -107,13 +119,12 @@ def fork_ahead(prepare: Callable[[], Callable[[Any, int], None]]) -> Ahead:
     with signals_wait():
         pid = os.fork()
         if pid == 0:
-            ours.close()
             _wait_for_order(prepare, its)
     its.close()
     return Ahead(pid, ours)
 
 
-def _wait_for_order(prepare: Callable[[], Callable[[Any, int], None]], orders: socket.socket) -> NoReturn:
+def _wait_for_order(prepare: Callable[[], Main], orders: socket.socket) -> NoReturn:
     """In the fork."""
     try:
         # Still of the starter's group: Ctrl-C is for that one, at whose end this ends. Nothing is said meanwhile: who
@@ -124,21 +135,22 @@ def _wait_for_order(prepare: Callable[[], Callable[[Any, int], None]], orders: s
         nothing = os.open(os.devnull, os.O_RDWR)
         for target in range(3):
             os.dup2(nothing, target)
+        _close_all_but([orders.fileno()])
         # Nothing of what imports make is garbage.
         gc.disable()
         main = prepare()
         gc.enable()
-        text, descriptors, _, _ = socket.recv_fds(orders, _ORDER_BYTES_MAX, 1)
+        order, descriptors, _, _ = socket.recv_fds(orders, _ORDER_BYTES_MAX, _DESCRIPTORS_MAX)
         if not descriptors:
             os._exit(0)
-        order = json.loads(text)
-    except BaseException:
+        orders.close()
+        main(json.loads(order), descriptors)
+    finally:
         os._exit(1)
-    keep = descriptors[0]
-    _run(lambda: main(order["what"], keep), Path(order["log"]), keep, own_session=order["own_session"])
 
 
-def _run(main: Callable[[], None], log: Path, keep: int, *, own_session: bool) -> NoReturn:
+def run_as_fork(main: Callable[[], None], *, log: Path, keep: Collection[int], own_session: bool) -> NoReturn:
+    """In the fork: all that `fork` does there. Ends this process."""
     status = 1
     try:
         if own_session:
@@ -164,13 +176,18 @@ def _run(main: Callable[[], None], log: Path, keep: int, *, own_session: bool) -
         os._exit(status)
 
 
-def _open_only(log: Path, keep: int) -> None:
+def _open_only(log: Path, keep: Collection[int]) -> None:
     nothing = os.open(os.devnull, os.O_RDONLY)
     said = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for source, target in ((nothing, 0), (said, 1), (said, 2)):
         os.dup2(source, target)
+    _close_all_but(keep)
+
+
+def _close_all_but(keep: Collection[int]) -> None:
+    """And but for the first three."""
     for descriptor in map(int, os.listdir("/proc/self/fd")):
-        if descriptor > 2 and descriptor != keep:
+        if descriptor > 2 and descriptor not in keep:
             # One of them is that of the listing, which is closed by now.
             with contextlib.suppress(OSError):
                 os.close(descriptor)

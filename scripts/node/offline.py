@@ -6,16 +6,17 @@ Whoever calls this holds the lock of the data directory (`layout.hold_stopped`).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
+from scripts.node.child import end_with_parent
 from scripts.node.conf import checkout_path
 from shared.config import Settings, write_settings
 from shared.errors import ConfigError, CorruptionError
@@ -25,8 +26,6 @@ from shared.snapshots.checkpoints import checkpoints_folder
 __all__ = ["flush_and_keep", "restore_log", "running_logd"]
 
 _STOP_S = 10.0
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)
 
 
 def flush_and_keep(data_path: Path) -> dict[int, int]:
@@ -55,7 +54,8 @@ def running_logd(settings: Settings) -> Iterator[None]:
     settings.socket("logd").unlink(missing_ok=True)
     words = [*_python(), "logd", "--data-dir", settings.data_dir]
     # Killed with us: an orphan would hold the log against the next `everlog up`.
-    with subprocess.Popen(words, env=_environ(), stderr=subprocess.DEVNULL, preexec_fn=_die_with_parent) as process:
+    die_with_us = partial(end_with_parent, os.getpid(), signal.SIGKILL)
+    with subprocess.Popen(words, env=_environ(), stderr=subprocess.DEVNULL, preexec_fn=die_with_us) as process:
         try:
             yield
         finally:
@@ -63,10 +63,6 @@ def running_logd(settings: Settings) -> Iterator[None]:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_S)
             process.kill()
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _run(words: Sequence[str]) -> bytes:

@@ -28,6 +28,8 @@ class Program:
     module: str = ""
     #: It imports that itself: its libraries take long, and are used by no other.
     alone: bool = False
+    #: And is forked before supervisord's own modules are imported: it is what a start would wait for.
+    early: bool = False
 
     def command(self, data_dir: Path) -> list[str]:
         """Its command line. `-P`: the working directory is no place to import from."""
@@ -47,7 +49,7 @@ class Program:
 #: being away. metad is the first since it has the most to import, and does so while supervisord imports for the others.
 #: Then come the partitions, whose stores take longer to open than the log.
 PROGRAMS: tuple[Program, ...] = (
-    Program("metad", ("-m", "metad"), module="metad", alone=True, socket="metad"),
+    Program("metad", ("-m", "metad"), module="metad", alone=True, early=True, socket="metad"),
     Program("partitiond", ("-m", "partitiond"), module="partitiond", socket="partitiond-{worker}"),
     Program("logd", ("-m", "logd"), module="logd", socket="logd"),
     Program("ingress", ("-m", "partitiond.ingress"), module="partitiond.ingress", socket="ingress"),

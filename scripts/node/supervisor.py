@@ -7,21 +7,21 @@ What differs from the stock supervisord 4.3.0:
     - a killed supervisord takes its programs along (PR_SET_PDEATHSIG), as a killed `everlog up` takes supervisord;
     - a second SIGTERM kills what still drains;
     - a log that cannot be written, on a full disk say, loses lines and nothing else (`_keep_logging`);
-    - a program whose modules are imported already runs in the fork itself (`_Options`, warm.py);
+    - a program whose modules are imported already runs in the fork itself (`_Options`, warm.py), which may have been
+      made before (early.py);
     - it counts restarts, and tells them by RPC (`_Rpc`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import shlex
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,17 @@ from supervisor.options import ServerOptions
 from supervisor.states import STOPPED_STATES, ProcessStates, getProcessStateDescription
 from supervisor.supervisord import Supervisor
 
-from scripts.node.conf import checkout_path
+from scripts.node.child import begin_program, end_with_parent, import_as_a_program
+from scripts.node.early import Early
 from scripts.node.layout import NodeLock
 from scripts.node.warm import Warm, module_of
 from shared.descriptors import allow_many
-from shared.signals import ENDING, signals_wait
+from shared.signals import signals_wait
 
-__all__ = ["begin_program", "main", "make_rpc_interface"]
+__all__ = ["main", "make_rpc_interface"]
 
 _RETRY_FIRST_S = 0.1
 _RETRY_MAX_S = 5.0
-_PR_SET_PDEATHSIG = 1
 
 
 class _Wakeup:
@@ -80,6 +80,8 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
     wakeup: _Wakeup
     #: Our pid, to the forks too.
     supervisord: int
+    early: Early
+    lock: NodeLock
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
@@ -92,8 +94,32 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
         module = module_of(shlex.split(self.config.command))
         if module is not None:
             self.config.options.warm.prepare(module)
-        with signals_wait():
-            return super().spawn()
+        options = self.config.options
+        options.forks = self._fork
+        try:
+            with signals_wait():
+                return super().spawn()
+        finally:
+            options.forks = os.fork
+
+    def _fork(self) -> int:
+        """As `os.fork`, where the child may be there already, and not come back here."""
+        arguments = shlex.split(self.config.command)
+        module = module_of(arguments)
+        if module is None:
+            return os.fork()
+        standard = [self.pipes[name] for name in ("child_stdin", "child_stdout", "child_stdout")]
+        pid = self.early.become(module, arguments, self._environment(), standard, self.lock.descriptor)
+        return os.fork() if pid is None else pid
+
+    def _environment(self) -> dict[str, str]:
+        """What supervisord adds to its own for a child that it forks."""
+        return {
+            "SUPERVISOR_ENABLED": "1",
+            "SUPERVISOR_SERVER_URL": self.config.serverurl or self.config.options.serverurl or "",
+            "SUPERVISOR_PROCESS_NAME": self.config.name,
+            "SUPERVISOR_GROUP_NAME": self.group.config.name,
+        }
 
     def change_state(self, new_state: int, expected: bool = True) -> Any:
         changed = super().change_state(new_state, expected)
@@ -137,6 +163,11 @@ class _Options(ServerOptions):  # type: ignore[misc]
     def __init__(self, warm: Warm) -> None:
         super().__init__()
         self.warm = warm
+        #: By what a program's process is made.
+        self.forks: Callable[[], int] = os.fork
+
+    def fork(self) -> int:
+        return self.forks()
 
     def execve(self, filename: str, argv: list[str], env: dict[str, str]) -> None:
         module = module_of(argv)
@@ -226,37 +257,19 @@ def _keep_logging() -> None:
     RotatingFileHandler.emit = emit_if_possible
 
 
-def begin_program(supervisord: int) -> None:
-    """In the fork, before it is a program: it ends with supervisord, and when it is told to.
-
-    Signals wait since before the fork, see `signals_wait`: supervisord's handlers are still here, and would take them.
-    """
-    for number in ENDING:
-        signal.signal(number, signal.SIG_DFL)
-    _end_with_parent(supervisord)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-
-
-def _end_with_parent(parent: int) -> None:
-    """The kernel sends SIGTERM to this process when its parent dies. Exits if it has died before."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        sys.exit("the process that started this one is gone")
-
-
-def main(conf: Path, lock: NodeLock, *, alone: Iterable[str], parent: int | None) -> None:
+def main(conf: Path, lock: NodeLock, early: Early, *, alone: Iterable[str], parent: int | None) -> None:
     """Run until told to end, in a fork of who starts the node. The lock stays open, here and in the programs.
 
-    `alone`: see warm.py. `parent`: pid of the process to end with.
+    `early`: programs that are forked already. `alone`: see warm.py. `parent`: pid of the process to end with.
     """
     title = [sys.executable, "-P", "-m", "scripts.node.supervisor", "--conf", str(conf)]
     setproctitle.setproctitle(shlex.join(title))
     # After the title: who is named is who it says.
     lock.name_holder(os.getpid())
     if parent is not None:
-        _end_with_parent(parent)
+        end_with_parent(parent, signal.SIGTERM)
     os.set_inheritable(lock.descriptor, True)
-    _set_path()
+    import_as_a_program()
     # RocksDB and the sockets of many clients need more than the usual 1024.
     allow_many()
     _keep_logging()
@@ -265,20 +278,10 @@ def main(conf: Path, lock: NodeLock, *, alone: Iterable[str], parent: int | None
     options.realize(["-c", str(conf), "-n"])
     options.first = True
     options.test = False
-    _Program.supervisord = os.getpid()
+    _Program.supervisord, _Program.early, _Program.lock = os.getpid(), early, lock
     _Program.wakeup = _Wakeup()
     _Program.wakeup.wake()
     with contextlib.suppress(asyncore_25.ExitNow):
         _NodeSupervisor(options).main()
     options.close_httpservers()
     options.close_logger()
-
-
-def _set_path() -> None:
-    """Programs import what a `python -P` would: from nowhere near a script or the working directory."""
-    if not sys.flags.safe_path:
-        del sys.path[0]
-    path = checkout_path()
-    if path is not None:
-        os.environ["PYTHONPATH"] = path
-        sys.path[:0] = path.split(os.pathsep)[:1]

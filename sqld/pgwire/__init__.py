@@ -1,7 +1,8 @@
 """The PostgreSQL wire protocol, version 3.
 
 Modules:
-    server          listens, counts connections, finds the session that a cancel request means
+    port            listens
+    server          counts connections, finds the session that a cancel request means
     connection      one client's socket: messages in, bytes out, with back-pressure
     frames          a client's bytes -> messages, with limits (pure)
     tls             TLS of a connection, over memory

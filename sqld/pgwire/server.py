@@ -1,27 +1,22 @@
-"""Listens for PostgreSQL clients, counts them, finds the session that a cancel request means.
-
-Owns: the port `sql_port`, the sessions' tasks.
-"""
+"""Counts PostgreSQL clients, finds the session that a cancel request means. Owns: the sessions' tasks."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import ipaddress
 import logging
 
 from pygwire import messages as m
 
 from shared.config import Settings
 from shared.descriptors import clients_max
-from shared.errors import ConfigError, RemoteProtocolError
+from shared.errors import RemoteProtocolError
 from sqld.engine.failures import QueryFailure
 from sqld.pgwire.connection import ClientConnection, ConnectionLostError, Intake
 from sqld.pgwire.errors import error_fields
 from sqld.pgwire.login import login
 from sqld.pgwire.session import CancelKey, Session
-from sqld.pgwire.tls import ServerTls, server_tls
-from sqld.pgwire.users import Users, read_users
+from sqld.pgwire.tls import ServerTls
+from sqld.pgwire.users import Users
 from sqld.workers.pool import WorkerPool
 
 __all__ = ["PgServer"]
@@ -35,14 +30,13 @@ _STARTUP_S = 30.0
 
 
 class PgServer:
-    """The PostgreSQL port. Database and user are `everlog` by custom; without `sql_users_file` any name is taken."""
+    """Those who came by one port."""
 
-    def __init__(self, settings: Settings, pool: WorkerPool) -> None:
+    def __init__(self, settings: Settings, pool: WorkerPool, tls: ServerTls | None, users: Users | None) -> None:
         self._settings = settings
         self._pool = pool
-        self._server: asyncio.Server | None = None
-        self._tls: ServerTls | None = None
-        self._users: Users | None = None
+        self._tls = tls
+        self._users = users
         self._intake = Intake()
         self._tasks: dict[ClientConnection, asyncio.Task[None]] = {}
         self._strangers: dict[ClientConnection, None] = {}
@@ -51,28 +45,13 @@ class PgServer:
         self._draining = False
         self._connections_limit = min(_CONNECTIONS_LIMIT, clients_max(others=32) // 2)
 
-    async def start(self) -> None:
-        """Listen. Raises ConfigError when the port cannot be had, or the certificate or the users not be read."""
-        self._tls = server_tls(self._settings)
-        self._users = read_users(self._settings.sql_users_file)
-        host, port = self._settings.bind, self._settings.sql_port
-        try:
-            self._server = await asyncio.get_running_loop().create_server(self._connection, host, port, backlog=512)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                why, remedy = "is in use by another program", "stop that, or choose another with --sql-port"
-            else:
-                why, remedy = f"cannot be listened on ({error.strerror})", "check the settings sql_port and bind"
-            raise ConfigError(f"sql_port {port} on {host} {why}: {remedy}") from error
-        _log.info("PostgreSQL clients are served on %s:%d", host, port)
-        if self._users is None and not _is_loopback(host):
-            _log.warning("whoever reaches %s:%d may read all that SQL shows: set sql_users_file", host, port)
+    def connection(self) -> ClientConnection:
+        """The protocol of a client that has come."""
+        return ClientConnection(self._on_made, self._on_lost, tls=self._tls, intake=self._intake)
 
     async def drain(self, timeout_s: float) -> None:
-        """Take no more clients; let what runs come to its end, up to a limit."""
+        """Let nobody log in any more, and what runs come to its end, up to a limit."""
         self._draining = True
-        if self._server is not None:
-            self._server.close()
         for connection, session in list(self._sessions.items()):
             session.end_soon()
             if not session.busy:
@@ -82,15 +61,10 @@ class PgServer:
 
     async def close(self) -> None:
         """End all sessions."""
-        if self._server is not None:
-            self._server.close()
         for connection, task in list(self._tasks.items()):
             self._dismiss(connection)
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-
-    def _connection(self) -> ClientConnection:
-        return ClientConnection(self._on_made, self._on_lost, tls=self._tls, intake=self._intake)
 
     def _on_made(self, connection: ClientConnection) -> None:
         if len(self._strangers) >= self._connections_limit:
@@ -166,13 +140,6 @@ class PgServer:
 
     def _refuse(self, connection: ClientConnection, failure: QueryFailure) -> None:
         connection.send(m.ErrorResponse(fields=error_fields(failure, fatal=True)))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _too_many() -> QueryFailure:

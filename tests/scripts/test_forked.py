@@ -20,7 +20,7 @@ _FORKS = """
 import json, os, signal, sys
 from pathlib import Path
 
-from scripts.node.forked import fork, fork_ahead
+from scripts.node.forked import fork, fork_ahead, run_as_fork
 
 how, log, ahead = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 heard = []
@@ -52,9 +52,13 @@ def main(what, kept):
         sys.exit(78)
 
 try:
-    what, rest = ["of", {"many": 1}], dict(log=log, keep=kept, own_session=how != "fails")
+    what, rest = ["of", {"many": 1}], dict(log=log, keep=[kept], own_session=how != "fails")
     if ahead:
-        child = fork_ahead(lambda: main).become(what, **rest)
+        def begun(what, descriptors):
+            [kept] = descriptors
+            run_as_fork(lambda: main(what, kept), **rest | dict(keep=[kept]))
+
+        child = fork_ahead(lambda: begun).become(what, [kept])
     else:
         child = fork(lambda: main(what, kept), **rest)
 finally:
@@ -65,22 +69,28 @@ print(status, child.poll(), len(heard))
 """
 
 
-#: Forks ahead what cannot be prepared, and one that is not needed.
+#: Forks ahead what cannot be prepared, and one that is not needed. Each has the pipe open as long as it lives.
 _AHEAD = """
-import os, select, sys, time
-from pathlib import Path
+import os, sys
 
 from scripts.node.forked import fork_ahead
 
-kept, its_end = os.pipe()
-ahead = fork_ahead(lambda: 1 // int(sys.argv[1]))
-os.close(its_end)
-if sys.argv[1] == "0":
-    select.select([kept], [], [])
-    print(ahead.become("it", log=Path(os.devnull), keep=kept, own_session=False))
-elif sys.argv[1] == "2":
+divisor, pipe = sys.argv[1:]
+
+def prepare():
+    os.open(pipe, os.O_WRONLY)
+    1 // int(divisor)
+
+ahead = fork_ahead(prepare)
+if divisor == "0":
+    os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+    print(ahead.become("it", [1]))
+elif divisor == "2":
     ahead.end()
-    print(select.select([kept], [], [], 0)[0] == [kept])
+    try:
+        os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        print("nobody is left")
 """
 
 
@@ -127,15 +137,16 @@ def test_its_end_is_told_as_the_interpreter_would(tmp_path: Path, how: str, stat
 
 @pytest.mark.parametrize(
     ("divisor", "told"),
-    [("0", "None\n"), ("1", ""), ("2", "True\n")],
+    [("0", "None\n"), ("1", ""), ("2", "nobody is left\n")],
     ids=["cannot be prepared", "starter ends", "is ended"],
 )
-def test_a_fork_ahead_ends_with_what_made_it_or_before(divisor: str, told: str) -> None:
-    kept, its_end = os.pipe()
+def test_a_fork_ahead_ends_with_what_made_it_or_before(tmp_path: Path, divisor: str, told: str) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    kept, its_end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), os.open(pipe, os.O_WRONLY)
     done = subprocess.run(
-        [sys.executable, "-c", _AHEAD, divisor],
+        [sys.executable, "-c", _AHEAD, divisor, str(pipe)],
         env=_ENVIRONMENT,
-        pass_fds=[its_end],
         capture_output=True,
         text=True,
         timeout=20,

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.processes
 #: A supervisord with a handler, that forks a program which does not get on before the one is gone, or has told it.
 _FORKS = """
 import os, signal, sys, time
-from scripts.node.supervisor import begin_program
+from scripts.node.child import begin_program
 from shared.signals import signals_wait
 
 how = sys.argv[1]
