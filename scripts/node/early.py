@@ -50,6 +50,8 @@ def _fork(module: str, parent: int) -> Ahead:
     def prepare() -> Main:
         # Until it is a program it has nothing to lose, and nobody who would end it.
         end_with_parent(parent, signal.SIGKILL)
+        # At once: supervisord signals the group of a program, from its first moment on.
+        os.setsid()
         # First: it finds the place of the title by an environment that nobody has touched.
         warm = Warm()
         import_as_a_program()
@@ -61,7 +63,6 @@ def _fork(module: str, parent: int) -> Ahead:
         def main(what: tuple[list[str], dict[str, str]], descriptors: list[int]) -> None:
             arguments, added = what
             *standard, lock = descriptors
-            os.setsid()
             for target, source in enumerate(standard):
                 os.dup2(source, target)
             fcntl.fcntl(lock, fcntl.F_DUPFD, LOCK_DESCRIPTOR_MIN)

@@ -26,6 +26,7 @@ from pathlib import Path
 
 if __name__ != "__main__":
     os.open(os.environ["ALIVE"], os.O_WRONLY)
+    os.environ["GROUP"] = str(os.getpgid(0) - os.getpid())
 else:
     ends_with = ctypes.c_int()
     ctypes.CDLL(None).prctl(2, ctypes.byref(ends_with))
@@ -39,6 +40,7 @@ else:
         "blocked": len(signal.pthread_sigmask(signal.SIG_BLOCK, ())),
         "ends with its parent by": ends_with.value,
         "session": os.getsid(0) == os.getpid(),
+        "group while it imports": os.environ["GROUP"],
         "group": os.getpgid(0) == os.getpid(),
         "most descriptors": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
         "title": Path("/proc/self/cmdline").read_bytes().rstrip(b"\\0").decode(),
@@ -121,6 +123,7 @@ def test_it_is_as_any_other_program_of_its_supervisord(tmp_path: Path) -> None:
         "blocked": 0,
         "ends with its parent by": signal.SIGTERM,
         "session": True,
+        "group while it imports": "0",
         "group": True,
         "title": f"{sys.executable} -P -m sample_of_early --data-dir 'a b' ends",
     }
