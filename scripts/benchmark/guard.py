@@ -5,8 +5,8 @@ The CPU time of a call, of the whole runtime and of each program, is told in tho
 it is the disk that decides how many calls share one.
 
 A baseline file has one baseline for each build (pure Python, compiled) and processor: how dear a call is beside a
-calibration differs between two kinds of them by a quarter. Against another kind's a program is judged by its part of
-the whole, as on a machine that others use.
+calibration differs between two kinds of them by up to a half, and by how much, from program to program. Against another
+kind's CPU time is told and not judged.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
     "Baseline",
     "Baselines",
     "Change",
+    "Judging",
     "RowCost",
     "Verdict",
     "as_json",
@@ -63,6 +64,17 @@ class Verdict(Enum):
     BETTER = "better"
     SAME = "as before"
     UNJUDGED = "not judged"
+
+
+class Judging(Enum):
+    """What can be judged."""
+
+    #: The whole runtime, and each program.
+    ALL = "all"
+    #: Others used the machine: that makes all programs dearer alike. A program is judged by its part of the whole.
+    PARTS = "parts"
+    #: The baseline is of another kind of processor.
+    SYNCS = "syncs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +167,15 @@ def _unit(run: Measurement) -> float:
     return run.calibration_s * max(1, run.figures.requests) / 1000
 
 
-def compare(baseline: Mapping[str, RowCost], now: Mapping[str, RowCost], *, by_parts: bool = False) -> list[Change]:
-    """Every figure that both have, row by row. A program that only one of them has cost nothing in the other.
-
-    `by_parts`: others used the machine, or it is of another kind. That makes all programs dearer alike, so that the
-    whole is told and not judged, and a program by its part of the whole.
-    """
+def compare(
+    baseline: Mapping[str, RowCost], now: Mapping[str, RowCost], judging: Judging = Judging.ALL
+) -> list[Change]:
+    """Every figure that both have, row by row. A program that only one of them has cost nothing in the other."""
     changes: list[Change] = []
     for row in (row for row in now if row in baseline):
         before, after = baseline[row], now[row]
         for name in dict.fromkeys((*after.cpu, *before.cpu)):
-            verdict = _verdict(before, after, name, by_parts=by_parts)
+            verdict = _verdict(before, after, name, judging)
             changes.append(Change(row, name, before.cpu.get(name, 0.0), after.cpu.get(name, 0.0), verdict))
         if before.syncs is not None and after.syncs is not None and after.clients == 1:
             verdict = _judge(before.syncs, after.syncs, SYNCS_TOLERANCE, 0.0)
@@ -173,13 +183,13 @@ def compare(baseline: Mapping[str, RowCost], now: Mapping[str, RowCost], *, by_p
     return changes
 
 
-def _verdict(baseline: RowCost, now: RowCost, name: str, *, by_parts: bool) -> Verdict:
+def _verdict(baseline: RowCost, now: RowCost, name: str, judging: Judging) -> Verdict:
     before, after = baseline.cpu, now.cpu
     least = _SHARE_MIN * before[WHOLE]
     old, new = before.get(name, 0.0), after.get(name, 0.0)
-    if not by_parts:
+    if judging is Judging.ALL:
         return _judge(old, new, WHOLE_TOLERANCE if name == WHOLE else PROGRAM_TOLERANCE, least)
-    if name == WHOLE or now.clients == 1:
+    if judging is Judging.SYNCS or name == WHOLE or now.clients == 1:
         # One client's call is mostly waking up, which others disturb in each program as it comes.
         return Verdict.UNJUDGED
     # Its part grows as well when another program got cheaper: then it has not become dearer itself.
@@ -212,10 +222,10 @@ def guard_report(
         head += f"\nWARNING: Python is {python} here; a baseline is for one version."
     if processor != baseline.processor:
         head += (
-            f"\nWARNING: there is no baseline of this processor, {processor}. A program is judged by its part of the"
-            " whole; to have the whole judged here, store one of a commit that is good (--store-baseline)."
+            f"\nWARNING: there is no baseline of this processor, {processor}: only syncs are judged. To have the rest"
+            " judged, store one of a commit that is good (--store-baseline)."
         )
-    if others > OTHERS_MAX:
+    elif others > OTHERS_MAX:
         head += (
             f"\nWARNING: others used {others:.2f} cores during the runs. A program is judged by its part of the whole;"
             " for the whole repeat it on a quiet machine."

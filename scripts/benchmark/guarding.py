@@ -15,6 +15,7 @@ from scripts.benchmark.guard import (
     Baseline,
     Baselines,
     Change,
+    Judging,
     Verdict,
     baseline_for,
     compare,
@@ -63,8 +64,10 @@ def guarded(campaign: Campaign, rows: Sequence[Row], *, path: Path) -> Guarded:
         return Guarded(f"The guard has no baseline of the build {now.build!r}; there are: {there}.", problem=True)
     used = [run.figures.other_cores for run in campaign.measurements if run.figures is not None]
     others = statistics.median(used)
-    by_parts = others > OTHERS_MAX or baseline.processor != now.processor
-    changes = compare(baseline.rows, now.rows, by_parts=by_parts)
+    judging = Judging.PARTS if others > OTHERS_MAX else Judging.ALL
+    if baseline.processor != now.processor:
+        judging = Judging.SYNCS
+    changes = compare(baseline.rows, now.rows, judging)
     if not changes:
         return Guarded("The guard has nothing to compare: the baseline has none of these rows.", problem=True)
     text = guard_report(

@@ -234,7 +234,7 @@ def _write_partition(place: Place, cut: _Cut, number: int, progress: Progress) -
     files: list[StoredFile] = []
     for file in info.files:
         stored = place.put(f"{folder}/{file.name}", pinned / file.name, progress)
-        if (stored.size, stored.sha256) != (file.size, file.sha256):
+        if (stored.size, stored.xxh3) != (file.size, file.xxh3):
             raise ConfigError(f"{pinned / file.name} is damaged: the checkpoint at lsn={info.applied_lsn} is no good")
         files.append(file)
     return PartitionPart(

@@ -86,7 +86,7 @@ def _import_partition(part: PartitionPart, place: Place, data_path: Path, progre
     folder = checkpoints_folder(data_path, part.partition_id)
     kept = folder / checkpoint_name(part.applied_lsn)
     for file in part.files:
-        source = StoredFile(f"{store_folder(part.partition_id)}/{file.name}", file.size, file.sha256)
+        source = StoredFile(f"{store_folder(part.partition_id)}/{file.name}", file.size, file.xxh3)
         place.get(source, kept / file.name, progress)
     info = CheckpointInfo(
         format=CHECKPOINT_FORMAT,

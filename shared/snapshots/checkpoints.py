@@ -17,7 +17,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from hashlib import file_digest
 from pathlib import Path
 
 from rocksdict import AccessType, Options, Rdict
@@ -32,6 +31,7 @@ from shared.snapshots.checkpoint_file import (
     decode_checkpoint,
     encode_checkpoint,
     lsn_of_name,
+    new_checksum,
 )
 from shared.storage import keys, values
 
@@ -39,12 +39,12 @@ __all__ = [
     "KEPT",
     "KeepError",
     "checkpoints_folder",
+    "checksum_of",
     "copy_checkpoint",
     "keep_checkpoint",
     "kept_lsns",
     "prune",
     "read_checkpoint",
-    "sha256_of",
     "sync_folder",
     "verify_files",
 ]
@@ -54,6 +54,7 @@ KEPT = 2
 _MAKING = ".making"
 _DROPPING = ".dropping"
 _TRIES = 200
+_CHUNK_BYTES = 1 << 20
 _PAUSE_S = 0.01
 #: What a store's directory holds beside tables and the files that name them, and a copy needs.
 _SMALL_FILES = ("rocksdict-config.json", "IDENTITY")
@@ -101,7 +102,7 @@ def verify_files(
             raise CorruptionError(f"{found} is missing") from error
         if size != file.size:
             raise CorruptionError(f"{found} has {size} bytes, {file.size} were written")
-        if sha256_of(found) != file.sha256:
+        if checksum_of(found) != file.xxh3:
             raise CorruptionError(f"{found} is damaged: its checksum does not match")
         progress(size)
 
@@ -168,10 +169,13 @@ def prune(folder: Path, *, count: int = KEPT) -> None:
         shutil.rmtree(going, ignore_errors=True)
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+def checksum_of(path: Path) -> str:
+    """Of a file's bytes, as `StoredFile` has it."""
+    checksum = new_checksum()
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            checksum.update(chunk)
+    return checksum.hexdigest()
 
 
 def sync_folder(path: Path) -> None:
@@ -259,7 +263,7 @@ def _describe(path: Path, known: dict[int, StoredFile]) -> StoredFile:
     same = known.get(status.st_ino)
     if same is not None and same.name == path.name and same.size == status.st_size:
         return same
-    return StoredFile(path.name, status.st_size, sha256_of(path))
+    return StoredFile(path.name, status.st_size, checksum_of(path))
 
 
 def _write_durable(path: Path, data: bytes) -> None:

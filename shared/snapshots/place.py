@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from pyarrow import ArrowException, fs
 
 from shared.errors import ConfigError, CorruptionError
-from shared.snapshots.checkpoint_file import StoredFile
+from shared.snapshots.checkpoint_file import StoredFile, new_checksum
 from shared.snapshots.checkpoints import sync_folder
 from shared.snapshots.manifest import MANIFEST_FILE, SnapshotManifest, decode_manifest
 
@@ -77,19 +76,19 @@ class Place:
 
     def put_chunks(self, name: str, chunks: Iterable[bytes], progress: Progress = _quiet) -> StoredFile:
         """Store a file of these bytes."""
-        digest, size = sha256(), 0
+        checksum, size = new_checksum(), 0
         full = self._full(name)
         with self._named(self.path(name)):
             self._system.create_dir(full.rpartition("/")[0], recursive=True)
             with self._system.open_output_stream(full) as stream:
                 for chunk in chunks:
                     stream.write(chunk)
-                    digest.update(chunk)
+                    checksum.update(chunk)
                     size += len(chunk)
                     progress(len(chunk))
             if isinstance(self._system, fs.LocalFileSystem):
                 _sync(Path(full))
-        return StoredFile(name, size, digest.hexdigest())
+        return StoredFile(name, size, checksum.hexdigest())
 
     def get(self, file: StoredFile, target: Path, progress: Progress = _quiet) -> None:
         """Fetch a file, durable on return. Raises CorruptionError when it is not what was stored."""
@@ -102,20 +101,20 @@ class Place:
 
     def chunks(self, file: StoredFile, progress: Progress = _quiet) -> Iterator[bytes]:
         """The bytes of a file. Raises CorruptionError, at the end, when they are not what was stored."""
-        digest, size = sha256(), 0
+        checksum, size = new_checksum(), 0
         full, what = self._full(file.name), self.path(file.name)
         with self._named(what):
             if self._system.get_file_info(full).type != fs.FileType.File:
                 raise CorruptionError(f"{what} is missing")
             with self._system.open_input_stream(full) as stream:
                 while chunk := stream.read(_CHUNK_BYTES):
-                    digest.update(chunk)
+                    checksum.update(chunk)
                     size += len(chunk)
                     progress(len(chunk))
                     yield chunk
         if size != file.size:
             raise CorruptionError(f"{what} has {size} bytes, {file.size} were written")
-        if digest.hexdigest() != file.sha256:
+        if checksum.hexdigest() != file.xxh3:
             raise CorruptionError(f"{what} is damaged: its checksum does not match")
 
     def _full(self, name: str) -> str:

@@ -9,7 +9,7 @@ from shared.snapshots.checkpoint_file import CheckpointInfo, StoredFile, decode_
 from shared.snapshots.manifest import MetaPart, PartitionPart, SnapshotManifest, decode_manifest, encode_manifest
 
 _FOLDER = Path(__file__).parent / "sealed"
-_FILES = (StoredFile("000009.sst", 4694, "b" * 64), StoredFile("CURRENT", 16, "c" * 64))
+_FILES = (StoredFile("000009.sst", 4694, "b" * 32), StoredFile("CURRENT", 16, "c" * 32))
 _END = (1 << 64) - 1
 CHECKPOINT = CheckpointInfo(1, 2, 17, 12, 0, _END, 2, 1_700_000_000_000, _FILES)
 MANIFEST = SnapshotManifest(
@@ -18,8 +18,8 @@ MANIFEST = SnapshotManifest(
     "node-1",
     "localcluster",
     1_700_000_000_000,
-    (PartitionPart(0, 0, _END, 17, "d" * 64, 19, 12, 2, _FILES, StoredFile("partitions/0/log", 60, "e" * 64)),),
-    MetaPart(0, 4, StoredFile("meta/log", 99, "f" * 64)),
+    (PartitionPart(0, 0, _END, 17, "d" * 64, 19, 12, 2, _FILES, StoredFile("partitions/0/log", 60, "e" * 32)),),
+    MetaPart(0, 4, StoredFile("meta/log", 99, "f" * 32)),
 )
 
 

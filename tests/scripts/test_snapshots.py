@@ -46,7 +46,7 @@ def snapshot(tmp_path: Path) -> Path:
                 cut_lsn=9,
                 epoch=3,
                 store_format=1,
-                files=tuple(StoredFile(name, file.size, file.sha256) for name, file in zip(names, stored, strict=True)),
+                files=tuple(StoredFile(name, file.size, file.xxh3) for name, file in zip(names, stored, strict=True)),
                 log=place.put_chunks(log_name(number), [log]),
             )
         )

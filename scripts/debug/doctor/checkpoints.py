@@ -9,7 +9,7 @@ from scripts.debug.ports import LogReader
 from scripts.debug.snapshot import SnapshotSource
 from scripts.debug.source import Base, DataDirectory
 from shared.errors import CorruptionError, EverlogError
-from shared.snapshots.checkpoints import read_checkpoint, sha256_of, verify_files
+from shared.snapshots.checkpoints import checksum_of, read_checkpoint, verify_files
 
 __all__ = ["check_checkpoints", "check_snapshot"]
 
@@ -57,7 +57,7 @@ def check_snapshot(source: SnapshotSource, checked: Checked) -> Iterator[Finding
         checked.add("files")
         try:
             size = path.stat().st_size
-            same = size == file.size and sha256_of(path) == file.sha256
+            same = size == file.size and checksum_of(path) == file.xxh3
         except OSError as error:
             yield Finding("snapshot", str(path), f"cannot be read: {error.strerror}", _EXPORT)
             continue

@@ -38,7 +38,7 @@ def test_what_is_put_is_found_again(tmp_path: Path, kind: str) -> None:
     assert sum(told) == 6_000_000
     for wrong, why in (
         (msgspec.structs.replace(file, size=2), "has 3000000 bytes, 2 were written"),
-        (msgspec.structs.replace(file, sha256="0" * 64), "is damaged"),
+        (msgspec.structs.replace(file, xxh3="0" * 32), "is damaged"),
         (msgspec.structs.replace(file, name="partitions/0/store/2.sst"), "is missing"),
     ):
         with pytest.raises(CorruptionError, match=why) as caught:

@@ -16,7 +16,7 @@ from shared.snapshots.checkpoint_file import (
 from shared.snapshots.manifest import decode_manifest, encode_manifest
 from tests.shared.snapshots.test_place import example
 
-_INFO = CheckpointInfo(1, 3, 29, 7, 10, 2**64 - 1, 1, 1_700_000_000_000, (StoredFile("000009.sst", 5, "ab" * 32),))
+_INFO = CheckpointInfo(1, 3, 29, 7, 10, 2**64 - 1, 1, 1_700_000_000_000, (StoredFile("000009.sst", 5, "ab" * 16),))
 #: These texts are in people's data directories and backups.
 _GOLDEN_CHECKPOINT = """\
 {
@@ -32,13 +32,13 @@ _GOLDEN_CHECKPOINT = """\
     {
       "name": "000009.sst",
       "size": 5,
-      "sha256": "abababababababababababababababababababababababababababababababab"
+      "xxh3": "abababababababababababababababab"
     }
   ],
-  "checksum": "cfedfdc4fb631bac94a237ad1c5d8ab4675f2743dfb8ad887a5a5f7e7a1aa020"
+  "checksum": "402fe446b91951b455e94ab3c36cdf8f4434534b516087e1eafdb1af1cbd0ec5"
 }
 """
-_GOLDEN_MANIFEST_CHECKSUM = "826869a58c56bf0c5fb3285d4923d54f7b041959387f43a7a813eec0892438d4"
+_GOLDEN_MANIFEST_CHECKSUM = "030cf801042aa0c96f6d9177843391d3c0fd979cf985ee5713ead39fb7acc36d"
 
 
 def test_text_of_a_checkpoint_in_format_1() -> None:
