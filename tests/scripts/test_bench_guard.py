@@ -110,8 +110,14 @@ def test_on_a_disturbed_machine_a_program_is_judged_by_its_part() -> None:
     found = {change.what: change.verdict for change in compare(before, cheaper, Judging.PARTS)}
     assert found["ingress"] is Verdict.BETTER
     assert found["partitiond"] is Verdict.SAME, "its part has grown, but it costs what it did"
-    alone = {"cheap-64": dataclasses.replace(slower["cheap-64"], clients=1)}
-    assert {change.verdict for change in compare(before, alone, Judging.PARTS)} == {Verdict.UNJUDGED}
+
+
+def test_cpu_is_not_judged_where_one_client_calls() -> None:
+    """What waking up costs is of the minute: the same build was told to be worse by a quarter."""
+    before = {"cheap-1": RowCost({WHOLE: 13.1, "partitiond": 6.3, "logd": 4.6, "ingress": 2.2}, clients=1)}
+    after = {"cheap-1": RowCost({WHOLE: 16.7, "partitiond": 7.9, "logd": 5.5, "ingress": 3.3}, clients=1)}
+    for judging in Judging:
+        assert {change.verdict for change in compare(before, after, judging)} == {Verdict.UNJUDGED}
 
 
 def test_what_got_better_is_no_failure() -> None:
