@@ -6,8 +6,6 @@ probed, each with imports of its own. Meanwhile another core imports what superv
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,10 +61,8 @@ def _prepare(modules: Iterable[str]) -> Main:
 
 
 def _run(early: Early, what: Any, lock: int) -> None:
-    from scripts.node.early import LOCK_DESCRIPTOR_MIN
+    from scripts.node.child import put_aside
     from scripts.node.layout import NodeLock
     from scripts.node.supervisor import main
 
-    descriptor = fcntl.fcntl(lock, fcntl.F_DUPFD, LOCK_DESCRIPTOR_MIN)
-    os.close(lock)
-    main(Path(what["conf"]), NodeLock(descriptor), early, alone=what["alone"], parent=what["parent"])
+    main(Path(what["conf"]), NodeLock(put_aside(lock)), early, alone=what["alone"], parent=what["parent"])

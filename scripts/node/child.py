@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import signal
 import sys
@@ -10,10 +11,12 @@ import sys
 from scripts.node.conf import checkout_path
 from shared.signals import ENDING
 
-__all__ = ["begin_program", "end_with_parent", "import_as_a_program"]
+__all__ = ["begin_program", "end_with_parent", "import_as_a_program", "put_aside"]
 
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
+#: The lock's descriptor in supervisord and the programs: over supervisord's `minfds`, up to which it closes all.
+_LOCK_DESCRIPTOR_MIN = 100
 
 
 def begin_program(supervisord: int) -> None:
@@ -42,3 +45,10 @@ def import_as_a_program() -> None:
     if path is not None:
         os.environ["PYTHONPATH"] = path
         sys.path[:0] = path.split(os.pathsep)[:1]
+
+
+def put_aside(lock: int) -> int:
+    """The node's lock by a descriptor that supervisord does not close before it starts a program."""
+    descriptor = fcntl.fcntl(lock, fcntl.F_DUPFD, _LOCK_DESCRIPTOR_MIN)
+    os.close(lock)
+    return descriptor

@@ -7,20 +7,16 @@ is: a child of supervisord like any other, but for a session of its own.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 
-from scripts.node.child import begin_program, end_with_parent, import_as_a_program
+from scripts.node.child import begin_program, end_with_parent, import_as_a_program, put_aside
 from scripts.node.forked import Ahead, Main, fork_ahead
 from scripts.node.warm import Warm
 from shared.descriptors import allow_many
 
-__all__ = ["LOCK_DESCRIPTOR_MIN", "Early"]
-
-#: The lock's descriptor in supervisord and the programs: over supervisord's `minfds`, up to which it closes all.
-LOCK_DESCRIPTOR_MIN = 100
+__all__ = ["Early"]
 
 
 class Early:
@@ -65,9 +61,8 @@ def _fork(module: str, parent: int) -> Ahead:
             *standard, lock = descriptors
             for target, source in enumerate(standard):
                 os.dup2(source, target)
-            fcntl.fcntl(lock, fcntl.F_DUPFD, LOCK_DESCRIPTOR_MIN)
-            for source in descriptors:
                 os.close(source)
+            put_aside(lock)
             begin_program(parent)
             warm.become(module, arguments, os.environ | added)
 

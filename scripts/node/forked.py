@@ -145,6 +145,9 @@ def _wait_for_order(prepare: Callable[[], Main], orders: socket.socket) -> NoRet
             os._exit(0)
         orders.close()
         main(json.loads(order), descriptors)
+    except BaseException:
+        # Heard by nobody until it has been told what to be: then whoever told it makes a new fork, which says the same.
+        traceback.print_exc()
     finally:
         os._exit(1)
 

@@ -85,16 +85,17 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
+        self._arguments = shlex.split(config.command)
+        self._module = module_of(self._arguments)
         self.spawns = 0
         self.starts_again = False
         self.last_exit = ""
 
     def spawn(self) -> Any:
         self.spawns += 1
-        module = module_of(shlex.split(self.config.command))
-        if module is not None:
-            self.config.options.warm.prepare(module)
         options = self.config.options
+        if self._module is not None:
+            options.warm.prepare(self._module)
         options.forks = self._fork
         try:
             with signals_wait():
@@ -104,12 +105,11 @@ class _Program(supervisor.process.Subprocess):  # type: ignore[misc]
 
     def _fork(self) -> int:
         """As `os.fork`, where the child may be there already, and not come back here."""
-        arguments = shlex.split(self.config.command)
-        module = module_of(arguments)
-        if module is None:
+        if self._module is None:
             return os.fork()
+        # The configuration has `redirect_stderr`.
         standard = [self.pipes[name] for name in ("child_stdin", "child_stdout", "child_stdout")]
-        pid = self.early.become(module, arguments, self._environment(), standard, self.lock.descriptor)
+        pid = self.early.become(self._module, self._arguments, self._environment(), standard, self.lock.descriptor)
         return os.fork() if pid is None else pid
 
     def _environment(self) -> dict[str, str]:

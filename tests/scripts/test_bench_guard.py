@@ -14,6 +14,7 @@ from scripts.benchmark.calibration import Calibrator, calibrate
 from scripts.benchmark.campaign import Campaign
 from scripts.benchmark.facts import processor
 from scripts.benchmark.guard import (
+    ONE_CLIENT_TOLERANCE,
     PROGRAM_TOLERANCE,
     WHOLE,
     WHOLE_TOLERANCE,
@@ -112,12 +113,17 @@ def test_on_a_disturbed_machine_a_program_is_judged_by_its_part() -> None:
     assert found["partitiond"] is Verdict.SAME, "its part has grown, but it costs what it did"
 
 
-def test_cpu_is_not_judged_where_one_client_calls() -> None:
+def test_where_one_client_calls_the_whole_is_judged_by_a_wide_bound() -> None:
     """What waking up costs is of the minute: the same build was told to be worse by a quarter."""
     before = {"cheap-1": RowCost({WHOLE: 13.1, "partitiond": 6.3, "logd": 4.6, "ingress": 2.2}, clients=1)}
     after = {"cheap-1": RowCost({WHOLE: 16.7, "partitiond": 7.9, "logd": 5.5, "ingress": 3.3}, clients=1)}
-    for judging in Judging:
+    for judging in (Judging.PARTS, Judging.SYNCS):
         assert {change.verdict for change in compare(before, after, judging)} == {Verdict.UNJUDGED}
+    found = {change.what: change.verdict for change in compare(before, after)}
+    programs = dict.fromkeys(("partitiond", "logd", "ingress"), Verdict.UNJUDGED)
+    assert found == {WHOLE: Verdict.SAME, **programs}
+    after["cheap-1"].cpu[WHOLE] = before["cheap-1"].cpu[WHOLE] * (1.01 + ONE_CLIENT_TOLERANCE)
+    assert worse(compare(before, after))
 
 
 def test_what_got_better_is_no_failure() -> None:
